@@ -1,0 +1,115 @@
+# Everything this file makes lives under .venv*, .cache/ and build/ of this folder.
+#   make demo            the emulator, a real Airflow and the example DAGs
+#   make test            everything, on the pinned environment
+#   AIRFLOW=3.1          choose another pinned environment (constraints/airflow-3.1.txt)
+#   S3=rgw               the demo's buckets live in Ceph's gateway instead of moto
+#   RGW=skip             leave out the tests that need Ceph's gateway
+#   ARGS="-k purge -x"   more arguments for pytest
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+AIRFLOW ?= 3.3
+S3 ?= moto
+RGW ?=
+ARGS ?=
+
+ifeq ($(AIRFLOW),3.3)
+VENV := .venv
+EXTRA := dev
+CONSTRAINTS := constraints/dev.txt
+TESTS :=
+else
+VENV := .venv-airflow-$(AIRFLOW)
+EXTRA := test
+CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
+TESTS := -m "not rgw" --ignore=tests/wheel --ignore=tests/dev
+endif
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CACHE := $(CURDIR)/.cache
+export PIP_CACHE_DIR ?= $(CACHE)/pip
+export UV_CACHE_DIR ?= $(CACHE)/uv
+export PRE_COMMIT_HOME ?= $(CACHE)/pre-commit
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Importing Airflow writes a configuration file: never into the home folder.
+export AIRFLOW_HOME := $(CACHE)/airflow-$(AIRFLOW)
+export RGW
+
+# The first Python that the pinned Airflow runs on.
+find_python = for p in python3.11 python3.12 python3.13 python3 python; do \
+	  if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then echo $$p; exit; fi; done; \
+	echo "No Python 3.11, 3.12 or 3.13 on PATH: install one (with its venv module), then run make again." >&2; exit 1
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+.PHONY: setup
+setup: $(STAMP) ## the environment in .venv (or .venv-airflow-3.1)
+
+$(STAMP): pyproject.toml $(CONSTRAINTS)
+	@echo "Installing Airflow $(AIRFLOW) and the package into $(VENV) (about two minutes the first time)"
+	@python=$$($(find_python)); \
+	if command -v uv >/dev/null; then \
+	  [ -x $(BIN)/python ] || uv venv -q --seed --python "$$(command -v $$python)" $(VENV); \
+	  uv pip install -q --python $(BIN)/python -c $(CONSTRAINTS) -e '.[$(EXTRA)]'; \
+	else \
+	  [ -x $(BIN)/python ] || $$python -m venv $(VENV); \
+	  $(BIN)/python -m pip install -qq -c $(CONSTRAINTS) -e '.[$(EXTRA)]'; \
+	fi
+	@touch $@
+
+.PHONY: demo
+demo: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the example DAGs on a real Airflow, against the emulator
+	@exec $(BIN)/python -m dev.demo --s3 $(S3)
+
+.PHONY: up
+up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-C
+	@exec $(BIN)/python -m dev.demo --s3 $(S3) --up
+
+.PHONY: test
+test: $(STAMP) $(if $(TESTS),,$(if $(filter skip,$(RGW)),,rgw)) ## all tests
+	@exec $(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+.PHONY: test-airflow-3.1
+test-airflow-3.1: ## the tests on Airflow 3.1, without Ceph, the wheel and the demo
+	@$(MAKE) test AIRFLOW=3.1
+
+.PHONY: wheel-check
+wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make test)
+	@exec $(BIN)/python -m pytest tests/wheel $(ARGS)
+
+.PHONY: lint
+lint: $(STAMP) ## ruff, mypy, import-linter
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --cache-dir .cache/import-linter
+
+.PHONY: format
+format: $(STAMP) ## let ruff mend what it can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+.PHONY: rgw
+rgw: $(STAMP) ## Ceph's packages, unpacked into .cache/rgw
+	@$(BIN)/python -m tests.rgw.prepare
+
+.PHONY: constraints
+constraints: ## resolve both sets of pins anew
+	@python=$$($(find_python)); \
+	pin() { \
+	  rm -rf "$(CACHE)/pins" && $$python -m venv "$(CACHE)/pins"; \
+	  "$(CACHE)/pins/bin/pip" install -qq --upgrade pip; \
+	  "$(CACHE)/pins/bin/pip" install -qq -e ".[$$2]" "apache-airflow==$$3"; \
+	  "$(CACHE)/pins/bin/pip" freeze -qq --exclude-editable | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$' >constraints/$$1.txt; \
+	  wc -l constraints/$$1.txt; \
+	}; \
+	pin dev dev 3.3.2; pin airflow-3.1 test 3.1.8; rm -rf "$(CACHE)/pins"
+
+.PHONY: clean
+clean: ## remove everything that this file made
+	@rm -rf .venv .venv-* .cache build dist
