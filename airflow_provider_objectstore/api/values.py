@@ -1,0 +1,180 @@
+"""Values, metadata and times to live of Object Store v2: what goes over the wire and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeAlias
+
+from airflow_provider_objectstore.api.call import number
+from airflow_provider_objectstore.exceptions import InvalidArgumentError
+
+MAX_OBJECT_BYTES = 10 * 1024 * 1024
+"""Largest object, as sent: base64 for binary values, so 7.5 MB of raw bytes."""
+MAX_METADATA_BYTES = 4 * 1024
+MAX_KEY_BYTES = 1024
+MAX_TTL_SECONDS = 30 * 24 * 3600
+"""The service silently clamps anything longer."""
+
+Value: TypeAlias = str | bytes | int | float | Decimal
+Ttl: TypeAlias = int | float | timedelta | str
+"""Seconds, a ``timedelta`` (so a ``pendulum.Duration``), or an ISO 8601 duration such as ``PT1H``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    A value as it lies in a partition.
+
+    :param key: the key; None where the service lists values without their keys.
+    :param value: text, bytes, or a number (int; float where exact, else Decimal); None if bodies were not asked for.
+    :param value_type: ``STRING``, ``BINARY`` or ``NUMBER``.
+    :param metadata: the metadata stored with it.
+    :param index: position in the key's list of values, where the service says it.
+    :param confirmation_id: for a confirmable read, what to acknowledge or reject.
+    """
+
+    key: str | None
+    value: Value | None = field(repr=False)
+    value_type: str | None
+    metadata: Any = None
+    index: int | None = None
+    confirmation_id: str | None = None
+
+
+def encode_value(value: Value, key: str) -> dict[str, Any]:
+    """
+    Return the members of a PUT body that carry a value: str is STRING, bytes BINARY, numbers NUMBER.
+
+    :raises InvalidArgumentError: for another type, a number JSON cannot hold, or more than 10 MB.
+    """
+    if isinstance(value, str):
+        return _fitting(key, "STRING", "stringValue", value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raw = bytes(value)
+        return _fitting(key, "BINARY", "binaryValue", base64.b64encode(raw).decode(), raw_bytes=len(raw))
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise InvalidArgumentError(
+            f"the value of key {key!r} is {type(value).__name__}; Object Store v2 holds text (str), "
+            "bytes, and numbers (int, float, Decimal). Serialize anything else, for example with json.dumps"
+        )
+    if not Decimal(value).is_finite():
+        raise InvalidArgumentError(f"the value of key {key!r} is {value}, which JSON cannot hold")
+    return {"valueType": "NUMBER", "numberValue": value}
+
+
+def _fitting(key: str, value_type: str, member: str, text: str, raw_bytes: int | None = None) -> dict[str, Any]:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"the value of key {key!r} is not valid Unicode text") from None
+    if size > MAX_OBJECT_BYTES:
+        how = f"{size:,} bytes" if raw_bytes is None else f"{raw_bytes:,} bytes, {size:,} as base64"
+        raise InvalidArgumentError(
+            f"the value of key {key!r} is {how}; Object Store v2 takes at most {MAX_OBJECT_BYTES:,} bytes "
+            "per object. Keep large values in an object store and their address here"
+        )
+    return {"valueType": value_type, member: text}
+
+
+def decode_value(item: Mapping[str, Any]) -> tuple[str | None, Value | None]:
+    """Return type and value of an item; a missing ``valueType`` is inferred from the member that is there."""
+    by_type = {"STRING": "stringValue", "NUMBER": "numberValue", "BINARY": "binaryValue"}
+    value_type = item.get("valueType")
+    if value_type is None:
+        value_type = next((kind for kind, name in by_type.items() if item.get(name) is not None), None)
+    raw = item.get(by_type[value_type]) if value_type in by_type else None
+    if raw is None:
+        return value_type, None
+    if value_type == "BINARY":
+        try:
+            return value_type, base64.b64decode(raw, validate=True)
+        except binascii.Error as cause:
+            raise ValueError("binaryValue is not base64") from cause
+    if value_type == "NUMBER" and isinstance(raw, str):
+        try:
+            return value_type, int(raw) if raw.lstrip("+-").isdigit() else number(raw)
+        except InvalidOperation as cause:
+            raise ValueError("numberValue is not a number") from cause
+    if not isinstance(raw, (str, int, float, Decimal)) or (value_type == "STRING") != isinstance(raw, str):
+        raise ValueError(f"the value does not fit its type {value_type}")
+    return value_type, raw
+
+
+def check_key(key: str) -> None:
+    """
+    Refuse what cannot be a key: more than 1,024 bytes of UTF-8, or a ``|``.
+
+    :raises InvalidArgumentError: saying the limit and the size.
+    """
+    if not isinstance(key, str):
+        return  # said by the path segment's own check
+    size = len(key.encode(errors="surrogatepass"))
+    if size > MAX_KEY_BYTES:
+        raise InvalidArgumentError(
+            f"the key {key[:40]!r}… is {size:,} bytes of UTF-8; a key has at most {MAX_KEY_BYTES:,}"
+        )
+    if "|" in key:
+        raise InvalidArgumentError(f"the key {key!r} holds '|', which Object Store v2 does not allow")
+
+
+def check_metadata(metadata: Any, key: str) -> None:
+    """
+    Refuse metadata that is no JSON or larger than 4 KB.
+
+    :raises InvalidArgumentError: saying the limit and the size.
+    """
+    try:
+        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError) as cause:
+        raise InvalidArgumentError(f"the metadata of key {key!r} cannot be written as JSON: {cause}") from cause
+    if size > MAX_METADATA_BYTES:
+        raise InvalidArgumentError(
+            f"the metadata of key {key!r} is {size:,} bytes as JSON; Object Store v2 takes at most "
+            f"{MAX_METADATA_BYTES:,}"
+        )
+
+
+def ttl_seconds(ttl: Ttl, name: str) -> int:
+    """
+    Return a time to live in whole seconds.
+
+    :param ttl: seconds, a ``timedelta``, or an ISO 8601 duration without years and months.
+    :param name: the argument's name, for messages.
+    :raises InvalidArgumentError: if it is none of these, not positive, not whole seconds, or over 30 days.
+    """
+    if isinstance(ttl, str) and not ttl.strip().isdigit():
+        ttl = _iso_duration(ttl, name)
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float, str)):
+        raise InvalidArgumentError(
+            f"{name} takes seconds, a timedelta or an ISO 8601 duration, not {type(ttl).__name__}"
+        )
+    whole = float(seconds)
+    if not whole.is_integer() or whole < 1:
+        raise InvalidArgumentError(f"{name} must be a positive whole number of seconds, not {seconds}")
+    if whole > MAX_TTL_SECONDS:
+        raise InvalidArgumentError(
+            f"{name} is {whole:,.0f} s; Object Store v2 keeps values for at most {MAX_TTL_SECONDS:,} s "
+            "(30 days) and silently shortens anything longer"
+        )
+    return int(whole)
+
+
+def _iso_duration(text: str, name: str) -> timedelta:
+    import pendulum
+
+    try:
+        parsed = pendulum.parse(text.strip())
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, pendulum.Duration):
+        raise InvalidArgumentError(f"{name} is {text!r}, which is no ISO 8601 duration such as 'PT1H' or 'P7D'")
+    if parsed.years or parsed.months:
+        raise InvalidArgumentError(f"{name} is {text!r}: years and months have no fixed length, use days")
+    return parsed
