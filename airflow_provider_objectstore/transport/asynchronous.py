@@ -1,0 +1,212 @@
+"""The async carrier, on aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow_provider_objectstore.api.call import Call, Flow, Page, Pause, Reply, next_page
+from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectStoreError, TransportError
+from airflow_provider_objectstore.transport.steps import Mask, NeedToken, State, carry, obtain_token
+from airflow_provider_objectstore.transport.target import Request, Target
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from aiohttp import ClientSession
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+CONNECTIONS = 100
+_states: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _AsyncState]] = WeakKeyDictionary()
+
+
+class _AsyncState(State):
+    """Shared on one event loop; the session lives while any client is open, token and pace stay."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.lock = asyncio.Lock()
+        self.clients = 0
+        self.session: ClientSession | None = None
+        self.opening = asyncio.Lock()
+
+    async def open(self) -> None:
+        self.clients += 1
+        async with self.opening:
+            if self.session is None:
+                self.session = await self._new_session()
+
+    async def close(self) -> None:
+        self.clients -= 1
+        if self.clients == 0 and self.session is not None:
+            session, self.session = self.session, None
+            await session.close()
+
+    async def _new_session(self) -> ClientSession:
+        import ssl
+
+        import aiohttp
+
+        ca_file = self.target.ca_file
+        # Reading certificates blocks for tens of milliseconds: not on the loop.
+        context = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)
+        if ca_file is None:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        await asyncio.to_thread(lambda: self.target.proxies)
+        timeout = self.target.timeout
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=context),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        # aiohttp would resend a DELETE whose answer was lost by itself, and a 404 would then be misread.
+        session._retry_connection = False
+        return session
+
+
+async def _open(target: Target) -> _AsyncState:
+    of_loop = _states.setdefault(asyncio.get_running_loop(), {})
+    state = of_loop.get(target.digest)
+    if state is None:
+        for digest in [digest for digest, other in of_loop.items() if not other.clients][:-15]:
+            del of_loop[digest]
+        state = of_loop[target.digest] = _AsyncState(target)
+    try:
+        await state.open()
+    except BaseException:
+        await state.close()
+        raise
+    return state
+
+
+class AsyncClient:
+    """
+    Carries calls on an event loop; an async context manager.
+
+    All clients of one resolved connection on one loop share session, token and pace.
+
+    :param target: the resolved connection.
+    :param mask: awaited with every secret that comes to be known, such as a token.
+    :param renew: resolves the connection anew, for when its credentials are refused: it may have been rotated.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        mask: Callable[[str], Awaitable[None]] | None = None,
+        renew: Callable[[], Awaitable[Target]] | None = None,
+    ) -> None:
+        self._target = target
+        self._mask = mask
+        self._renew = renew
+
+    async def __aenter__(self) -> Self:
+        self._state = await _open(self._target)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._state.close()
+
+    async def send(self, call: Call[T]) -> T:
+        """
+        Carry one call and return its result.
+
+        :raises ObjectStoreError: one of its subclasses, as the service's answer or the lack of one demands.
+        """
+        try:
+            return await self.run(carry(call, self._state))
+        except AuthenticationError:
+            state = self._state
+            if not self._renew or (renewed := await self._renew()).digest == state.target.digest:
+                raise
+            self._state = await _open(renewed)
+            await state.close()
+            return await self.run(carry(call, self._state))
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Carry a flow of calls to its result."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    done = await self._do(step)
+                except ObjectStoreError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(done)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+    async def pages(self, call: Call[Page[Item]]) -> AsyncIterator[Page[Item]]:
+        """Yield page after page; each is asked for when it is wanted."""
+        seen: set[str] = set()
+        following: Call[Page[Item]] | None = call
+        while following is not None:
+            page = await self.send(following)
+            yield page
+            following = next_page(following, page, seen)
+
+    async def _do(self, step: Any) -> Any:
+        match step:
+            case Request():
+                return await self._exchange(step)
+            case Pause():
+                return await asyncio.sleep(step.seconds)
+            case NeedToken():
+                if token := self._state.usable_token(step.refused):
+                    return token
+                seen = self._state.fetches
+                async with self._state.lock:
+                    return await self.run(obtain_token(self._state, step.refused, seen))
+            case Mask():
+                return await self._mask(step.secret) if self._mask else None
+            case Call():
+                return await self.send(step)
+        raise AssertionError(f"a flow yielded {step!r}")
+
+    async def _exchange(self, request: Request) -> Reply:
+        import aiohttp
+        from yarl import URL
+
+        target, session = self._state.target, self._state.session
+        assert session is not None, "a client is used inside its context"
+        try:
+            async with session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=request.body,
+                proxy=target.proxies[request.root],
+                allow_redirects=False,
+            ) as answer:
+                body = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise _transport_error(error, request, target) from error
+        return Reply(answer.status, {k.lower(): v for k, v in answer.headers.items()}, body)
+
+
+def _transport_error(error: Exception, request: Request, target: Target) -> TransportError:
+    import aiohttp
+
+    untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
+    malformed = isinstance(error, ValueError)
+    unsent = isinstance(
+        error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+    )
+    what = "timed out" if isinstance(error, TimeoutError) else "failed"
+    return TransportError(
+        target.scrub(f"{request.method} to {request.url.split('/')[2]} {what}: {str(error) or type(error).__name__}"),
+        request_sent=not (unsent or untrusted or malformed),
+        permanent=untrusted or malformed,
+    )

@@ -1,0 +1,102 @@
+"""When to try again, and how long to wait before."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
+
+from airflow_provider_objectstore.exceptions import (
+    ApiError,
+    ObjectStoreError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """
+    How often and how long a call is tried; times in seconds.
+
+    :param attempts: at most this many requests for one call.
+    :param deadline: no new attempt starts later than this after the first.
+    :param first_wait: upper bound of the first wait, which doubles from then on; each is drawn at random below it.
+    :param longest_wait: upper bound of a computed wait.
+    :param longest_retry_after: a service's ``Retry-After`` is followed up to this.
+    """
+
+    attempts: int = 6
+    deadline: float = 120
+    first_wait: float = 0.5
+    longest_wait: float = 20
+    longest_retry_after: float = 60
+
+    def retrying(self, what: object) -> Retrying:
+        """Build the tenacity policy for one call; both colours drive it through its ``iter``."""
+        computed = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)
+
+        def wait(state: RetryCallState) -> float:
+            asked = retry_after(_error(state))
+            return min(asked, self.longest_retry_after) if asked is not None else computed(state)
+
+        def announce(state: RetryCallState) -> None:
+            log.warning(
+                "%s. Trying again in %.1f s (request %d of at most %d)",
+                _error(state),
+                state.upcoming_sleep,
+                state.attempt_number + 1,
+                self.attempts,
+            )
+
+        return Retrying(
+            retry=retry_if_exception(worth_repeating),
+            stop=stop_after_attempt(self.attempts) | stop_before_delay(self.deadline),
+            wait=wait,
+            before_sleep=announce,
+            reraise=True,
+        )
+
+
+def worth_repeating(error: BaseException) -> bool:
+    """Whether the same request may succeed later. What must not be repeated never gets here as such an error."""
+    if isinstance(error, TransportError):
+        return not error.permanent
+    return isinstance(error, (RateLimitedError, ServerError))
+
+
+def retry_after(error: BaseException | None) -> float | None:
+    """Return how many seconds the service wants us to wait: its header holds seconds or an HTTP date."""
+    text = error.retry_after if isinstance(error, ApiError) else None
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(seconds, 0.0) if seconds == seconds else None
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    error = state.outcome.exception() if state.outcome else None
+    assert error is None or isinstance(error, ObjectStoreError)
+    return error
