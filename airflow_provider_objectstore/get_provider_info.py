@@ -1,0 +1,122 @@
+"""What Airflow reads about this package. Runs while Airflow's configuration loads: standard library only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _field(label: str, kind: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "schema": {"type": [kind, "null"], **schema}, "description": description}
+
+
+_SHARED_FIELDS = {
+    "requests_per_second": _field(
+        "Requests per second", "number", "Pace of one process; 10 if empty", exclusiveMinimum=0
+    ),
+    "timeout": _field("Timeout", "number", "Seconds to wait for the service; 30 if empty", exclusiveMinimum=0),
+    "verify": _field("Verify TLS", "string", "true, false, or the path of a file of certificates to trust"),
+    "proxy": _field("Proxy", "string", "URL of an HTTP proxy; the environment's if empty"),
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return this provider's metadata in the form of Airflow's ``provider.yaml``."""
+    return {
+        "package-name": "airflow-provider-objectstore",
+        "name": "Object stores",
+        "description": "MuleSoft Anypoint Object Store v2 and Civo object stores.",
+        "integrations": [
+            {
+                "integration-name": "Anypoint Object Store v2",
+                "external-doc-url": "https://docs.mulesoft.com/object-store/",
+                "tags": ["service"],
+            },
+            {
+                "integration-name": "Civo object stores",
+                "external-doc-url": "https://www.civo.com/api/objectstores",
+                "tags": ["service"],
+            },
+        ],
+        "operators": [
+            {
+                "integration-name": "Anypoint Object Store v2",
+                "python-modules": ["airflow_provider_objectstore.operators.anypoint"],
+            },
+            {
+                "integration-name": "Civo object stores",
+                "python-modules": ["airflow_provider_objectstore.operators.civo"],
+            },
+        ],
+        "sensors": [
+            {
+                "integration-name": "Anypoint Object Store v2",
+                "python-modules": ["airflow_provider_objectstore.sensors.anypoint"],
+            },
+            {
+                "integration-name": "Civo object stores",
+                "python-modules": ["airflow_provider_objectstore.sensors.civo"],
+            },
+        ],
+        "hooks": [
+            {
+                "integration-name": "Anypoint Object Store v2",
+                "python-modules": ["airflow_provider_objectstore.hooks.anypoint"],
+            },
+            {
+                "integration-name": "Civo object stores",
+                "python-modules": ["airflow_provider_objectstore.hooks.civo"],
+            },
+        ],
+        "connection-types": [
+            {
+                "connection-type": "anypoint",
+                "hook-class-name": "airflow_provider_objectstore.hooks.anypoint.AnypointObjectStoreHook",
+                "hook-name": "Anypoint Object Store v2",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema"],
+                    "relabeling": {
+                        "login": "Client ID",
+                        "password": "Client secret",
+                        "host": "Base URL",
+                    },
+                    "placeholders": {
+                        "host": "empty: the vendor's own, by control plane and region",
+                        "login": "connected app's client id (or user name)",
+                        "password": "client secret (or password, or bearer token)",
+                    },
+                },
+                "conn-fields": {
+                    "organization_id": _field("Organization ID", "string", "The business group's ID"),
+                    "environment_id": _field("Environment ID", "string", "The environment's ID"),
+                    "region": _field("Region", "string", "Where the stores are; us-east-1 if empty"),
+                    "control_plane": _field("Control plane", "string", "us (if empty), eu1 or gov"),
+                    "auth": _field(
+                        "Authentication",
+                        "string",
+                        "connected_app (if empty), user, or bearer (the password is a ready token)",
+                    ),
+                    "accounts_url": _field(
+                        "Accounts URL", "string", "Where tokens come from; by control plane, or the base URL"
+                    ),
+                    **_SHARED_FIELDS,
+                },
+            },
+            {
+                "connection-type": "civo",
+                "hook-class-name": "airflow_provider_objectstore.hooks.civo.CivoObjectStoreHook",
+                "hook-name": "Civo object stores",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "login"],
+                    "relabeling": {"password": "API key", "host": "Base URL"},
+                    "placeholders": {"host": "empty: https://api.civo.com", "password": "API key"},
+                },
+                "conn-fields": {
+                    "region": _field("Region", "string", "Region code, such as LON1"),
+                    "s3_endpoint": _field(
+                        "S3 endpoint", "string", "URL of the S3 interface; empty: what the service says"
+                    ),
+                    **_SHARED_FIELDS,
+                },
+            },
+        ],
+    }

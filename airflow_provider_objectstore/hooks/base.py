@@ -1,0 +1,126 @@
+"""What both hooks share: from a connection id to clients."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_objectstore.api.call import Call, Flow, Page
+from airflow_provider_objectstore.exceptions import ObjectStoreError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+    from airflow_provider_objectstore.transport import AsyncClient, Client, Target
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+
+class ObjectStoreHook(BaseHook):
+    """
+    Base of both hooks. The connection is looked up when it is first needed, never when a DAG is parsed.
+
+    :param conn_id: id of the Airflow connection.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        super().__init__()
+        self._conn_id = conn_id
+        self._kept_client: Client | None = None
+
+    @abstractmethod
+    def resolve(self, connection: Connection, extra: Mapping[str, Any]) -> Target:
+        """
+        Resolve a connection.
+
+        :raises ConfigurationError: naming everything that is missing or wrong.
+        """
+
+    @abstractmethod
+    def _probe(self) -> str:
+        """Ask the service something small; return what it said, in words."""
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """
+        Give a blocking client: ``client.send(call)`` with any call of :mod:`airflow_provider_objectstore.api`.
+
+        Clients of one resolved connection share session, token and pace, so opening one costs nothing.
+        """
+        yield self._new_client()
+
+    @asynccontextmanager
+    async def async_client(self) -> AsyncIterator[AsyncClient]:
+        """Give an async client: ``await client.send(call)``. All on one event loop share session, token and pace."""
+        from airflow_provider_objectstore.transport import AsyncClient
+
+        client = AsyncClient(await self._resolve_async(), mask=_amask, renew=self._resolve_async)
+        async with client:
+            yield client
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Try the connection: whether it works, and what the service said."""
+        try:
+            return True, self._probe()
+        except ObjectStoreError as error:
+            return False, str(error)
+
+    def _send(self, call: Call[T]) -> T:
+        return self._client.send(call)
+
+    def _run(self, flow: Flow[T]) -> T:
+        return self._client.run(flow)
+
+    def _items(self, call: Call[Page[Item]]) -> Iterator[Item]:
+        for page in self._client.pages(call):
+            yield from page.items
+
+    @property
+    def _client(self) -> Client:
+        if self._kept_client is None:
+            self._kept_client = self._new_client()
+        return self._kept_client
+
+    def _new_client(self) -> Client:
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        from airflow_provider_objectstore.transport import Client
+
+        return Client(self._resolve(), mask=mask_secret, renew=self._resolve)
+
+    def _resolve(self) -> Target:
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        connection = self.get_connection(self._conn_id)
+        target = self.resolve(connection, connection.extra_dejson)
+        for secret in target.secrets:
+            mask_secret(secret)
+        return target
+
+    async def _resolve_async(self) -> Target:
+        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+
+        connection = await get_async_connection(self._conn_id, hook=self)
+        target = self.resolve(connection, await get_async_extra_dejson(connection))
+        for secret in target.secrets:
+            await _amask(secret)
+        return target
+
+
+async def _amask(secret: str) -> None:
+    """Mask a secret on an event loop; before Airflow 3.2 that is only safe on a thread."""
+    try:
+        from airflow.sdk.log import amask_secret
+    except ImportError:
+        import asyncio
+
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        await asyncio.to_thread(mask_secret, secret)
+    else:
+        await amask_secret(secret)
