@@ -1,0 +1,34 @@
+"""
+Fixtures for tests of DAGs that use the provider, in ``conftest.py``::
+
+    pytest_plugins = ["airflow_provider_objectstore.emulator.fixtures"]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
+
+
+@pytest.fixture(scope="session")
+def objectstore_emulator() -> Iterator[Emulator]:
+    """Both services with S3, on free ports, until the session ends. New stores are ready at once."""
+    with Emulator(Settings(creating_seconds=0), s3=MotoS3()) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def objectstore_connections(
+    objectstore_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, dict[str, Any]]:
+    """An empty emulator, and Airflow's ``anypoint_default`` and ``civo_default`` leading to it."""
+    objectstore_emulator.reset()
+    connections = objectstore_emulator.connections()
+    for conn_id, connection in connections.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+    return connections

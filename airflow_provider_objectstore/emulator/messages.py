@@ -1,0 +1,102 @@
+"""Requests, answers and JSON as the emulator's handlers see them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Response:
+    """An answer: status, body and the headers that differ from the usual."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes = b"", headers: Headers = ()) -> None:
+        self.status = status
+        self.body = body
+        self.headers = list(headers)
+
+
+Operation = Callable[["Request"], Response | Awaitable[Response]]
+
+
+class Answered(Exception):
+    """Leaves a handler with this answer."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class Request:
+    """A request. ``path`` holds the decoded segments that the operation works on: its route sets it."""
+
+    __slots__ = ("body", "headers", "method", "path", "query_string")
+
+    def __init__(self, method: str, query_string: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.method = method
+        self.path: list[str] = []
+        self.query_string = query_string
+        self.headers = headers
+        self.body = body
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters; of a repeated one the last."""
+        return parse_query(self.query_string)
+
+    def header(self, name: bytes) -> str:
+        """A header's value, ``""`` if it is missing. ``name`` is in lower case."""
+        for key, value in self.headers:
+            if key == name:
+                return value.decode("latin-1")
+        return ""
+
+    def credential(self) -> str:
+        """What follows ``Bearer`` in the Authorization header."""
+        scheme, _, value = self.header(b"authorization").partition(" ")
+        return value.strip() if scheme.lower() == "bearer" else ""
+
+
+@lru_cache(maxsize=1024)
+def parse_query(query_string: bytes) -> dict[str, str]:
+    """A query string's parameters. The result is shared: do not change it."""
+    return dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def loads(text: bytes) -> Any:
+    """
+    JSON to objects, numbers exactly (:class:`int` or :class:`~decimal.Decimal`).
+
+    :raises ValueError: if it is not JSON.
+    """
+    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def dumps(value: Any) -> str:
+    """Objects to JSON; a :class:`~decimal.Decimal` is written as it was read."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(name)}:{dumps(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(dumps, value)) + "]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value)
+
+
+def json_response(status: int, value: Any, headers: Headers = ()) -> Response:
+    """An answer with a JSON body."""
+    return Response(status, dumps(value).encode(), [(b"content-type", b"application/json"), *headers])
+
+
+def text_response(status: int, text: str) -> Response:
+    """An answer in plain text, as gateways and frameworks give it."""
+    return Response(status, text.encode(), [(b"content-type", b"text/plain; charset=utf-8")])

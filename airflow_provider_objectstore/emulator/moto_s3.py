@@ -1,0 +1,110 @@
+"""S3 by moto, in a process of its own: moto has one state per process, which a test's ``mock_aws`` empties."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+_CHILD = (
+    "import sys; sys.path.append(sys.argv[1])\n"
+    "from airflow_provider_objectstore.emulator.moto_server import serve; serve(sys.argv[2:])"
+)
+
+
+class MotoS3:
+    """
+    An S3 backend that needs nothing but pip.
+
+    :param certfile: certificate in PEM to serve over TLS; a private key may be in it.
+    :param keyfile: the certificate's private key in PEM.
+    """
+
+    def __init__(self, *, certfile: str | None = None, keyfile: str | None = None) -> None:
+        self._certfile = certfile
+        self._keyfile = keyfile
+        self._one_call = threading.Lock()
+
+    def start(self, port: int) -> str:
+        """
+        Serve on 127.0.0.1 and return the endpoint's URL.
+
+        :raises OSError: if the port is taken.
+        :raises RuntimeError: if moto's process does not come up; it says why on stderr.
+        """
+        root = str(Path(__file__).parents[2])
+        with socket.create_server(("127.0.0.1", port)) as listener:
+            descriptor = listener.fileno()
+            files = self._certfile or "", self._keyfile or ""
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _CHILD, root, str(descriptor), *files],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                pass_fds=[descriptor],
+                start_new_session=True,  # Ctrl+C is for the parent
+            )
+            try:
+                self._read()
+            except RuntimeError:
+                self.stop()
+                raise
+            return f"{'https' if self._certfile else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
+
+    def stop(self) -> None:
+        """Stop serving; everything is forgotten."""
+        self._process.communicate()
+
+    def reset(self) -> None:
+        """Forget all users, buckets and objects."""
+        self._call("reset")
+
+    def put_user(self, user: str, access_key: str, secret_key: str) -> None:
+        """Create the user, or replace its one key."""
+        self._call("put_user", user, access_key, secret_key)
+
+    def suspend_user(self, user: str, suspended: bool) -> None:
+        """Refuse the user's requests, or let them in again."""
+        self._call("suspend_user", user, suspended)
+
+    def delete_user(self, user: str) -> None:
+        """Remove a user that owns no bucket."""
+        self._call("delete_user", user)
+
+    def create_bucket(self, bucket: str, owner: str) -> None:
+        """Create a bucket."""
+        self._call("create_bucket", bucket, owner)
+
+    def set_owner(self, bucket: str, owner: str) -> None:
+        """Hand over the bucket and its objects."""
+        self._call("set_owner", bucket, owner)
+
+    def delete_bucket(self, bucket: str) -> None:
+        """Remove the bucket with all its contents."""
+        self._call("delete_bucket", bucket)
+
+    def usage(self, bucket: str) -> tuple[int, int]:
+        """Bytes and number of objects."""
+        size, objects = self._call("usage", bucket)
+        return size, objects
+
+    def _call(self, name: str, *parameters: Any) -> Any:
+        with self._one_call:
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps([name, parameters]) + "\n")
+            self._process.stdin.flush()
+            reply = json.loads(self._read())
+        if "error" in reply:
+            raise RuntimeError(f"moto, {name}: {reply['error']}")
+        return reply["result"]
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("moto's process ended; the extra [emulator] must be installed")
+        return line

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator, Settings
+from tests.emulator.conftest import STORES, Anypoint, Api, Civo, Clock
+
+
+def test_health(emulator: Emulator) -> None:
+    assert Api(emulator.url)("GET", "/_emulator/health").json() == {"status": "ok", "s3_endpoint": None}
+
+
+def test_requests_are_counted_by_operation_and_status(emulator: Emulator, anypoint: Anypoint, civo: Civo) -> None:
+    anypoint.key("HEAD", "k")
+    anypoint.key("PUT", "k", {"stringValue": "v"})
+    anypoint.key("HEAD", "k")
+    civo("GET", "regions")
+    civo("GET", "nothing")
+    expected = {
+        "total": 7,
+        "by_operation": {
+            "accounts.token": {"200": 1},
+            "anypoint.create_store": {"200": 1},
+            "anypoint.key_exists": {"404": 1, "204": 1},
+            "anypoint.put_key": {"200": 1},
+            "civo.list_regions": {"200": 1},
+            "unmatched": {"404": 1},
+        },
+    }
+    assert Api(emulator.url)("GET", "/_emulator/requests").json() == emulator.requests() == expected
+
+
+NAMES = {
+    "anypoint": "list_stores get_store create_store update_store delete_store list_partitions get_partition "
+    "delete_partition partition_exists list_keys get_key key_exists put_key alter_number delete_key acknowledge "
+    "extend_confirmation reject list_regions",
+    "civo": "list_object_stores get_object_store create_object_store update_object_store delete_object_store "
+    "get_object_store_stats list_credentials get_credential create_credential update_credential delete_credential "
+    "list_regions get_quota",
+    "accounts": "token login",
+}
+PATHS = {
+    "": "GET",
+    "/s": "GET PUT PATCH DELETE",
+    "/s/partitions": "GET",
+    "/s/partitions/p": "GET HEAD DELETE",
+    "/s/partitions/p/keys": "GET",
+    "/s/partitions/p/keys/k": "GET HEAD PUT POST DELETE",
+    "/s/partitions/p/keys/k/confirmations/c": "POST PATCH DELETE",
+}
+CIVO_PATHS = {
+    "objectstores": "GET POST",
+    "objectstores/i": "GET PATCH PUT DELETE",
+    "objectstores/i/stats": "GET",
+    "objectstore/credentials": "GET POST",
+    "objectstore/credentials/i": "GET PATCH PUT DELETE",
+    "regions": "GET",
+    "quota": "GET",
+}
+
+
+def test_every_operation_has_its_name(emulator: Emulator) -> None:
+    api = Api(emulator.url)
+    for path, methods in PATHS.items():
+        for method in methods.split():
+            api(method, STORES + path)
+    api("GET", "/api/v1/organizations/emulator-org/regions")
+    for path, methods in CIVO_PATHS.items():
+        for method in methods.split():
+            api(method, f"/v2/{path}")
+    api("POST", "/accounts/api/v2/oauth2/token")
+    api("POST", "/accounts/login")
+    expected = {f"{service}.{name}" for service, names in NAMES.items() for name in names.split()}
+    assert set(emulator.requests()["by_operation"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("POST", STORES),
+        ("GET", f"{STORES}/s/partition/p"),
+        ("GET", f"{STORES}/s/partitions/p/keys/k/confirmations"),
+        ("GET", f"{STORES}/s/partitions/p/keys/k/l/m/n"),
+        ("GET", "/api/v1/organizations"),
+        ("GET", "/api/v2/organizations/emulator-org/regions"),
+        ("GET", "/v2"),
+        ("GET", "/v2/"),
+        ("GET", "/v2/objectstore"),
+        ("GET", "/v2/credentials"),
+        ("POST", "/v2/objectstores/i/stats"),
+        ("GET", "/accounts/login"),
+        ("GET", "/_emulator/other"),
+    ],
+)
+def test_other_paths_and_verbs_are_not_there(emulator: Emulator, method: str, path: str) -> None:
+    assert Api(emulator.url)(method, path).status_code == 404
+
+
+def test_a_path_that_is_not_utf8(emulator: Emulator) -> None:
+    assert Api(emulator.url)("GET", f"{STORES}/%FF").status_code == 400
+
+
+def test_a_reset_forgets_stores_faults_and_counts(emulator: Emulator, anypoint: Anypoint, civo: Civo) -> None:
+    civo.create("store")
+    emulator.faults([{"operation": "*", "kind": "status", "status": 500}])
+    assert Api(emulator.url)("POST", "/_emulator/reset").status_code == 204
+    assert emulator.requests() == {"total": 0, "by_operation": {}}
+    assert anypoint.store("GET").json()["values"] == []
+    assert civo("GET", "objectstores").json()["items"] == civo("GET", "objectstore/credentials").json()["items"] == []
+
+
+def test_the_rate_limit_names_the_caller_and_spares_the_token_endpoints() -> None:
+    clock = Clock()
+    with Emulator(Settings(requests_per_second=3, retry_after=1.5, clock=clock)) as emulator:
+        anypoint, civo = Anypoint(emulator.url), Civo(emulator.url)
+        for _ in range(2):
+            answers = [anypoint.store("GET") for _ in range(4)]
+            assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+            assert "127.0.0.1" in answers[-1].json()["message"]
+            assert answers[-1].headers["Retry-After"] == "2"
+            assert Anypoint(emulator.url).session.headers["Authorization"]
+            clock.now += 1
+        assert civo("GET", "quota").status_code == 200
+        clock.now += 1 / 3
+        assert [anypoint.store("GET").status_code for _ in range(5)] == [200, 200, 200, 429, 429]
+        codes = [civo("GET", "quota").json().get("code") for _ in range(4)]
+        assert codes == [None, None, None, "rate_limit_exceeded"]
+
+
+def test_retry_after_is_left_out_by_default() -> None:
+    with Emulator(Settings(requests_per_second=1, clock=Clock())) as emulator:
+        anypoint = Anypoint(emulator.url)
+        assert [anypoint.store("GET").status_code, anypoint.store("GET").status_code] == [200, 429]
+        assert "Retry-After" not in anypoint.store("GET").headers
+        emulator.reset()
+        assert anypoint.store("GET").status_code == 200
