@@ -1,0 +1,54 @@
+"""Sensors for Anypoint Object Store v2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_objectstore.bases import AnypointOperator, WaitSensor
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.triggers.poll import PollTrigger
+
+
+class AnypointKeySensor(AnypointOperator, WaitSensor):
+    """
+    Waits for keys of a partition. It asks with HEAD, which transfers no value, and only for those still missing.
+
+    XCom: the list of keys that were found.
+
+    :param store_id: the store.
+    :param partition: the partition; it need not exist yet.
+    :param keys: a key, or a list of keys.
+    :param require: ``all`` of them or ``any``.
+    """
+
+    template_fields: Sequence[str] = (
+        *AnypointOperator.template_fields,
+        "store_id",
+        "partition",
+        "keys",
+        "require",
+    )
+
+    def __init__(
+        self, *, store_id: str, partition: str, keys: str | Sequence[str], require: str = "all", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.store_id = store_id
+        self.partition = partition
+        self.keys = keys
+        self.require = require
+
+    def new_wait(self, **common: Any) -> PollTrigger:
+        from airflow_provider_objectstore.triggers.waits import KeysTrigger
+
+        return KeysTrigger(
+            conn_id=self.anypoint_conn_id,
+            region=self.region,
+            store_id=self.store_id,
+            partition=self.partition,
+            keys=[self.keys] if isinstance(self.keys, str) else self.keys,
+            require=self.require,
+            **common,
+        )

@@ -1,0 +1,34 @@
+"""Sensors for Civo object stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_objectstore.bases import CivoOperator, WaitSensor
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.triggers.poll import PollTrigger
+
+
+class CivoObjectStoreSensor(CivoOperator, WaitSensor):
+    """
+    Waits until an object store exists and is ready. One that has failed fails the task at once.
+
+    XCom: the store, as plain data without secrets.
+
+    :param object_store: its exact name or id.
+    """
+
+    template_fields: Sequence[str] = (*CivoOperator.template_fields, "object_store")
+
+    def __init__(self, *, object_store: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.object_store = object_store
+
+    def new_wait(self, **common: Any) -> PollTrigger:
+        from airflow_provider_objectstore.triggers.waits import ObjectStoreTrigger
+
+        return ObjectStoreTrigger(
+            conn_id=self.civo_conn_id, region=self.region, object_store=self.object_store, **common
+        )

@@ -1,0 +1,129 @@
+"""The one polling loop. Private: sensors and operators wait through it, nobody else should."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, ClassVar
+
+from airflow.providers.common.compat.sdk import AirflowException
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_objectstore.api.call import Flow
+from airflow_provider_objectstore.exceptions import (
+    ConfigurationError,
+    InvalidArgumentError,
+    ObjectStoreError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+)
+from airflow_provider_objectstore.hooks.base import ObjectStoreHook
+
+
+class PollTrigger(BaseTrigger):
+    """
+    Asks until there is an answer, and fires once: with the answer, or with why there will be none.
+
+    A subclass says what to ask (:meth:`check`) and through which hook; its sensor asks the same blocking.
+
+    :param conn_id: id of the Airflow connection.
+    :param region: region instead of the connection's.
+    :param poke_interval: seconds between two looks.
+    :param max_consecutive_errors: how many passing errors in a row are borne.
+    """
+
+    parameters: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        region: str | None = None,
+        poke_interval: float = 60,
+        max_consecutive_errors: int = 5,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.conn_id = conn_id
+        self.region = region
+        self.poke_interval = poke_interval
+        self.max_consecutive_errors = max_consecutive_errors
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = inspect.signature(cls.__init__).parameters.values()
+        common = inspect.signature(PollTrigger.__init__).parameters.values()
+        names = (p.name for p in (*own, *common) if p.kind is p.KEYWORD_ONLY)
+        cls.parameters = tuple(dict.fromkeys(names))
+
+    @abstractmethod
+    def hook(self) -> ObjectStoreHook:
+        """Return the hook to ask through."""
+
+    @abstractmethod
+    def check(self) -> Flow[Any | None]:
+        """Look once: yield calls; return the answer as plain JSON values, or None if there is none yet."""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what Airflow stores to start this trigger elsewhere: names and numbers, never a secret."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            name: getattr(self, name) for name in self.parameters
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll; yield exactly one event."""
+        errors = 0
+        async with self.hook().async_client() as client:
+            while True:
+                try:
+                    answer = await client.run(self.check())
+                except ObjectStoreError as error:
+                    errors += 1
+                    if not passing(error) or errors > self.max_consecutive_errors:
+                        yield _event(status="failed", message=str(error), final=not passing(error))
+                        return
+                    self.log.warning("%s. Error %d of at most %d in a row", error, errors, self.max_consecutive_errors)
+                else:
+                    errors = 0
+                    if answer is not None:
+                        yield _event(status="success", answer=answer)
+                        return
+                await asyncio.sleep(self.poke_interval)
+
+
+def _event(**payload: Any) -> TriggerEvent:
+    return TriggerEvent(payload)  # type: ignore[no-untyped-call]
+
+
+def passing(error: ObjectStoreError) -> bool:
+    """Whether an error may go away by itself, so that a wait bears it."""
+    if isinstance(error, (ConfigurationError, InvalidArgumentError)):
+        return False
+    if isinstance(error, TransportError):
+        return not error.permanent
+    return isinstance(error, (RateLimitedError, ServerError))
+
+
+class PollFailedError(ObjectStoreError):
+    """A wait has ended without its answer; ``final`` if trying again cannot help."""
+
+    def __init__(self, message: str = "", *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+def answer_of(event: Mapping[str, Any] | None) -> Any:
+    """
+    Return the answer that an event brings.
+
+    :raises PollFailedError: if the wait has failed.
+    :raises AirflowException: if this is no event of ours.
+    """
+    match event:
+        case {"status": "success", "answer": answer}:
+            return answer
+        case {"status": "failed", "message": str(message), "final": bool(final)}:
+            raise PollFailedError(message, final=final)
+    raise AirflowException(f"The trigger brought no event that can be understood: {event!r}")

@@ -1,0 +1,80 @@
+"""What can be waited for. Private: use the sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from airflow_provider_objectstore.api import anypoint, civo
+from airflow_provider_objectstore.api.call import Flow
+from airflow_provider_objectstore.api.civo_model import ObjectStore
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.triggers.poll import PollTrigger
+
+
+class KeysTrigger(PollTrigger):
+    """
+    Waits for keys of a partition, by HEAD; a key that was found is not asked for again.
+
+    :param store_id: the store.
+    :param partition: the partition.
+    :param keys: the keys.
+    :param require: ``all`` or ``any`` of them. The answer is the list of those that were found.
+    """
+
+    def __init__(
+        self, *, store_id: str, partition: str, keys: Sequence[str], require: str = "all", **common: Any
+    ) -> None:
+        super().__init__(**common)
+        self.store_id = store_id
+        self.partition = partition
+        self.keys = keys
+        self.require = require
+        self._found: list[str] = []
+
+    def hook(self) -> AnypointObjectStoreHook:
+        return AnypointObjectStoreHook(self.conn_id, region=self.region)
+
+    def check(self) -> Flow[list[str] | None]:
+        if self.require not in ("all", "any"):
+            raise InvalidArgumentError(f"require must be 'all' or 'any', not {self.require!r}")
+        if not isinstance(self.keys, (list, tuple)) or not self.keys:
+            raise InvalidArgumentError(f"keys must be a list of at least one key, not {self.keys!r}")
+        calls = {key: anypoint.key_exists(self.store_id, self.partition, key) for key in self.keys}
+        for key, call in calls.items():
+            if key in self._found or not (yield call):
+                continue
+            self._found.append(key)
+            if self.require == "any":
+                return list(self._found)
+        return list(self._found) if len(self._found) == len(calls) else None
+
+
+class ObjectStoreTrigger(PollTrigger):
+    """
+    Waits until an object store exists and is ready.
+
+    :param object_store: its exact name or id. The answer is the store, as plain data.
+    """
+
+    def __init__(self, *, object_store: str, **common: Any) -> None:
+        super().__init__(**common)
+        self.object_store = object_store
+        self._id: str | None = None
+
+    def hook(self) -> CivoObjectStoreHook:
+        return CivoObjectStoreHook(self.conn_id, region=self.region)
+
+    def check(self) -> Flow[dict[str, Any] | None]:
+        if self._id is None:
+            store: ObjectStore | None = yield from civo.find_object_store(self.object_store)
+        else:
+            try:
+                store = yield civo.get_object_store(self._id)
+            except NotFoundError:
+                store = None
+        self._id = store.id if store else None
+        return asdict(store) if store and store.ready else None
