@@ -133,6 +133,7 @@ class Client:
         prepared.prepare_method(request.method)
         prepared.url = request.url  # not prepare_url, which would encode it again
         prepared.prepare_headers(request.headers)
+        prepared.prepare_cookies({})
         prepared.prepare_body(request.body, None)
         prepared.hooks = {"response": []}
         proxy = target.proxies[request.root]

@@ -88,6 +88,7 @@ def carry(call: Call[T], state: State) -> Generator[Any, Any, T]:
 
 def _with_retries(call: Call[T], state: State) -> Generator[Any, Any, T]:
     retrying = state.target.retry.retrying(call)
+    retrying.begin()
     progress = RetryCallState(retry_object=retrying, fn=None, args=(), kwargs={})
     lost = False
     while True:

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Emulator]:
+    """Both services with S3, started once."""
+    with Emulator(Settings(creating_seconds=0.2, quota_gb=1_000_000), s3=MotoS3()) as emulator:
+        yield emulator
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, **extra: Any) -> None:
+    """Point the default connections at an emulator; ``extra`` goes into both."""
+    for conn_id, connection in emulator.connections().items():
+        fast = {"requests_per_second": 100_000, **extra}
+        merged = {**connection, "extra": {**connection["extra"], **fast}}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(merged))
+
+
+@pytest.fixture
+def emulator(services: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """Both services, empty, as the default connections of both kinds."""
+    services.reset()
+    connect(monkeypatch, services)
+    return services

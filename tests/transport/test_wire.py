@@ -1,0 +1,237 @@
+"""What is on the wire: the request target, TLS, proxies, redirects, pace; in both colours."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_objectstore import __version__
+from airflow_provider_objectstore.api import anypoint, anypoint_access, civo
+from airflow_provider_objectstore.api.call import Call
+from airflow_provider_objectstore.emulator import Emulator, Settings
+from airflow_provider_objectstore.exceptions import ApiError, InvalidArgumentError, TransportError
+from airflow_provider_objectstore.transport.pacing import Pacer
+from tests.transport.carriers import Connect, civo_in_london, count, osv2
+
+Listen = Callable[[bytes], tuple[int, list[bytes]]]
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+
+
+@pytest.fixture
+def listen() -> Iterator[Listen]:
+    """Starts a server that keeps what it is sent and answers with the same bytes each time."""
+    sockets = []
+
+    def start(answer: bytes) -> tuple[int, list[bytes]]:
+        received: list[bytes] = []
+        server = socket.create_server(("127.0.0.1", 0))
+        sockets.append(server)
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.settimeout(5)
+                    received.append(connection.recv(65536))
+                    connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return server.getsockname()[1], received
+
+    yield start
+    for server in sockets:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+
+
+TARGETS: list[tuple[Call[object], bytes]] = [
+    (
+        anypoint.put_key("s/1", "p 2", "a/../b%2e%2E.~é|"[:-1], "v"),
+        b"PUT /api/v1/organizations/emulator-org/environments/emulator-env/stores/s%2F1/partitions/p%202/keys/"
+        b"a%2F..%2Fb%252e%252E.~%C3%A9?confirmable=false",
+    ),
+    (
+        anypoint.list_partitions("...").at("my list/8 +&="),
+        b"GET /api/v1/organizations/emulator-org/environments/emulator-env/stores/.../partitions?"
+        b"nextPageToken=my%20list%2F8%20%2B%26%3D",
+    ),
+    (
+        anypoint.acknowledge("s", "p", "k:1", "c/1?#"),
+        b"POST /api/v1/organizations/emulator-org/environments/emulator-env/stores/s/partitions/p/keys/k%3A1/"
+        b"confirmations/c%2F1%3F%23",
+    ),
+    (anypoint.list_regions(), b"GET /api/v1/organizations/emulator-org/regions"),
+]
+
+
+@pytest.mark.parametrize(("call", "target"), TARGETS)
+def test_the_request_target_is_ours_to_the_byte(
+    call: Call[object], target: bytes, connect: Connect, listen: Listen
+) -> None:
+    port, received = listen(OK)
+    carrier = connect(osv2(f"http://127.0.0.1:{port}", bearer="token", token_call=None))
+    with suppress(ApiError):  # `{}` is not an answer to each of them
+        carrier.send(call)
+    head, _, _ = received[0].partition(b"\r\n\r\n")
+    line, *headers = head.split(b"\r\n")
+    assert line == target + b" HTTP/1.1"
+    assert f"User-Agent: airflow-provider-objectstore/{__version__}".encode() in headers
+    assert b"Authorization: Bearer token" in headers
+
+
+def test_every_civo_call_says_its_region(connect: Connect, listen: Listen) -> None:
+    port, received = listen(OK)
+    carrier = connect(civo_in_london(f"http://127.0.0.1:{port}"))
+    for call in (civo.get_object_store("1"), civo.update_object_store("1", max_size_gb=500)):
+        with pytest.raises(ApiError):
+            carrier.send(call)
+    assert received[0].startswith(b"GET /v2/objectstores/1?region=LON1 ")
+    patched = next(request for request in received if request.startswith(b"PATCH"))
+    assert patched.startswith(b"PATCH /v2/objectstores/1?region=LON1 ")
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda name: anypoint.get_store(name),
+        lambda name: anypoint.delete_partition("s", name),
+        lambda name: anypoint.delete_key("s", "p", name),
+        lambda name: anypoint.put_key("s", "p", name, "v"),
+        lambda name: anypoint.reject("s", "p", "k", name),
+        lambda name: civo.delete_object_store(name),
+        lambda name: civo.delete_credential(name),
+        lambda name: civo.create_object_store(name),
+        lambda name: anypoint_access.roots("http://h", "http://h", "o", name),
+    ],
+)
+def test_identifiers_that_would_fold_the_path_are_refused(name: str, build: Callable[[str], object]) -> None:
+    with pytest.raises(InvalidArgumentError, match="would address something else"):
+        build(name)
+
+
+def test_a_redirect_is_not_followed(connect: Connect, listen: Listen) -> None:
+    elsewhere, stolen = listen(OK)
+    location = f"http://localhost:{elsewhere}/steal".encode()
+    port, _ = listen(
+        b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
+    carrier = connect(osv2(f"http://127.0.0.1:{port}", bearer="token", token_call=None))
+    with pytest.raises(ApiError, match="a redirect to localhost"):
+        carrier.send(anypoint.get_store("s"))
+    assert stolen == []
+
+
+def test_netrc_does_not_replace_the_token(
+    connect: Connect, listen: Listen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    port, received = listen(OK)
+    carrier = connect(osv2(f"http://127.0.0.1:{port}", bearer="token", token_call=None))
+    with pytest.raises(ApiError):
+        carrier.send(anypoint.get_store("s"))
+    assert b"Authorization: Bearer token" in received[0]
+    assert b"Basic" not in received[0]
+
+
+@pytest.mark.parametrize("given", ["connection", "environment", "environment, but not for this host"])
+def test_proxies(
+    given: str, connect: Connect, listen: Listen, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    port, received = listen(OK)
+    proxy = f"http://user:pass@127.0.0.1:{port}"
+    if given != "connection":
+        monkeypatch.setenv("http_proxy", proxy)
+    if given.endswith("host"):
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+    carrier = connect(osv2(emulator.url, proxy=proxy if given == "connection" else None, bearer="t", token_call=None))
+    with pytest.raises(ApiError):
+        carrier.send(anypoint.get_store("s"))
+    if given.endswith("host"):
+        assert received == []
+    else:
+        assert received[0].startswith(f"GET {emulator.url}/api/v1/".encode())
+        assert b"Proxy-Authorization: Basic dXNlcjpwYXNz" in received[0]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for 127.0.0.1, its key beside it."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
+    files = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
+    subprocess.run(
+        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", *files], check=True, capture_output=True
+    )
+    return folder / "cert.pem"
+
+
+def test_tls_is_verified(connect: Connect, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    with Emulator(certfile=str(certificate), keyfile=str(certificate.with_name("key.pem"))) as emulator:
+        with pytest.raises(TransportError, match="certificate verify failed") as caught:
+            connect(osv2(emulator.url)).send(anypoint.list_stores())
+        assert caught.value.permanent
+        assert not caught.value.request_sent
+        assert emulator.requests()["total"] == 0
+        for verify in (str(certificate), False):
+            assert connect(osv2(emulator.url, verify=verify)).items(anypoint.list_stores()) == []
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert connect(osv2(emulator.url, timeout=29)).items(anypoint.list_stores()) == []
+
+
+def test_the_pace_is_kept(connect: Connect, emulator: Emulator) -> None:
+    carrier = connect(osv2(emulator.url, requests_per_second=50))
+    start = time.monotonic()
+    carrier.together([anypoint.key_exists("s", "p", "k")] * 26)
+    assert time.monotonic() - start > 25 / 50
+
+
+def test_the_pacer_is_fair_and_even() -> None:
+    pacer = Pacer(10)
+    waits = [pacer.reserve() for _ in range(5)]
+    assert waits[0] == 0
+    assert waits == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=0.05)
+
+
+def test_a_service_that_limits(connect: Connect) -> None:
+    with Emulator(Settings(requests_per_second=100, retry_after=0.05)) as emulator:
+        carrier = connect(osv2(emulator.url, requests_per_second=90))
+        carrier.send(anypoint.key_exists("s", "p", "k"))
+        assert carrier.together([anypoint.key_exists("s", "p", "k")] * 60) == [False] * 60
+        assert "429" not in emulator.requests()["by_operation"]["anypoint.key_exists"]
+
+
+def test_sessions_are_shared_and_end(emulator: Emulator) -> None:
+    import asyncio
+
+    from airflow_provider_objectstore.transport import AsyncClient
+
+    async def main() -> None:
+        target = osv2(emulator.url)
+        async with AsyncClient(target) as one, AsyncClient(target) as other:
+            session = one._state.session
+            assert session is other._state.session
+            await asyncio.gather(*(client.send(anypoint.key_exists("s", "p", "k")) for client in (one, other)))
+        assert session.closed
+        async with AsyncClient(target) as again:
+            assert again._state is one._state  # token and pace stay
+            await again.send(anypoint.key_exists("s", "p", "k"))
+
+    asyncio.run(main())
+    assert count(emulator, "accounts.token") == 1
