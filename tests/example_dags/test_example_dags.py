@@ -1,0 +1,85 @@
+"""Every example DAG is imported by Airflow as it stands, and run, in a process with a database of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import boto3
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+
+RUN = """
+import sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(dag_folder=sys.argv[1])
+assert not bag.import_errors, bag.import_errors
+for run in range(int(sys.argv[3])):
+    dag_run = bag.dags[sys.argv[2]].test(mark_success_pattern=sys.argv[4])
+    assert dag_run.state == "success", dag_run.state
+"""
+IMPORT_ONLY = RUN.partition("for run")[0] + "print(sorted(bag.dags))"
+
+
+@pytest.fixture(scope="module")
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """The environment of an Airflow with an empty database."""
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+    }
+    airflow = [sys.executable, "-m", "airflow"]
+    subprocess.run([*airflow, "db", "migrate"], env=environment, check=True, capture_output=True, timeout=300)
+    return environment
+
+
+def python(airflow_home: Mapping[str, str], code: str, *arguments: object) -> str:
+    """Run code in that Airflow; connections come from this process's environment."""
+    connections = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CONN_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={**airflow_home, **connections},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout + done.stderr
+
+
+def test_every_example_is_imported(airflow_home: Mapping[str, str]) -> None:
+    names = json.loads(python(airflow_home, IMPORT_ONLY, EXAMPLES).splitlines()[-1].replace("'", '"'))
+    assert names == sorted(path.stem for path in EXAMPLES.glob("*.py"))
+
+
+def test_checkpoint_goes_on_where_it_stopped(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    # dag.test() runs one task after the other, so a task that waits for another's work would wait for ever: the
+    # demo's scheduler runs that one.
+    printed = python(airflow_home, RUN, EXAMPLES, "example_checkpoint", 2, "load_done")
+
+    options = CivoObjectStoreHook().s3_options("seattle-weather")
+    contents = boto3.client("s3", **options).list_objects_v2(Bucket=options.bucket)["Contents"]
+    assert [found["Key"] for found in contents] == [
+        f"daily/{year}-{month:02}.csv" for year in range(2012, 2016) for month in range(1, 13)
+    ]
+    checkpoints = AnypointObjectStoreHook().partition("weather-load", "checkpoints")
+    assert checkpoints["watermark"] == "2015-12"
+    loaded = [value for key, value in checkpoints.items() if key.startswith("done/")]
+    assert sorted(loaded) == [730, 731]  # the data set's 1,461 days, each loaded by one run only
+    assert "emulator-secret" not in printed
+    assert "emulator-key" not in printed
+    assert options.secret_access_key not in printed
