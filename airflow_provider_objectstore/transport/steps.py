@@ -154,7 +154,7 @@ def _exchange(call: Call[Any], state: State, token: str | None) -> Generator[Any
             status=reply.status,
         )
     if reply.status >= 400:
-        said = state.target.scrub(reply.body.decode(errors="replace"), token)
+        said = state.target.scrub(reply.body.decode(errors="replace"), token, state.token)
         reply = replace(reply, body=said.encode())
     return reply
 

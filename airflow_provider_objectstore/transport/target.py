@@ -111,9 +111,9 @@ class Target:
         url = f"{self.roots[call.root]}{call.path}{'?' if query else ''}{query}"
         return Request(method, url, headers, body, call.root)
 
-    def scrub(self, text: str, token: str | None = None) -> str:
+    def scrub(self, text: str, *tokens: str | None) -> str:
         """Take every secret out of a text."""
-        for secret in (*self.secrets, token):
+        for secret in (*self.secrets, *tokens):
             if secret:
                 text = text.replace(secret, "***")
         return text
