@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 
 def number(text: str) -> float | Decimal:
-    """Read a JSON number with a fraction: a float where it holds exactly what is written, else a Decimal."""
+    """Read a JSON number with a fraction: a float where that is written the same, else a Decimal."""
     exact = Decimal(text)
     near = float(text)
     return near if Decimal(repr(near)) == exact else exact

@@ -15,7 +15,10 @@ from botocore.config import Config
 
 from airflow_provider_objectstore.emulator import Emulator, S3Backend, Settings
 
-S3_BACKENDS = [pytest.param("airflow_provider_objectstore.emulator:MotoS3", id="moto")]
+S3_BACKENDS = [
+    pytest.param("airflow_provider_objectstore.emulator:MotoS3", id="moto"),
+    pytest.param("tests.rgw.backend:RgwS3", id="rgw", marks=pytest.mark.rgw),
+]
 STORES = "/api/v1/organizations/emulator-org/environments/emulator-env/stores"
 
 
