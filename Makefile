@@ -4,7 +4,7 @@
 #   AIRFLOW=3.1          choose another pinned environment (constraints/airflow-3.1.txt)
 #   S3=rgw               the demo's buckets live in Ceph's gateway instead of moto
 #   RGW=skip             leave out the tests that need Ceph's gateway
-#   ARGS="-k purge -x"   more arguments for pytest
+#   ARGS="-k purge -x"   more arguments for pytest, or for the demo
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
@@ -24,7 +24,7 @@ else
 VENV := .venv-airflow-$(AIRFLOW)
 EXTRA := test
 CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
-TESTS := -m "not rgw" --ignore=tests/wheel --ignore=tests/dev
+TESTS := -m "not rgw" --ignore=tests/wheel
 endif
 
 BIN := $(VENV)/bin
@@ -36,6 +36,7 @@ export PRE_COMMIT_HOME ?= $(CACHE)/pre-commit
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Importing Airflow writes a configuration file: never into the home folder.
 export AIRFLOW_HOME := $(CACHE)/airflow-$(AIRFLOW)
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 export RGW
 
 # The first Python that the pinned Airflow runs on.
@@ -64,18 +65,18 @@ $(STAMP): pyproject.toml $(CONSTRAINTS)
 
 .PHONY: demo
 demo: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the example DAGs on a real Airflow, against the emulator
-	@exec $(BIN)/python -m dev.demo --s3 $(S3)
+	@exec $(BIN)/python -m dev.demo --s3 $(S3) $(ARGS)
 
 .PHONY: up
 up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-C
-	@exec $(BIN)/python -m dev.demo --s3 $(S3) --up
+	@exec $(BIN)/python -m dev.demo --s3 $(S3) --up $(ARGS)
 
 .PHONY: test
 test: $(STAMP) $(if $(TESTS),,$(if $(filter skip,$(RGW)),,rgw)) ## all tests
 	@exec $(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 .PHONY: test-airflow-3.1
-test-airflow-3.1: ## the tests on Airflow 3.1, without Ceph, the wheel and the demo
+test-airflow-3.1: ## the tests on Airflow 3.1, without Ceph and the wheel
 	@$(MAKE) test AIRFLOW=3.1
 
 .PHONY: wheel-check

@@ -2,15 +2,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis.configuration import set_hypothesis_home_dir
 
 from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
-
-set_hypothesis_home_dir(Path(__file__).parents[1] / ".cache" / "hypothesis")
 
 
 @pytest.fixture(scope="session")

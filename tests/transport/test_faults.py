@@ -271,6 +271,15 @@ def test_the_verb_that_the_service_answers_to(method: str, connect: Connect) -> 
         }
 
 
+def test_a_route_that_answers_404_in_plain_text_is_not_there(buckets: Carrier, emulator: Emulator) -> None:
+    made = buckets.send(civo.create_object_store("bucket"))
+    plain = {"status": 404, "body": "404 page not found", "times": 1}
+    emulator.faults([{"operation": "civo.update_object_store", "kind": "status", **plain}])
+    for size in (1000, 1500):
+        assert buckets.send(civo.update_object_store(made.id, max_size_gb=size)).max_size_gb == size
+    assert count(emulator, "civo.update_object_store") == 3  # PATCH once, then PUT only
+
+
 def test_seed_forms_are_read_alike(connect: Connect) -> None:
     with Emulator(Settings(seed_form=True, endpoint_form="url", creating_seconds=0)) as emulator:
         stores = connect(osv2(emulator.url))

@@ -1,0 +1,119 @@
+"""The example DAGs on a real Airflow, against the emulator: ``make demo``, and ``make up`` to look around."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from airflow_provider_objectstore.emulator import Emulator, S3Backend, Settings
+from dev.report import Progress, contents, task_table
+from dev.runs import Run, Task
+from dev.server import Airflow, AirflowError, free_port
+
+ROOT = Path(__file__).parents[1]
+HOME = ROOT / ".cache" / "demo"
+
+# DAG and number of runs, one after the other: the second run of the checkpoint goes on where the first one stopped.
+PLAN = [("example_checkpoint", 2)]
+S3 = {"moto": "airflow_provider_objectstore.emulator:MotoS3", "rgw": "tests.rgw.backend:RgwS3"}
+
+
+def main() -> int:
+    """Return the exit code: 0 if every task of every run succeeded."""
+    options = parse()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    progress = Progress(console)
+    progress.say(f"Starting the emulator (S3 by {options.s3}) and Airflow")
+    try:
+        with emulator(options.s3) as services, Airflow(HOME, options.dags, services.connections()) as airflow:
+            progress.say(f"Airflow is on {airflow.url} (no login), the services are on {services.url}")
+            if options.up:
+                return stay(progress, services, airflow)
+            with progress:
+                runs, tasks = play(airflow, options.plan, progress, options.timeout)
+            return report(console, airflow, runs, tasks)
+    except AirflowError as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m dev.demo", description=__doc__)
+    parser.add_argument("plan", nargs="*", type=planned, default=PLAN, help="DAG, or DAG:runs, instead of the usual")
+    parser.add_argument("--s3", choices=S3, default="moto", help="what holds the buckets")
+    parser.add_argument("--dags", type=Path, default=ROOT / "example_dags", help="folder of the DAG files")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds that a run may take")
+    parser.add_argument("--up", action="store_true", help="run nothing, stay up until Ctrl-C")
+    return parser.parse_args()
+
+
+def planned(text: str) -> tuple[str, int]:
+    """``dag`` or ``dag:runs``."""
+    dag_id, _, runs = text.partition(":")
+    return dag_id, int(runs or 1)
+
+
+def emulator(s3: str) -> Emulator:
+    """Both services, on their usual ports where these are free."""
+    module, _, name = S3[s3].partition(":")
+    backend: S3Backend = getattr(importlib.import_module(module), name)()
+    settings = Settings(creating_seconds=3)  # so that waiting for a bucket is worth showing
+    return Emulator(settings, port=free_port(8089), s3_port=free_port(8090), s3=backend)
+
+
+def play(
+    airflow: Airflow, plan: list[tuple[str, int]], progress: Progress, seconds: float
+) -> tuple[list[Run], list[Task]]:
+    """Run everything that is planned, or up to the first failure."""
+    runs: list[Run] = []
+    tasks: list[Task] = []
+    for run in (Run(airflow, dag_id, number) for dag_id, count in plan for number in range(1, count + 1)):
+        started = time.monotonic()
+        runs.append(run)
+        tasks += run.play(progress.tasks, seconds)
+        progress.say(f"{run.dag_id}, run {run.number}: {run.state} after {time.monotonic() - started:.1f} s")
+        if run.state != "success":
+            break
+    return runs, tasks
+
+
+def report(console: Console, airflow: Airflow, runs: list[Run], tasks: list[Task]) -> int:
+    """Print the tables and, of what failed, the ends of the logs."""
+    console.print()
+    console.print(task_table(tasks))
+    # The hooks find the connections here; Airflow would also warn that the region is too short for a secret.
+    os.environ.update(airflow.environment, AIRFLOW__LOGGING__LOGGING_LEVEL="ERROR")
+    for table in contents():
+        console.print()
+        console.print(table)
+    failed = [run for run in runs if run.state != "success"]
+    for run in failed:
+        console.print(f"\n{run.dag_id}, run {run.number}: {run.state}", style="red")
+        for name, log in run.failures():
+            console.print(f"--- {name}\n{log}", markup=False, highlight=False, soft_wrap=True)
+    return 1 if failed or any(task.state != "success" for task in tasks) else 0
+
+
+def stay(progress: Progress, services: Emulator, airflow: Airflow) -> int:
+    """Keep everything up until Ctrl-C."""
+    for conn_id, connection in services.connections().items():
+        progress.say(f"connection {conn_id}: {json.dumps(connection)}")
+    progress.say(f"S3 is on {services.s3_url}. Ctrl-C stops everything and forgets it.")
+    while True:
+        airflow.check()
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Plays DAG runs through the scheduler of an :class:`~dev.server.Airflow`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dev.server import Airflow, AirflowError
+
+DONE = ("success", "failed")
+_DEFERRED = ("Pausing task as DEFERRED", "trigger starting")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task instance; ``seconds`` counts from its first start, ``deferred`` says that it waited in the triggerer."""
+
+    dag_id: str
+    run: int
+    name: str
+    state: str
+    seconds: float | None
+    deferred: bool
+
+
+class Run:
+    """
+    A run of a DAG.
+
+    :param number: which one of this DAG's, from 1.
+    """
+
+    def __init__(self, airflow: Airflow, dag_id: str, number: int) -> None:
+        self.dag_id = dag_id
+        self.number = number
+        self.state = "queued"
+        self._airflow = airflow
+        self._path = f"/dags/{dag_id}/dagRuns/demo-{number}"
+        self._seen_deferred: set[str] = set()
+
+    def play(self, show: Callable[[list[Task]], None], seconds: float) -> list[Task]:
+        """
+        Start the run and follow it to its end.
+
+        :param show: is told the tasks' states about twice a second.
+        :param seconds: how long it may take.
+        :return: the tasks; :attr:`state` then says how the run ended, and is ``running`` if it did not.
+        """
+        self._wait_for_dag()
+        self._airflow.call("PATCH", f"/dags/{self.dag_id}", json={"is_paused": False})
+        run = {"dag_run_id": f"demo-{self.number}", "logical_date": None}
+        self._airflow.call("POST", f"/dags/{self.dag_id}/dagRuns", json=run)
+        deadline = time.monotonic() + seconds
+        while self.state not in DONE and time.monotonic() < deadline:
+            time.sleep(0.4)
+            self._airflow.check()
+            self.state = self._airflow.call("GET", self._path)["state"]
+            show([self._task(instance) for instance in self._instances()])
+        return [self._task(instance, final=True) for instance in self._instances()]
+
+    def failures(self, lines: int = 30) -> list[tuple[str, str]]:
+        """Name and end of the log of each task that failed or did not end."""
+        return [
+            (_name(instance), "\n".join(self._log(instance)[-lines:]))
+            for instance in self._instances()
+            if instance["state"] in ("failed", "up_for_retry", "running", "deferred")
+        ]
+
+    def _wait_for_dag(self, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._airflow.check()
+            dags = self._airflow.call("GET", "/dags", params={"limit": 1000, "exclude_stale": True})["dags"]
+            if self.dag_id in {dag["dag_id"] for dag in dags}:
+                return
+            if errors := self._airflow.call("GET", "/importErrors")["import_errors"]:
+                raise AirflowError("\n".join(f"{error['filename']}: {error['stack_trace']}" for error in errors))
+            time.sleep(0.5)
+        raise AirflowError(f"There is no DAG {self.dag_id}")
+
+    def _instances(self) -> list[dict[str, Any]]:
+        found = self._airflow.call("GET", f"{self._path}/taskInstances", params={"limit": 1000})["task_instances"]
+        instances: list[dict[str, Any]] = sorted(found, key=lambda task: (task["start_date"] or "9", task["task_id"]))
+        self._seen_deferred |= {_name(instance) for instance in instances if instance["state"] == "deferred"}
+        return instances
+
+    def _task(self, instance: dict[str, Any], final: bool = False) -> Task:
+        deferred = _name(instance) in self._seen_deferred
+        if final and not deferred and instance["try_number"]:  # a short wait falls between two looks
+            deferred = any(line.startswith(_DEFERRED) for line in self._log(instance))
+        state = instance["state"] or "none"
+        return Task(self.dag_id, self.number, _name(instance), state, instance["duration"], deferred)
+
+    def _log(self, instance: dict[str, Any]) -> list[str]:
+        log = self._airflow.call(
+            "GET",
+            f"{self._path}/taskInstances/{instance['task_id']}/logs/{instance['try_number']}",
+            params={"map_index": instance["map_index"], "full_content": True},
+            headers={"Accept": "application/json"},
+        )
+        lines: list[str] = []
+        for entry in log["content"]:
+            lines.append(str(entry["event"]) if isinstance(entry, dict) else str(entry))
+            for cause in entry.get("error_detail") or () if isinstance(entry, dict) else ():
+                lines += [f"  {frame['filename']}:{frame['lineno']} in {frame['name']}" for frame in cause["frames"]]
+                lines.append(f"  {cause['exc_type']}: {cause['exc_value']}")
+        return [line for line in lines if not line.startswith("::")]
+
+
+def _name(instance: dict[str, Any]) -> str:
+    name: str = instance["task_id"]
+    return name if instance["map_index"] < 0 else f"{name}[{instance['map_index']}]"

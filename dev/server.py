@@ -1,0 +1,152 @@
+"""A real Airflow of its own: scheduler, triggerer, DAG processor and API server on SQLite, on the loopback only."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+
+from dev.processes import Processes
+
+
+class AirflowError(RuntimeError):
+    """Airflow did not come up, or refused something."""
+
+
+def free_port(preferred: int) -> int:
+    """The preferred port of 127.0.0.1, or another one if it is taken."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            chosen: int = probe.getsockname()[1]
+            return chosen
+    raise AirflowError("There is no free port")
+
+
+class Airflow:
+    """
+    Runs as long as the ``with`` block.
+
+    :param folder: for its state, which is kept until the next Airflow on the same port.
+    :param dags: folder of the DAG files.
+    :param connections: Airflow connections by id.
+    """
+
+    def __init__(self, folder: Path, dags: Path, connections: Mapping[str, Mapping[str, Any]]) -> None:
+        port = free_port(8080)
+        self.home = folder / str(port)
+        self.logs = self.home / "components"
+        self.url = f"http://127.0.0.1:{port}"
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy has no business here
+        self._port = str(port)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
+            **{f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(value) for conn_id, value in connections.items()},
+            "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags.resolve()),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        }
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.logs.mkdir(parents=True)
+        airflow = [sys.executable, "-m", "airflow"]
+        migrated = subprocess.run(
+            [*airflow, "db", "migrate"], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        if migrated.returncode:
+            raise AirflowError(f"airflow db migrate failed:\n{migrated.stderr[-3000:]}")
+        # `airflow standalone` starts the same four, but its log servers listen on every interface. Nobody needs
+        # these here: the API server finds the logs on its own disk.
+        self._processes = Processes(
+            {
+                "api-server": [*airflow, "api-server", "--host", "127.0.0.1", "--port", self._port],
+                "scheduler": [*airflow, "scheduler", "--skip-serve-logs"],
+                "dag-processor": [*airflow, "dag-processor"],
+                "triggerer": [*airflow, "triggerer", "--skip-serve-logs"],
+            },
+            self.environment,
+            self.logs,
+        )
+        with ExitStack() as undo:
+            undo.callback(self._processes.stop)
+            self._wait_until_healthy()
+            undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._processes.stop()
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """
+        Ask the REST API.
+
+        :param path: below ``/api/v2``.
+        :return: the answer's JSON.
+        :raises AirflowError: on any other answer.
+        """
+        answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=30, **arguments)
+        if not answer.ok:
+            raise AirflowError(f"{method} {path} gave {answer.status_code}: {answer.text[:1000]}")
+        return answer.json()
+
+    def check(self) -> None:
+        """
+        Raise if a component has ended.
+
+        :raises AirflowError: with the end of each component's log.
+        """
+        if not self._processes.running():
+            raise AirflowError(f"A component of Airflow has ended.\n{self.component_logs()}")
+
+    def component_logs(self, lines: int = 15) -> str:
+        """The end of each component's log."""
+        files = sorted(self.logs.glob("*.log"))
+        return "\n".join(
+            f"--- {file.stem}\n" + "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) for file in files
+        )
+
+    def _wait_until_healthy(self, seconds: float = 120) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.check()
+            try:
+                health = self.call("GET", "/monitor/health")
+            except (AirflowError, requests.ConnectionError):
+                health = {}
+            if health and all(part["status"] == "healthy" for part in health.values()):
+                # Building this part takes seconds, which the first task would wait.
+                self._session.get(f"{self.url}/execution/health", timeout=30)
+                token = self._session.get(f"{self.url}/auth/token", timeout=30)
+                self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+                return
+            time.sleep(0.3)
+        raise AirflowError(f"Airflow is not up after {seconds:.0f} s.\n{self.component_logs()}")

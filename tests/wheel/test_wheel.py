@@ -1,0 +1,133 @@
+"""What users install: the wheel, built from the sdist, in an environment of its own without extras."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / ".cache" / "wheel"
+CONSTRAINTS = ROOT / "constraints" / "dev.txt"
+PACKAGE = "airflow_provider_objectstore"
+
+
+def run(*command: object, **environment: str) -> str:
+    done = subprocess.run(
+        [str(part) for part in command], env={**os.environ, **environment}, cwd="/", capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def distributions() -> tuple[Path, Path]:
+    """sdist and wheel."""
+    folder = CACHE / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
+    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return sdist, wheel
+
+
+@pytest.fixture(scope="session")
+def python(distributions: tuple[Path, Path]) -> Path:
+    """The Python of an environment that holds the wheel; its dependencies stay from one run to the next."""
+    _, wheel = distributions
+    folder, pins = CACHE / "venv", CACHE / "venv" / "constraints.txt"
+    python = folder / "bin" / "python"
+    if not pins.exists() or pins.read_text() != CONSTRAINTS.read_text():
+        run(sys.executable, "-m", "venv", "--clear", folder)
+    install: tuple[object, ...] = (python, "-m", "pip", "install", "-qq")
+    if uv := shutil.which("uv"):
+        install = (uv, "pip", "install", "-q", "--python", python)
+    run(*install, "-c", CONSTRAINTS, wheel)
+    run(*install, "--no-deps", "--force-reinstall", wheel)
+    shutil.copy(CONSTRAINTS, pins)
+    return python
+
+
+@pytest.fixture
+def airflow(python: Path, tmp_path: Path) -> Any:
+    """Runs an ``airflow`` command and returns what its JSON says."""
+
+    def command(*arguments: str) -> list[dict[str, Any]]:
+        printed = run(python.with_name("airflow"), *arguments, "--output", "json", AIRFLOW_HOME=str(tmp_path))
+        answer: list[dict[str, Any]] = json.loads(printed.splitlines()[-1])
+        return answer
+
+    return command
+
+
+@pytest.fixture
+def provider_info(python: Path) -> dict[str, Any]:
+    """As the entry point of the installed wheel gives it, loaded without importing Airflow."""
+    script = (
+        "import json, sys; from importlib.metadata import entry_points\n"
+        "(entry,) = [e for e in entry_points(group='apache_airflow_provider') if e.value.startswith(sys.argv[1])]\n"
+        "info = entry.load()(); assert 'airflow' not in sys.modules; print(json.dumps(info))"
+    )
+    info: dict[str, Any] = json.loads(run(python, "-c", script, PACKAGE))
+    return info
+
+
+def test_contents(distributions: tuple[Path, Path]) -> None:
+    sdist, wheel = distributions
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    (metadata,) = {name.split("/")[0] for name in names} - {PACKAGE}
+    assert metadata.endswith(".dist-info")
+    assert f"{PACKAGE}/py.typed" in names
+    assert f"{metadata}/licenses/LICENSE" in names
+    assert {Path(name).suffix for name in names if name.startswith(f"{PACKAGE}/")} <= {".py", ".typed"}
+
+    with tarfile.open(sdist) as packed:
+        inside = {name.partition("/")[2] for name in packed.getnames()}
+    assert {"pyproject.toml", "LICENSE", "README.md", "Makefile", "tests/wheel/test_wheel.py"} <= inside
+    assert not [name for name in inside if name.startswith((".cache", ".venv", "build")) or name.endswith(".pyc")]
+
+
+def test_every_module_imports_without_extras(python: Path, tmp_path: Path) -> None:
+    script = (
+        f"import importlib, pkgutil, {PACKAGE} as package\n"
+        "names = [m.name for m in pkgutil.walk_packages(package.__path__, package.__name__ + '.')"
+        " if '.emulator' not in m.name]\n"
+        "[importlib.import_module(name) for name in names]; print(len(names), package.__file__)"
+    )
+    count, file = run(python, "-W", "ignore", "-c", script, AIRFLOW_HOME=str(tmp_path)).split()[-2:]
+    assert int(count) > 10
+    assert Path(file).is_relative_to(python.parents[1])
+
+
+def test_airflow_lists_provider_and_hooks(airflow: Any, provider_info: dict[str, Any]) -> None:
+    (provider,) = airflow("providers", "get", "airflow-provider-objectstore")
+    assert provider["Provider"] == provider_info["package-name"]
+    hooks = {hook["connection_type"]: hook["class"] for hook in airflow("providers", "hooks")}
+    assert hooks["anypoint"] == f"{PACKAGE}.hooks.anypoint.AnypointObjectStoreHook"
+    assert hooks["civo"] == f"{PACKAGE}.hooks.civo.CivoObjectStoreHook"
+
+
+def test_airflow_shows_the_form_fields(airflow: Any, provider_info: dict[str, Any]) -> None:
+    shown = {field["connection_parameter_name"] for field in airflow("providers", "widgets")}
+    for connection in provider_info["connection-types"]:
+        assert connection["conn-fields"]
+        for name in connection["conn-fields"]:
+            assert f"extra__{connection['connection-type']}__{name}" in shown
+
+
+@pytest.mark.parametrize("schema", ["provider_info", "provider.yaml"])
+def test_provider_info_fits_the_schemas(python: Path, provider_info: dict[str, Any], schema: str) -> None:
+    (file,) = python.parents[1].glob(f"lib/python*/site-packages/airflow/{schema}.schema.json")
+    rules = json.loads(file.read_text())
+    # Keys that only the release tools of Airflow's own providers use are not missed; unknown ones are refused.
+    rules["required"] = ["name", "package-name", "description"]
+    jsonschema.validate(provider_info, rules)
