@@ -159,8 +159,10 @@ class WaitSensor(BaseSensorOperator):
     def _first_look(self, context: Context) -> PokeReturnValue | None:
         try:
             found = self.poke(context)
-        except AirflowFailException as error:
-            if self.soft_fail or self.never_fail:
+        except AirflowSkipException:
+            raise
+        except Exception as error:
+            if self.never_fail or (self.soft_fail and isinstance(error, AirflowFailException)):
                 raise AirflowSkipException(f"Skipping: {error}") from error
             raise
         return found or None  # type: ignore[return-value]

@@ -256,7 +256,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
         region = target.parameters["region"]
         return S3Options(
             bucket=store.name,
-            endpoint_url=s3_endpoint(extra.get("s3_endpoint") or store.endpoint, region),
+            endpoint_url=s3_endpoint(str(extra.get("s3_endpoint") or "").strip() or store.endpoint, region),
             access_key_id=owner.access_key_id,
             secret_access_key=owner.secret_access_key,
             region_name=region.lower(),

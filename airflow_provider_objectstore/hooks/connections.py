@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from airflow_provider_objectstore.api import anypoint_access, civo
 from airflow_provider_objectstore.api.call import boolean
@@ -26,7 +26,7 @@ class Fields:
     :param extra: its extra, parsed.
     """
 
-    connection: Connection
+    connection: Connection = field(repr=False)
     extra: Mapping[str, Any] = field(repr=False)
     problems: list[str] = field(default_factory=list)
 
@@ -57,8 +57,9 @@ class Fields:
 
     def base_url(self, what: str, value: str, port: int | None = None) -> str:
         """Return scheme, host, port and path of an address; https unless it says http."""
-        parts = urlsplit(value if "://" in value else f"https://{value}")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        value = value.strip()
+        parts = _web_address(value if "://" in value else f"https://{value}")
+        if parts is None or parts.query or "@" in parts.netloc:
             self.problems.append(f"{what} must be a host or an http(s) URL without user and query")
             return ""
         netloc = f"{parts.netloc}:{port}" if port and parts.port is None else parts.netloc
@@ -78,10 +79,10 @@ class Fields:
         try:
             verify = boolean(verify)
         except ValueError:
-            if not Path(str(verify)).is_file():
+            if not _is_file(str(verify)):
                 self.problems.append(f"extra verify must be true, false or an existing file, not {verify!r}")
         proxy = self.text("proxy") or None
-        if proxy and (urlsplit(proxy).scheme not in ("http", "https") or not urlsplit(proxy).hostname):
+        if proxy and _web_address(proxy) is None:
             self.problems.append("extra proxy must be an http(s) URL")
         return {
             "requests_per_second": self.positive("requests_per_second", 10),
@@ -170,6 +171,22 @@ def civo_target(connection: Connection, extra: Mapping[str, Any], *, region: str
         bearer=password,
         **carriage,
     )
+
+
+def _web_address(text: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  it is read, and refused, only here
+    except ValueError:
+        return None
+    return parts if parts.scheme in ("http", "https") and parts.hostname else None
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # too long for a name: the certificates themselves were pasted
+        return False
 
 
 def _secrets(password: str, proxy: str | None) -> tuple[str, ...]:

@@ -48,7 +48,14 @@ class AnypointKeySensor(AnypointOperator, WaitSensor):
             region=self.region,
             store_id=self.store_id,
             partition=self.partition,
-            keys=[self.keys] if isinstance(self.keys, str) else self.keys,
+            keys=_plain(self.keys),
             require=self.require,
             **common,
         )
+
+
+def _plain(keys: object) -> Any:
+    # Keys may come from a mapped task's XCom, which is a lazy sequence that no trigger can store.
+    if isinstance(keys, str):
+        return [keys]
+    return list(keys) if isinstance(keys, Sequence) else keys

@@ -74,6 +74,14 @@ class PollTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll; yield exactly one event."""
+        try:
+            answer = await self._answer()
+        except ObjectStoreError as error:
+            yield _event(status="failed", message=str(error), final=not passing(error))
+        else:
+            yield _event(status="success", answer=answer)
+
+    async def _answer(self) -> Any:
         errors = 0
         async with self.hook().async_client() as client:
             while True:
@@ -82,14 +90,12 @@ class PollTrigger(BaseTrigger):
                 except ObjectStoreError as error:
                     errors += 1
                     if not passing(error) or errors > self.max_consecutive_errors:
-                        yield _event(status="failed", message=str(error), final=not passing(error))
-                        return
+                        raise
                     self.log.warning("%s. Error %d of at most %d in a row", error, errors, self.max_consecutive_errors)
                 else:
                     errors = 0
                     if answer is not None:
-                        yield _event(status="success", answer=answer)
-                        return
+                        return answer
                 await asyncio.sleep(self.poke_interval)
 
 

@@ -1,0 +1,105 @@
+"""The connection forms as Airflow's API hands them to the browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import airflow
+import pytest
+from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
+from airflow_provider_objectstore.get_provider_info import get_provider_info
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
+PYTHON_FORMS = tuple(int(part) for part in airflow.__version__.split(".")[:2]) < (3, 2)
+FIELDS = {
+    "anypoint": {
+        "organization_id",
+        "environment_id",
+        "region",
+        "control_plane",
+        "auth",
+        "accounts_url",
+        "requests_per_second",
+        "timeout",
+        "verify",
+        "proxy",
+    },
+    "civo": {"region", "s3_endpoint", "requests_per_second", "timeout", "verify", "proxy"},
+}
+HOOKS = {"anypoint": AnypointObjectStoreHook, "civo": CivoObjectStoreHook}
+
+
+def declared(conn_type: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        one for one in get_provider_info()["connection-types"] if one["connection-type"] == conn_type
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
+def forms() -> dict[str, dict[str, Any]]:
+    """What the API answers, by connection type."""
+    return {meta.connection_type: meta.model_dump() for meta in HookMetaService.hook_meta_data()}
+
+
+@pytest.mark.parametrize("conn_type", FIELDS)
+def test_type_is_offered(conn_type: str, forms: dict[str, dict[str, Any]]) -> None:
+    form = forms[conn_type]
+    hook = HOOKS[conn_type]
+    assert form["hook_name"] == hook.hook_name
+    assert form["hook_class_name"] == f"{hook.__module__}.{hook.__name__}"
+
+
+@pytest.mark.parametrize("conn_type", FIELDS)
+def test_own_fields(conn_type: str, forms: dict[str, dict[str, Any]]) -> None:
+    fields = forms[conn_type]["extra_fields"]
+    assert set(fields) == FIELDS[conn_type]
+    for name, wanted in declared(conn_type)["conn-fields"].items():
+        assert fields[name]["schema"]["title"] == wanted["label"]
+        assert fields[name]["description"] == wanted["description"]
+        assert "null" in fields[name]["schema"]["type"], "it may be left empty"
+        assert fields[name]["value"] is None
+
+
+@pytest.mark.parametrize("conn_type", FIELDS)
+def test_types_of_own_fields(conn_type: str, forms: dict[str, dict[str, Any]]) -> None:
+    types = {name: field["schema"]["type"] for name, field in forms[conn_type]["extra_fields"].items()}
+    # Before 3.2 a form knows no numbers with a fraction: text then.
+    number = ["string", "null"] if PYTHON_FORMS else ["number", "null"]
+    assert types == {
+        name: number if name in ("requests_per_second", "timeout") else ["string", "null"] for name in FIELDS[conn_type]
+    }
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "shown", "hidden"),
+    [
+        ("anypoint", {"host": "Base URL", "login": "Client ID", "password": "Client secret"}, {"url_schema"}),
+        ("civo", {"host": "Base URL", "password": "API key"}, {"url_schema", "login"}),
+    ],
+)
+def test_standard_fields(
+    conn_type: str, shown: dict[str, str], hidden: set[str], forms: dict[str, dict[str, Any]]
+) -> None:
+    fields = forms[conn_type]["standard_fields"]
+    assert {name for name, field in fields.items() if field and field["hidden"]} == hidden
+    assert {name: field["title"] for name, field in fields.items() if field and field["title"]} == shown
+    assert all(fields[name]["placeholder"] for name in shown)
+
+
+@pytest.mark.parametrize("conn_type", FIELDS)
+def test_python_methods_say_what_the_provider_info_says(conn_type: str) -> None:
+    pytest.importorskip("wtforms", reason="this Airflow builds no forms in Python")
+    pytest.importorskip("flask_babel", reason="this Airflow builds no forms in Python")
+    hook = HOOKS[conn_type]
+    assert set(hook.get_connection_form_widgets()) == FIELDS[conn_type]
+    behaviour = hook.get_ui_field_behaviour()
+    assert set(behaviour) == {"hidden_fields", "relabeling", "placeholders"}
+    assert behaviour["relabeling"] == declared(conn_type)["ui-field-behaviour"]["relabeling"]
+
+
+@pytest.mark.parametrize("conn_type", FIELDS)
+def test_behaviour_needs_no_form_library(conn_type: str) -> None:
+    assert HOOKS[conn_type].get_ui_field_behaviour()["hidden_fields"]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, PermissionDeniedError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.operators.anypoint import AnypointCreateStoreOperator
+from tests.triggers.waiting import answers, run
+
+
+@pytest.fixture
+def hook(emulator: Emulator) -> AnypointObjectStoreHook:
+    return AnypointObjectStoreHook()
+
+
+def create(**settings: Any) -> AnypointCreateStoreOperator:
+    return AnypointCreateStoreOperator(**{"task_id": "create", "store_id": "orders", **settings})
+
+
+def test_creates(hook: AnypointObjectStoreHook) -> None:
+    created = run(create(default_ttl=3600, default_confirmation_ttl=60, encrypted=True))
+    assert created["store_id"] == "orders"
+    assert (created["default_ttl_seconds"], created["default_confirmation_ttl_seconds"]) == (3600, 60)
+    assert created["encrypted"] is True
+    assert json.loads(json.dumps(created)) == created
+    assert hook.get_store("orders").default_ttl_seconds == 3600
+
+
+@pytest.mark.parametrize(
+    "ttl",
+    [3600, 3600.0, "3600", "PT1H", "PT60M", timedelta(hours=1), pendulum.duration(hours=1)],
+    ids=repr,
+)
+def test_forms_of_a_ttl(ttl: Any, emulator: Emulator) -> None:
+    assert run(create(default_ttl=ttl))["default_ttl_seconds"] == 3600
+
+
+def test_further_attributes_are_sent(emulator: Emulator) -> None:
+    assert run(create(attributes={"defaultTtlSeconds": 120}))["default_ttl_seconds"] == 120
+
+
+def test_existing_is_left_as_it_is(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+    hook.create_store("orders", default_ttl=60)
+    assert run(create(default_ttl=3600))["default_ttl_seconds"] == 60
+    assert sum(answers(emulator, "anypoint.create_store").values()) == 1
+    assert not answers(emulator, "anypoint.update_store")
+
+
+def test_existing_is_updated_if_told_so(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+    hook.create_store("orders", default_ttl=60, default_confirmation_ttl=90)
+    hook.put_key("orders", "p", "k", "v")
+    updated = run(create(default_ttl=3600, if_exists="update"))
+    assert updated["default_ttl_seconds"] == 3600
+    assert updated["default_confirmation_ttl_seconds"] == 90, "what is not given stays"
+    assert hook.get_key("orders", "p", "k").value == "v"
+    assert sum(answers(emulator, "anypoint.create_store").values()) == 1
+
+
+def test_existing_fails_if_told_so(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+    hook.create_store("orders")
+    with pytest.raises(ConflictError, match="orders exists already"):
+        run(create(if_exists="fail"))
+    assert sum(answers(emulator, "anypoint.create_store").values()) == 1
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "update", "fail"])
+def test_missing_is_created_whatever_if_exists_says(if_exists: str, emulator: Emulator) -> None:
+    assert run(create(if_exists=if_exists))["store_id"] == "orders"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"if_exists": "overwrite"}, {"store_id": ""}, {"store_id": ".."}, {"store_id": None}],
+    ids=repr,
+)
+def test_bad_input_asks_nothing(bad: dict[str, Any], emulator: Emulator) -> None:
+    with pytest.raises(InvalidArgumentError):
+        run(create(**bad))
+    assert emulator.requests()["total"] == 0
+
+
+@pytest.mark.parametrize("ttl", [0, -1, 1.5, "an hour", "P1M", 31 * 24 * 3600, timedelta(days=31)], ids=repr)
+def test_bad_ttl_changes_nothing(ttl: Any, emulator: Emulator) -> None:
+    with pytest.raises(InvalidArgumentError, match="default_ttl"):
+        run(create(default_ttl=ttl))
+    assert not answers(emulator, "anypoint.create_store")
+
+
+def test_refusal(emulator: Emulator) -> None:
+    emulator.faults([{"operation": "anypoint.create_store", "kind": "status", "status": 403}])
+    with pytest.raises(PermissionDeniedError, match="Manage Stores"):
+        run(create())

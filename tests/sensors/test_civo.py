@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
+from tests.triggers.waiting import answers, run
+
+LIST = "civo.list_object_stores"
+GET = "civo.get_object_store"
+
+
+@pytest.fixture(params=[False, True], ids=["poke", "deferrable"])
+def deferrable(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def sensor(object_store: Any, **settings: Any) -> CivoObjectStoreSensor:
+    return CivoObjectStoreSensor(
+        **{"task_id": "wait", "object_store": object_store, "poke_interval": 0.01, "timeout": 20, **settings}
+    )
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_waits_until_it_is_ready(by: str, deferrable: bool, emulator: Emulator) -> None:
+    store = CivoObjectStoreHook().create_object_store("photos", 1000)
+    assert not store.ready
+    found = run(sensor(getattr(store, by), deferrable=deferrable))
+    assert found["status"] == "ready"
+    assert (found["id"], found["name"], found["max_size_gb"]) == (store.id, "photos", 1000)
+    assert "secret" not in str(found).lower()
+
+
+def test_looks_it_up_by_id_once_it_is_known(deferrable: bool, emulator: Emulator) -> None:
+    CivoObjectStoreHook().create_object_store("photos")
+    run(sensor("photos", deferrable=deferrable))
+    assert answers(emulator, LIST)["200"] == (2 if deferrable else 1)
+    assert answers(emulator, GET)["200"] >= 2
+
+
+def test_looks_for_the_name_again_if_it_vanishes(deferrable: bool, emulator: Emulator) -> None:
+    CivoObjectStoreHook().create_object_store("photos")
+    emulator.faults(
+        [
+            {
+                "operation": GET,
+                "kind": "status",
+                "status": 404,
+                "times": 1,
+                "body": {"code": "database_objectstore_not_found", "reason": "gone"},
+            }
+        ]
+    )
+    assert run(sensor("photos", deferrable=deferrable))["name"] == "photos"
+    assert answers(emulator, GET)["404"] == 1
+    assert answers(emulator, LIST)["200"] == (3 if deferrable else 2)
+
+
+def failed(name: str = "photos") -> dict[str, Any]:
+    return {"id": "7", "name": name, "max_size_gb": 500, "status": "failed", "reason": "no disks left"}
+
+
+def test_one_that_has_failed_fails_at_first_sight(deferrable: bool, emulator: Emulator) -> None:
+    page = {"page": 1, "per_page": 20, "pages": 1, "items": [failed()]}
+    emulator.faults([{"operation": LIST, "kind": "status", "status": 200, "body": page}])
+    with pytest.raises(AirflowFailException, match=r"photos \(7\) has failed: no disks left"):
+        run(sensor("photos", deferrable=deferrable))
+    assert answers(emulator, LIST) == {"200": 1}
+
+
+def test_one_that_fails_while_it_is_waited_for(deferrable: bool, emulator: Emulator) -> None:
+    CivoObjectStoreHook().create_object_store("photos")
+    emulator.faults([{"operation": GET, "kind": "status", "status": 200, "body": failed()}])
+    with pytest.raises(AirflowFailException, match="no disks left"):
+        run(sensor("photos", deferrable=deferrable))
+    assert answers(emulator, GET) == {"200": 1}
+
+
+def test_another_that_has_failed_does_not_matter(deferrable: bool, emulator: Emulator) -> None:
+    page = {"page": 1, "per_page": 20, "pages": 1, "items": [failed("photos-2")]}
+    emulator.faults([{"operation": LIST, "kind": "status", "status": 200, "body": page, "times": 2}])
+    CivoObjectStoreHook().create_object_store("photos")
+    assert run(sensor("photos", deferrable=deferrable))["name"] == "photos"
+
+
+def test_answers_that_make_no_sense_are_borne(deferrable: bool, emulator: Emulator) -> None:
+    CivoObjectStoreHook().create_object_store("photos")
+    emulator.faults([{"operation": LIST, "kind": "garbage", "times": 3}])
+    assert run(sensor("photos", deferrable=deferrable))["name"] == "photos"
+
+
+@pytest.mark.parametrize("bad", ["", ".", "..", None, 5], ids=repr)
+def test_bad_input_fails_at_once(bad: Any, deferrable: bool, emulator: Emulator) -> None:
+    with pytest.raises(AirflowFailException, match="name or id"):
+        run(sensor(bad, deferrable=deferrable))
+    assert emulator.requests()["total"] == 0
+
+
+def test_templates() -> None:
+    task = sensor("{{ ds }}", civo_conn_id="c-{{ ds }}", region="r-{{ ds }}")
+    context: Any = {"ds": "x"}
+    task.render_template_fields(context)
+    assert (task.object_store, task.civo_conn_id, task.region) == ("x", "c-x", "r-x")

@@ -1,0 +1,308 @@
+"""What holds for every sensor, poking and deferred alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+from airflow.sdk.bases.sensor import AirflowRescheduleException
+
+from airflow_provider_objectstore.bases import WaitSensor
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
+from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
+from tests.triggers.waiting import ATTEMPTS, answers, once, run
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    A sensor and its object.
+
+    :param looks_with: the operation that it looks with.
+    :param appear: makes the object that it waits for.
+    """
+
+    new: Callable[..., WaitSensor]
+    looks_with: str
+    connection: str
+    appear: Callable[[], Any]
+
+    def sensor(self, **settings: Any) -> WaitSensor:
+        return self.new(**{"task_id": "wait", "poke_interval": 0.01, "timeout": 20, **settings})
+
+
+def keys_sensor(**settings: Any) -> WaitSensor:
+    return AnypointKeySensor(**{"store_id": "s", "partition": "p", "keys": "k", **settings})
+
+
+def store_sensor(**settings: Any) -> WaitSensor:
+    return CivoObjectStoreSensor(**{"object_store": "photos", **settings})
+
+
+def put_key() -> None:
+    hook = AnypointObjectStoreHook()
+    hook.create_store("s")
+    hook.put_key("s", "p", "k", "v")
+
+
+CASES = {
+    "key": Case(keys_sensor, "anypoint.key_exists", "anypoint_default", put_key),
+    "object store": Case(
+        store_sensor,
+        "civo.list_object_stores",
+        "civo_default",
+        lambda: CivoObjectStoreHook().create_object_store("photos"),
+    ),
+}
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES)
+def case(request: pytest.FixtureRequest, emulator: Emulator) -> Case:
+    found: Case = request.param
+    return found
+
+
+@pytest.fixture(params=[False, True], ids=["poke", "deferrable"])
+def deferrable(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def test_object_that_is_there(case: Case, deferrable: bool) -> None:
+    case.appear()
+    found = run(case.sensor(deferrable=deferrable))
+    assert found
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_object_that_appears_while_it_waits(case: Case, deferrable: bool, emulator: Emulator) -> None:
+    with once(lambda: sum(answers(emulator, case.looks_with).values()) >= 3, case.appear):
+        assert run(case.sensor(deferrable=deferrable))
+
+
+def test_first_look_needs_no_triggerer(case: Case) -> None:
+    case.appear()
+    if case.looks_with.startswith("civo."):
+        run(case.sensor(deferrable=False))  # until it is ready
+    context: Any = {}
+    assert case.sensor(deferrable=True).execute(context)
+
+
+def test_reschedule(case: Case, emulator: Emulator) -> None:
+    sensor = case.sensor(mode="reschedule", deferrable=False)
+    context: Any = {"ti": SimpleNamespace(get_first_reschedule_date=lambda context: None)}
+    with pytest.raises(AirflowRescheduleException):
+        sensor.execute(context)
+    case.appear()
+    run(case.sensor(deferrable=False))
+    assert case.sensor(mode="reschedule", deferrable=False).execute(context)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_errors_that_will_not_pass_fail_at_once(case: Case, deferrable: bool, status: int, emulator: Emulator) -> None:
+    emulator.faults([{"operation": case.looks_with, "kind": "status", "status": status}])
+    with pytest.raises(AirflowFailException, match=f"answered {status}"):
+        run(case.sensor(deferrable=deferrable))
+    # A fresh token is tried where there can be one.
+    assert sum(answers(emulator, case.looks_with).values()) <= (4 if status == 401 else 1)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_errors_that_will_not_pass_fail_a_wait_that_has_begun(
+    case: Case, deferrable: bool, status: int, emulator: Emulator
+) -> None:
+    def fail() -> None:
+        emulator.faults([{"operation": case.looks_with, "kind": "status", "status": status}])
+
+    with (
+        once(lambda: sum(answers(emulator, case.looks_with).values()) >= 3, fail),
+        pytest.raises(AirflowFailException, match=f"answered {status}"),
+    ):
+        run(case.sensor(deferrable=deferrable))
+
+
+PASSING = {
+    "500": {"kind": "status", "status": 500},
+    "429": {"kind": "status", "status": 429},
+    "reset before": {"kind": "reset_before"},
+    "reset after": {"kind": "reset_after"},
+}
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_errors_that_may_pass_are_borne(
+    case: Case, deferrable: bool, fault: dict[str, Any], emulator: Emulator
+) -> None:
+    case.appear()
+    emulator.faults([{"operation": case.looks_with, "times": 2 * ATTEMPTS, **fault}])
+    assert run(case.sensor(deferrable=deferrable, max_consecutive_errors=2))
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_errors_that_do_not_pass_fail_in_the_end(
+    case: Case, deferrable: bool, fault: dict[str, Any], emulator: Emulator
+) -> None:
+    emulator.faults([{"operation": case.looks_with, **fault}])
+    with pytest.raises(ObjectStoreError, match=case.looks_with if "status" in fault else "failed: ") as caught:
+        run(case.sensor(deferrable=deferrable, max_consecutive_errors=2))
+    assert not isinstance(caught.value, AirflowFailException), "the task's retries apply"
+    looks = sum(answers(emulator, case.looks_with).values()) / ATTEMPTS
+    if looks:  # a request that is reset may not be counted
+        assert looks == (4 if deferrable else 3), "deferred, the worker's look comes on top"
+
+
+def test_errors_with_success_between_are_not_in_a_row(case: Case, deferrable: bool, emulator: Emulator) -> None:
+    fails = {"operation": case.looks_with, "kind": "status", "status": 500, "times": 2 * ATTEMPTS}
+
+    def asked() -> int:
+        return answers(emulator, case.looks_with).get("500", 0)
+
+    def missing() -> int:
+        return sum(n for status, n in answers(emulator, case.looks_with).items() if status != "500")
+
+    def again() -> None:
+        emulator.faults([fails])
+
+    emulator.faults([fails])
+    with (
+        once(lambda: asked() == 2 * ATTEMPTS and missing() >= 3, again),
+        once(lambda: asked() == 4 * ATTEMPTS, case.appear),
+    ):
+        assert run(case.sensor(deferrable=deferrable, max_consecutive_errors=2))
+
+
+def test_timeout(case: Case, deferrable: bool) -> None:
+    with pytest.raises(AirflowSensorTimeout):
+        run(case.sensor(deferrable=deferrable, timeout=0.1))
+
+
+def test_timeout_with_soft_fail_skips(case: Case, deferrable: bool) -> None:
+    with pytest.raises(AirflowSkipException):
+        run(case.sensor(deferrable=deferrable, timeout=0.1, soft_fail=True))
+
+
+SKIPPING = {
+    "final": {"kind": "status", "status": 403},
+    "passing": {"kind": "status", "status": 500},
+}
+
+
+@pytest.mark.parametrize("fault", SKIPPING.values(), ids=SKIPPING)
+@pytest.mark.parametrize("setting", ["soft_fail", "never_fail"])
+@pytest.mark.parametrize("begun", [False, True], ids=["at first", "later"])
+def test_skips_instead_of_failing(
+    case: Case, deferrable: bool, fault: dict[str, Any], setting: str, begun: bool, emulator: Emulator
+) -> None:
+    def fail() -> None:
+        emulator.faults([{"operation": case.looks_with, **fault}])
+
+    looks = 3 if begun else 0
+    with (
+        once(lambda: sum(answers(emulator, case.looks_with).values()) >= looks, fail),
+        pytest.raises(AirflowSkipException),
+    ):
+        if not begun:
+            fail()
+        run(case.sensor(deferrable=deferrable, max_consecutive_errors=0, **{setting: True}))
+
+
+@pytest.mark.parametrize(
+    ("setting", "outcome"),
+    [
+        ({}, AirflowFailException),
+        ({"soft_fail": True}, AirflowSkipException),
+        ({"never_fail": True}, AirflowSkipException),
+    ],
+)
+def test_unusable_connection(
+    case: Case,
+    deferrable: bool,
+    setting: dict[str, bool],
+    outcome: type[Exception],
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW_CONN_{case.connection.upper()}", "{}")
+    with pytest.raises(outcome, match=r"password.* is missing|soft_fail|never_fail"):
+        run(case.sensor(deferrable=deferrable, **setting))
+    assert emulator.requests()["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "outcome"),
+    [
+        ({}, AirflowNotFoundException),
+        ({"soft_fail": True}, AirflowNotFoundException),
+        ({"never_fail": True}, AirflowSkipException),
+    ],
+)
+def test_missing_connection(
+    case: Case, deferrable: bool, setting: dict[str, bool], outcome: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(f"AIRFLOW_CONN_{case.connection.upper()}")
+    with pytest.raises(outcome):
+        run(case.sensor(deferrable=deferrable, **setting))
+
+
+UNKNOWN_EVENTS: list[Any] = [
+    None,
+    {},
+    {"status": "maybe"},
+    {"status": "success"},
+    {"status": "failed"},
+    {"status": "failed", "message": "m"},
+    {"status": "failed", "message": None, "final": True},
+    "success",
+    ["status", "success"],
+]
+
+
+@pytest.mark.parametrize("event", UNKNOWN_EVENTS, ids=repr)
+def test_events_that_are_not_ours(case: Case, event: Any) -> None:
+    context: Any = {}
+    with pytest.raises(AirflowException, match="no event that can be understood"):
+        case.sensor().resume_execution("execute_complete", {"event": event}, context)
+
+
+def test_event_with_a_failure(case: Case) -> None:
+    context: Any = {}
+    event = {"status": "failed", "message": "broken for good", "final": True}
+    with pytest.raises(AirflowFailException, match="broken for good"):
+        case.sensor().resume_execution("execute_complete", {"event": event}, context)
+
+
+def test_deferrable_by_default_as_configured(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not case.sensor().deferrable
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
+    assert case.sensor().deferrable
+    assert not case.sensor(deferrable=False).deferrable
+    context: Any = {}
+    with pytest.raises(TaskDeferred) as deferred:
+        case.sensor(timeout=77).execute(context)
+    assert deferred.value.timeout is not None
+    assert deferred.value.timeout.total_seconds() == 77
+
+
+def test_settings_go_into_the_trigger(case: Case) -> None:
+    context: Any = {}
+    with pytest.raises(TaskDeferred) as deferred:
+        case.sensor(deferrable=True, poke_interval=7, max_consecutive_errors=3).execute(context)
+    _, arguments = deferred.value.trigger.serialize()
+    assert arguments["poke_interval"] == 7
+    assert arguments["max_consecutive_errors"] == 3
+    assert arguments["conn_id"] == case.connection

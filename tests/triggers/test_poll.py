@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import (
+    ApiError,
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    ObjectStoreError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ResourceFailedError,
+    ServerError,
+    TransportError,
+)
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.triggers.poll import PollFailedError, PollTrigger, answer_of, passing
+from airflow_provider_objectstore.triggers.waits import KeysTrigger, ObjectStoreTrigger
+from tests.triggers.waiting import ATTEMPTS, answers, events, revived
+
+HEAD = "anypoint.key_exists"
+
+
+def keys_trigger(**settings: Any) -> KeysTrigger:
+    fixed = {"conn_id": "anypoint_default", "store_id": "s", "partition": "p", "keys": ["a"], "poke_interval": 0.01}
+    return KeysTrigger(**{**fixed, **settings})
+
+
+def store_trigger(**settings: Any) -> ObjectStoreTrigger:
+    return ObjectStoreTrigger(
+        **{"conn_id": "civo_default", "object_store": "photos", "poke_interval": 0.01, **settings}
+    )
+
+
+TRIGGERS = {
+    "keys": keys_trigger(region="eu-west-1", keys=("a", "b"), require="any", max_consecutive_errors=2),
+    "object store": store_trigger(region="NYC1", max_consecutive_errors=2),
+}
+
+
+@pytest.fixture
+def key_hook(emulator: Emulator) -> AnypointObjectStoreHook:
+    hook = AnypointObjectStoreHook()
+    hook.create_store("s")
+    return hook
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS.values(), ids=TRIGGERS)
+def test_serializes_to_plain_values(trigger: PollTrigger) -> None:
+    classpath, arguments = trigger.serialize()
+    assert classpath == f"airflow_provider_objectstore.triggers.waits.{type(trigger).__name__}"
+    assert set(arguments) >= {"conn_id", "region", "poke_interval", "max_consecutive_errors"}
+    again = revived(trigger)
+    assert type(again) is type(trigger)
+    assert json.dumps(again.serialize()) == json.dumps(trigger.serialize())
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS.values(), ids=TRIGGERS)
+def test_serializes_every_parameter(trigger: PollTrigger) -> None:
+    _, arguments = trigger.serialize()
+    public = {name: value for name, value in vars(trigger).items() if name in arguments}
+    assert public == arguments
+    assert all(value is not None for value in arguments.values()), "each was given above"
+
+
+async def test_fires_once_and_ends(key_hook: AnypointObjectStoreHook) -> None:
+    await asyncio.to_thread(key_hook.put_key, "s", "p", "a", "v")
+    assert await events(keys_trigger()) == [{"status": "success", "answer": ["a"]}]
+
+
+async def test_waits_between_looks(key_hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(events(keys_trigger(poke_interval=0.1)), 0.35)
+    assert answers(emulator, HEAD)["404"] in (2, 3, 4)
+
+
+async def test_can_be_cancelled(key_hook: AnypointObjectStoreHook) -> None:
+    task = asyncio.create_task(events(keys_trigger(poke_interval=60)))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_error_that_will_not_pass(emulator: Emulator) -> None:
+    emulator.faults([{"operation": HEAD, "kind": "status", "status": 403}])
+    (event,) = await events(keys_trigger())
+    assert event["status"] == "failed"
+    assert event["final"] is True
+    assert "answered 403" in event["message"]
+    assert "Manage Store Data" in event["message"]
+
+
+async def test_errors_that_may_pass(emulator: Emulator) -> None:
+    emulator.faults([{"operation": HEAD, "kind": "status", "status": 503}])
+    (event,) = await events(keys_trigger(max_consecutive_errors=2))
+    assert (event["status"], event["final"]) == ("failed", False)
+    assert answers(emulator, HEAD) == {"503": 3 * ATTEMPTS}
+
+
+async def test_connection_that_cannot_be_used_where_the_triggerer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", "{}")
+    (event,) = await events(store_trigger())
+    assert (event["status"], event["final"]) == ("failed", True)
+    assert "civo_default" in event["message"]
+
+
+async def test_failed_store(emulator: Emulator) -> None:
+    store = {"id": "7", "name": "photos", "status": "failed"}
+    page = {"page": 1, "pages": 1, "items": [store]}
+    emulator.faults([{"operation": "civo.list_object_stores", "kind": "status", "status": 200, "body": page}])
+    (event,) = await events(store_trigger())
+    assert (event["status"], event["final"]) == ("failed", True)
+    assert "has failed" in event["message"]
+
+
+async def test_answer_of_the_store_is_plain(emulator: Emulator) -> None:
+    created = await asyncio.to_thread(CivoObjectStoreHook().create_object_store, "photos")
+    (event,) = await events(store_trigger())
+    assert event["status"] == "success"
+    assert (event["answer"]["id"], event["answer"]["status"]) == (created.id, "ready")
+
+
+@pytest.mark.parametrize("bad", [{"keys": []}, {"keys": "a"}, {"keys": None}, {"require": "some"}, {"store_id": ".."}])
+async def test_checks_what_the_database_brings(bad: dict[str, Any], emulator: Emulator) -> None:
+    (event,) = await events(keys_trigger(**bad))
+    assert (event["status"], event["final"]) == ("failed", True)
+    assert emulator.requests()["total"] == 0
+
+
+async def test_many_at_once_share_a_token(key_hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+    keys = [f"k{n}" for n in range(20)]
+    await asyncio.to_thread(lambda: key_hook.put_many("s", "p", dict.fromkeys(keys, "v")).raise_failed())
+    before = sum(answers(emulator, "accounts.token").values())
+    found = await asyncio.gather(*(events(keys_trigger(keys=[key])) for key in keys))
+    assert [event["answer"] for (event,) in found] == [[key] for key in keys]
+    assert sum(answers(emulator, "accounts.token").values()) - before == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (TransportError("m"), True),
+        (TransportError("m", request_sent=False), True),
+        (TransportError("m", permanent=True), False),
+        (RateLimitedError("m", status=429), True),
+        (ServerError("m", status=500), True),
+        (ApiError("m", status=400), False),
+        (AuthenticationError("m", status=401), False),
+        (PermissionDeniedError("m", status=403), False),
+        (NotFoundError("m", status=404), False),
+        (ConflictError("m", status=409), False),
+        (ResourceFailedError("m"), False),
+        (ConfigurationError("m"), False),
+        (InvalidArgumentError("m"), False),
+        (ObjectStoreError("m"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_passing(error: ObjectStoreError, expected: bool) -> None:
+    assert passing(error) is expected
+
+
+@pytest.mark.parametrize("answer", [["a"], {"id": "1"}, 0, "", []], ids=repr)
+def test_answer_of(answer: Any) -> None:
+    assert answer_of({"status": "success", "answer": answer}) == answer
+
+
+def test_failure_of() -> None:
+    with pytest.raises(PollFailedError, match="why") as caught:
+        answer_of({"status": "failed", "message": "why", "final": True})
+    assert caught.value.final
+    assert pickle.loads(pickle.dumps(caught.value)).final
+
+
+@pytest.mark.parametrize("event", [None, {}, {"status": "done"}, {"status": "success"}, 7], ids=repr)
+def test_no_event_of_ours(event: Any) -> None:
+    with pytest.raises(AirflowException, match="no event that can be understood"):
+        answer_of(event)

@@ -1,0 +1,98 @@
+"""Runs tasks as Airflow does: on a worker and, where they defer, through the triggerer and back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import BaseOperator, TaskDeferred
+from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR, TriggerFailureReason
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.hooks import connections
+from airflow_provider_objectstore.transport import Target
+from airflow_provider_objectstore.transport.policy import RetryPolicy
+from airflow_provider_objectstore.triggers.poll import PollTrigger
+
+ATTEMPTS = 2
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call is tried twice, with next to no wait between."""
+    quick = partial(Target, retry=RetryPolicy(attempts=ATTEMPTS, first_wait=0.001))
+    monkeypatch.setattr(connections, "Target", quick)
+
+
+def revived(trigger: PollTrigger) -> PollTrigger:
+    """The trigger as another process starts it, from what the database keeps."""
+    classpath, arguments = trigger.serialize()
+    stored = json.loads(json.dumps(arguments))
+    assert stored == json.loads(json.dumps(stored))
+    module, _, name = classpath.rpartition(".")
+    again: PollTrigger = getattr(import_module(module), name)(**stored)
+    return again
+
+
+async def events(trigger: PollTrigger) -> list[dict[str, Any]]:
+    """All events of a trigger, as the database keeps them."""
+    return [json.loads(json.dumps(event.payload)) async for event in trigger.run()]
+
+
+def fire(trigger: PollTrigger, timeout: float = 20) -> dict[str, Any]:
+    """Run a trigger in a loop of its own until its one event."""
+    (event,) = asyncio.run(asyncio.wait_for(events(revived(trigger)), timeout))
+    return event
+
+
+def run(task: BaseOperator) -> Any:
+    """Run a task to its end, deferred or not; return what it leaves in XCom."""
+    context: Any = {}
+    try:
+        return task.execute(context)
+    except TaskDeferred as deferred:
+        assert isinstance(deferred.trigger, PollTrigger)
+        assert deferred.timeout is not None
+        try:
+            event = fire(deferred.trigger, deferred.timeout.total_seconds())
+        except TimeoutError:
+            return task.resume_execution(TRIGGER_FAIL_REPR, {"error": TriggerFailureReason.TRIGGER_TIMEOUT}, context)
+        return task.resume_execution(deferred.method_name, {"event": event}, context)
+
+
+@contextmanager
+def once(condition: Callable[[], bool], act: Callable[[], object]) -> Iterator[None]:
+    """While the block runs, wait for the condition in a thread, then act."""
+    problems: list[BaseException] = []
+
+    def watch() -> None:
+        try:
+            end = time.monotonic() + 10
+            while not condition():
+                if time.monotonic() > end:
+                    raise TimeoutError("the condition never held")
+                time.sleep(0.005)
+            act()
+        except BaseException as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    yield
+    thread.join()
+    if problems:
+        raise problems[0]
+
+
+def answers(emulator: Emulator, operation: str) -> dict[str, int]:
+    """How often an operation was asked for, by status."""
+    by_status: dict[str, int] = emulator.requests()["by_operation"].get(operation, {})
+    return by_status
