@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
+from tests.rgw.certificate import write_certificate
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +31,12 @@ def emulator(services: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     services.reset()
     connect(monkeypatch, services)
     return services
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A self-signed certificate for 127.0.0.1 with its key, in one file."""
+    path, key = (tmp_path_factory.mktemp("tls") / name for name in ("tls.pem", "key.pem"))
+    write_certificate(path, key)
+    path.write_text(path.read_text() + key.read_text())
+    return str(path)

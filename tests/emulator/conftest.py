@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -189,17 +187,3 @@ def two_users(s3_backend: S3Backend) -> SimpleNamespace:
     s3_backend.create_bucket("bucket-a", "a")
     s3_backend.create_bucket("bucket-b", "b")
     return SimpleNamespace(mine="bucket-a", theirs="bucket-b")
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A self-signed certificate for 127.0.0.1 with its key, in one file."""
-    path = tmp_path_factory.mktemp("tls") / "tls.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
-    subprocess.run(
-        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out", f"{path}.crt"],
-        check=True,
-        capture_output=True,
-    )
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
-    return str(path)

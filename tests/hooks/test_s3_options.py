@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -202,20 +201,6 @@ def test_owner_that_is_gone(hook: CivoObjectStoreHook, emulator: Emulator) -> No
     emulator.faults([{"operation": "civo.list_credentials", "kind": "status", "status": 200, "body": page}])
     with pytest.raises(ObjectStoreError, match=r"owner of object store photos .* is not among"):
         hook.s3_options("photos")
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A self-signed certificate for 127.0.0.1 with its key, in one file."""
-    path = tmp_path_factory.mktemp("tls") / "tls.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
-    subprocess.run(
-        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out", f"{path}.crt"],
-        check=True,
-        capture_output=True,
-    )
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
-    return str(path)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -168,30 +167,18 @@ def test_proxies(
         assert b"Proxy-Authorization: Basic dXNlcjpwYXNz" in received[0]
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1, its key beside it."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
-    files = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
-    subprocess.run(
-        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", *files], check=True, capture_output=True
-    )
-    return folder / "cert.pem"
-
-
-def test_tls_is_verified(connect: Connect, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_is_verified(connect: Connect, certificate: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    with Emulator(certfile=str(certificate), keyfile=str(certificate.with_name("key.pem"))) as emulator:
+    with Emulator(certfile=certificate) as emulator:
         with pytest.raises(TransportError, match="certificate verify failed") as caught:
             connect(osv2(emulator.url)).send(anypoint.list_stores())
         assert caught.value.permanent
         assert not caught.value.request_sent
         assert emulator.requests()["total"] == 0
-        for verify in (str(certificate), False):
+        for verify in (certificate, False):
             assert connect(osv2(emulator.url, verify=verify)).items(anypoint.list_stores()) == []
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
         assert connect(osv2(emulator.url, timeout=29)).items(anypoint.list_stores()) == []
 
 

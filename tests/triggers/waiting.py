@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -72,22 +71,24 @@ def run(task: BaseOperator) -> Any:
 def once(condition: Callable[[], bool], act: Callable[[], object]) -> Iterator[None]:
     """While the block runs, wait for the condition in a thread, then act."""
     problems: list[BaseException] = []
+    over = threading.Event()
 
     def watch() -> None:
         try:
-            end = time.monotonic() + 10
             while not condition():
-                if time.monotonic() > end:
-                    raise TimeoutError("the condition never held")
-                time.sleep(0.005)
+                if over.wait(0.005):
+                    raise AssertionError("the block was over before the condition held")
             act()
         except BaseException as problem:
             problems.append(problem)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
-    yield
-    thread.join()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
     if problems:
         raise problems[0]
 
