@@ -306,19 +306,16 @@ def _on_confirmation(
     return _call(operation, subject, method, path, nothing, body=body, repeatable=method == "DELETE")
 
 
-def _path(store_id: str, partition: str | None = None, key: str | None = None) -> str:
-    path = f"/stores/{segment('store id', store_id)}"
-    if partition is not None:
-        path += f"/partitions/{segment('partition', partition)}"
-    if key is not None:
-        path += f"/keys/{segment('key', key)}"
-    return path
+def _path(*names: str) -> str:
+    # By count, not by None: a key or partition that is None must be refused, not address what it lies in.
+    kinds = (("stores", "store id"), ("partitions", "partition"), ("keys", "key"))
+    return "".join(f"/{folder}/{segment(kind, name)}" for (folder, kind), name in zip(kinds, names, strict=False))
 
 
-def _in(store_id: str, partition: str | None = None, key: str | None = None) -> str:
+def _in(store_id: str, partition: str = "", key: str = "") -> str:
     subject = f"store {store_id}"
-    subject += f", partition {partition}" if partition is not None else ""
-    return subject + (f", key {key!r}" if key is not None else "")
+    subject += f", partition {partition}" if partition else ""
+    return subject + (f", key {key!r}" if key else "")
 
 
 def _confirmable(confirmable: bool) -> tuple[tuple[str, str], ...]:

@@ -112,6 +112,7 @@ def get_object_store_stats(id: str) -> Call[ObjectStoreStats]:
 
 def find_object_store(name_or_id: str) -> Flow[ObjectStore | None]:
     """Find an object store by its exact name or id over all pages; an id wins."""
+    segment("name or id of the object store", name_or_id)
     stores = yield from every(list_object_stores())
     return _the_one("object store", name_or_id, stores, lambda store: (store.id, store.name))
 
@@ -188,6 +189,7 @@ def delete_credential(id: str) -> Call[None]:
 
 def find_credential(name_or_id_or_access_key: str) -> Flow[Credential | None]:
     """Find a credential by its exact id, access key or name over all pages, in this order of preference."""
+    segment("name or id of the credential", name_or_id_or_access_key)
     credentials = yield from every(list_credentials())
     return _the_one("credential", name_or_id_or_access_key, credentials, lambda it: (it.id, it.access_key_id, it.name))
 
@@ -317,7 +319,6 @@ def _nothing(reply: Reply) -> None:
 
 
 def _the_one(kind: str, wanted: str, found: list[T], names: Callable[[T], tuple[str, ...]]) -> T | None:
-    segment(f"name or id of the {kind}", wanted)
     for position in range(3):
         matches = [it for it in found if wanted in names(it)[position : position + 1]]
         if len(matches) > 1:

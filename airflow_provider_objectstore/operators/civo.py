@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -111,13 +112,26 @@ class CivoCreateObjectStoreOperator(CivoOperator):
         return answer
 
     def _until_ready(self, trigger: ObjectStoreTrigger) -> Flow[dict[str, Any]]:
-        waited = 0.0
-        while (answer := (yield from trigger.check())) is None:
-            if waited >= self.timeout:
+        from airflow_provider_objectstore.triggers.poll import passing
+
+        deadline = time.monotonic() + self.timeout
+        errors = 0
+        while True:
+            try:
+                answer = yield from trigger.check()
+            except ObjectStoreError as error:
+                errors += 1
+                if not passing(error) or errors > trigger.max_consecutive_errors:
+                    raise
+                self.log.warning("%s. Error %d of at most %d in a row", error, errors, trigger.max_consecutive_errors)
+                answer = None
+            else:
+                errors = 0
+            if answer is not None:
+                return answer
+            if time.monotonic() >= deadline:
                 raise ObjectStoreError(
                     f"object store {self.name} was not ready after {self.timeout:.0f} s; it exists and may become "
                     "so: run this task again, or wait for it with CivoObjectStoreSensor"
                 )
             yield Pause(self.poke_interval)
-            waited += self.poke_interval
-        return answer

@@ -124,12 +124,19 @@ def _attempt(call: Call[T], state: State) -> Generator[Any, Any, T]:
             return call.interpret(reply)
         except (TransportError, ServerError) as error:
             if call.repeatable or (isinstance(error, TransportError) and not error.request_sent):
-                raise
+                raise _named(error, call) from error.__cause__
             raise OutcomeUnknownError(
                 f"{call}: it is not known whether this took effect, and it is not repeated because it might "
                 f"then happen twice. {error}"
             ) from error
     raise AssertionError("unreachable")
+
+
+def _named(error: TransportError | ServerError, call: Call[Any]) -> TransportError | ServerError:
+    """Put the operation into an error of the carrier, which knows only the request."""
+    if isinstance(error, ServerError):
+        return error
+    return TransportError(f"{call}: {error}", request_sent=error.request_sent, permanent=error.permanent)
 
 
 def _exchange(call: Call[Any], state: State, token: str | None) -> Generator[Any, Any, Reply]:

@@ -20,7 +20,10 @@ EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 RUN = """
 import sys
-from airflow.dag_processing.dagbag import DagBag
+try:
+    from airflow.dag_processing.dagbag import DagBag
+except ModuleNotFoundError:  # before Airflow 3.2
+    from airflow.models.dagbag import DagBag
 bag = DagBag(dag_folder=sys.argv[1])
 assert not bag.import_errors, bag.import_errors
 for run in range(int(sys.argv[3])):
