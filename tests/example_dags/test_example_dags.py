@@ -30,7 +30,7 @@ for run in range(int(sys.argv[3])):
     dag_run = bag.dags[sys.argv[2]].test(mark_success_pattern=sys.argv[4])
     assert dag_run.state == "success", dag_run.state
 """
-IMPORT_ONLY = RUN.partition("for run")[0] + "print(sorted(bag.dags))"
+IMPORT_ONLY = RUN.partition("for run")[0] + "import json; print('DAGS', json.dumps(sorted(bag.dags)))"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,8 @@ def python(airflow_home: Mapping[str, str], code: str, *arguments: object) -> st
 
 
 def test_every_example_is_imported(airflow_home: Mapping[str, str]) -> None:
-    names = json.loads(python(airflow_home, IMPORT_ONLY, EXAMPLES).splitlines()[-1].replace("'", '"'))
+    printed = python(airflow_home, IMPORT_ONLY, EXAMPLES)
+    names = json.loads(next(line for line in printed.splitlines() if line.startswith("DAGS")).removeprefix("DAGS"))
     assert names == sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 
