@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
@@ -29,6 +29,16 @@ if TYPE_CHECKING:
 def default_deferrable() -> bool:
     """Return Airflow's setting ``[operators] default_deferrable``."""
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+def one_of(name: str, value: str, *allowed: str) -> None:
+    """
+    Refuse an argument that is not one of a few words.
+
+    :raises InvalidArgumentError: naming them.
+    """
+    if value not in allowed:
+        raise InvalidArgumentError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
 
 
 class AnypointOperator(BaseOperator):

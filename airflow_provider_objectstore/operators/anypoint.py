@@ -2,20 +2,67 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.bases import AnypointOperator
-from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, NotFoundError
+from airflow_provider_objectstore.bases import AnypointOperator, one_of
+from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_objectstore.api.values import Ttl
+    from airflow_provider_objectstore.api.values import Ttl, Value
+
+ATTRIBUTES = ("default_ttl", "default_confirmation_ttl", "encrypted", "attributes")
 
 
-class AnypointCreateStoreOperator(AnypointOperator):
+class Missing(Enum):
+    """What stands in for a default that is not given."""
+
+    FAIL = "fail"
+
+
+class _StoreOperator(AnypointOperator):
+    """
+    Base of what sets a store's attributes.
+
+    :param store_id: its id.
+    :param default_ttl: how long values live: seconds, a ``timedelta`` or an ISO 8601 duration; at most 30 days.
+    :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, likewise.
+    :param encrypted: whether values are encrypted at rest.
+    :param attributes: further members of the request's body, sent as they are.
+    """
+
+    template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", *ATTRIBUTES)
+
+    def __init__(
+        self,
+        *,
+        store_id: str,
+        default_ttl: Ttl | None = None,
+        default_confirmation_ttl: Ttl | None = None,
+        encrypted: bool | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.store_id = store_id
+        self.default_ttl = default_ttl
+        self.default_confirmation_ttl = default_confirmation_ttl
+        self.encrypted = encrypted
+        self.attributes = attributes
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """The attributes to set."""
+        return {name: getattr(self, name) for name in ATTRIBUTES}
+
+
+class AnypointCreateStoreOperator(_StoreOperator):
     """
     Creates a store.
 
@@ -30,50 +77,20 @@ class AnypointCreateStoreOperator(AnypointOperator):
         ``fail`` fails.
     """
 
-    template_fields: Sequence[str] = (
-        *AnypointOperator.template_fields,
-        "store_id",
-        "default_ttl",
-        "default_confirmation_ttl",
-        "encrypted",
-        "attributes",
-        "if_exists",
-    )
+    template_fields: Sequence[str] = (*_StoreOperator.template_fields, "if_exists")
 
-    def __init__(
-        self,
-        *,
-        store_id: str,
-        default_ttl: Ttl | None = None,
-        default_confirmation_ttl: Ttl | None = None,
-        encrypted: bool | None = None,
-        attributes: Mapping[str, Any] | None = None,
-        if_exists: str = "skip",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, if_exists: str = "skip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.store_id = store_id
-        self.default_ttl = default_ttl
-        self.default_confirmation_ttl = default_confirmation_ttl
-        self.encrypted = encrypted
-        self.attributes = attributes
         self.if_exists = if_exists
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the store."""
-        if self.if_exists not in ("skip", "update", "fail"):
-            raise InvalidArgumentError(f"if_exists must be 'skip', 'update' or 'fail', not {self.if_exists!r}")
+        one_of("if_exists", self.if_exists, "skip", "update", "fail")
         hook = self.hook
-        wanted: dict[str, Any] = {
-            "default_ttl": self.default_ttl,
-            "default_confirmation_ttl": self.default_confirmation_ttl,
-            "encrypted": self.encrypted,
-            "attributes": self.attributes,
-        }
         try:
             store = hook.get_store(self.store_id)
         except NotFoundError:
-            hook.create_store(self.store_id, **wanted)
+            hook.create_store(self.store_id, **self.wanted)
             self.log.info("Created store %s", self.store_id)
             return asdict(hook.get_store(self.store_id))
         if self.if_exists == "fail":
@@ -81,8 +98,171 @@ class AnypointCreateStoreOperator(AnypointOperator):
                 f"store {self.store_id} exists already; with if_exists='skip' or 'update' that is no failure"
             )
         if self.if_exists == "update":
-            hook.update_store(self.store_id, **wanted)
+            hook.update_store(self.store_id, **self.wanted)
             self.log.info("Store %s was there; its attributes are set", self.store_id)
             return asdict(hook.get_store(self.store_id))
         self.log.info("Store %s was there; left as it is", self.store_id)
         return asdict(store)
+
+
+class AnypointUpdateStoreOperator(_StoreOperator):
+    """
+    Sets attributes of a store.
+
+    XCom: the store, as plain data.
+
+    :param store_id: its id.
+    :param default_ttl: how long values live: seconds, a ``timedelta`` or an ISO 8601 duration; at most 30 days.
+    :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, likewise.
+    :param encrypted: whether values are encrypted at rest.
+    :param attributes: further members of the request's body, sent as they are.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Set the attributes."""
+        hook = self.hook
+        hook.update_store(self.store_id, **self.wanted)
+        return asdict(hook.get_store(self.store_id))
+
+
+class AnypointDeleteStoreOperator(AnypointOperator):
+    """
+    Deletes a store with all its partitions. A running Mule application that uses it breaks.
+
+    :param store_id: its id.
+    :param if_missing: ``skip`` takes a store that is not there for deleted, ``fail`` fails.
+    """
+
+    template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "if_missing")
+
+    def __init__(self, *, store_id: str, if_missing: str = "skip", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.store_id = store_id
+        self.if_missing = if_missing
+
+    def execute(self, context: Context) -> None:
+        """Delete the store."""
+        one_of("if_missing", self.if_missing, "skip", "fail")
+        try:
+            self.hook.delete_store(self.store_id)
+        except NotFoundError:
+            if self.if_missing == "fail":
+                raise
+            self.log.info("Store %s was not there", self.store_id)
+
+
+class _KeyOperator(AnypointOperator):
+    """
+    Base of what works on one key.
+
+    :param store_id: the store.
+    :param partition: the partition.
+    :param key: the key.
+    """
+
+    template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "partition", "key")
+
+    def __init__(self, *, store_id: str, partition: str, key: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.store_id = store_id
+        self.partition = partition
+        self.key = key
+
+    @property
+    def address(self) -> tuple[str, str, str]:
+        """Store, partition and key."""
+        return self.store_id, self.partition, self.key
+
+
+class AnypointPutKeyOperator(_KeyOperator):
+    """
+    Writes a value.
+
+    :param store_id: the store.
+    :param partition: the partition; it appears with its first key.
+    :param key: at most 1,024 bytes of UTF-8, without ``|``; the service turns spaces into ``+``.
+    :param value: str is stored as STRING, bytes as BINARY, numbers as NUMBER; at most 10 MB.
+    :param metadata: JSON of at most 4 KB.
+    """
+
+    template_fields: Sequence[str] = (*_KeyOperator.template_fields, "value", "metadata")
+
+    def __init__(self, *, value: Value, metadata: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.value = value
+        self.metadata = metadata
+
+    def execute(self, context: Context) -> None:
+        """Write the value."""
+        self.hook.put_key(*self.address, self.value, metadata=self.metadata)
+
+
+class AnypointGetKeyOperator(_KeyOperator):
+    """
+    Reads a small value.
+
+    XCom: ``{"key", "value_type", "value"}``. A BINARY value comes as base64, a NUMBER that no float can hold as
+    text. A default has the value type None.
+
+    :param store_id: the store.
+    :param partition: the partition.
+    :param key: the key.
+    :param default: the value if the key is not there; without one the task fails.
+    :param max_xcom_bytes: a larger value fails the task: read it in a task of its own.
+    """
+
+    template_fields: Sequence[str] = (*_KeyOperator.template_fields, "default")
+
+    def __init__(self, *, default: Any = Missing.FAIL, max_xcom_bytes: int = 48 * 1024, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.default = default
+        self.max_xcom_bytes = max_xcom_bytes
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read the value."""
+        try:
+            entry = self.hook.get_key(*self.address)
+        except NotFoundError:
+            if self.default is Missing.FAIL:
+                raise
+            return {"key": self.key, "value_type": None, "value": self.default}
+        value: Any = entry.value
+        if isinstance(value, bytes):
+            value = base64.b64encode(value).decode()
+        elif isinstance(value, Decimal):
+            value = str(value)
+        size = len(str(value).encode())
+        if size > self.max_xcom_bytes:
+            raise ObjectStoreError(
+                f"the value of key {self.key!r} is {size:,} bytes, more than max_xcom_bytes={self.max_xcom_bytes:,}: "
+                "XCom is no place for it. Read it where it is used, with AnypointObjectStoreHook.get_key or an "
+                "ObjectStoragePath"
+            )
+        return {"key": entry.key, "value_type": entry.value_type, "value": value}
+
+
+class AnypointDeleteKeyOperator(_KeyOperator):
+    """
+    Deletes a key.
+
+    :param store_id: the store.
+    :param partition: the partition.
+    :param key: the key.
+    :param if_missing: ``skip`` takes a key that is not there for deleted, ``fail`` fails.
+    """
+
+    template_fields: Sequence[str] = (*_KeyOperator.template_fields, "if_missing")
+
+    def __init__(self, *, if_missing: str = "skip", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.if_missing = if_missing
+
+    def execute(self, context: Context) -> None:
+        """Delete the key."""
+        one_of("if_missing", self.if_missing, "skip", "fail")
+        try:
+            self.hook.delete_key(*self.address)
+        except NotFoundError:
+            if self.if_missing == "fail":
+                raise
+            self.log.info("Key %r was not there", self.key)

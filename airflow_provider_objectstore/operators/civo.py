@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.api.call import Flow, Pause
 from airflow_provider_objectstore.api.civo import check_name, check_size
-from airflow_provider_objectstore.bases import CivoOperator, default_deferrable
-from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.bases import CivoOperator, default_deferrable, one_of
+from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -71,8 +71,7 @@ class CivoCreateObjectStoreOperator(CivoOperator):
         """Create the object store."""
         from airflow_provider_objectstore.triggers.waits import ObjectStoreTrigger
 
-        if self.if_exists not in ("skip", "fail"):
-            raise InvalidArgumentError(f"if_exists must be 'skip' or 'fail', not {self.if_exists!r}")
+        one_of("if_exists", self.if_exists, "skip", "fail")
         check_name(self.name)
         size_gb = check_size(self.size_gb)
         hook = self.hook

@@ -11,13 +11,25 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseHook, BaseOperator
 
 from airflow_provider_objectstore.bases import AnypointOperator, WaitSensor
-from airflow_provider_objectstore.operators.anypoint import AnypointCreateStoreOperator
+from airflow_provider_objectstore.operators.anypoint import (
+    AnypointCreateStoreOperator,
+    AnypointDeleteKeyOperator,
+    AnypointDeleteStoreOperator,
+    AnypointGetKeyOperator,
+    AnypointPutKeyOperator,
+    AnypointUpdateStoreOperator,
+)
 from airflow_provider_objectstore.operators.civo import CivoCreateObjectStoreOperator
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
 
 TASKS: dict[type[BaseOperator], dict[str, Any]] = {
     AnypointCreateStoreOperator: {"store_id": "s"},
+    AnypointUpdateStoreOperator: {"store_id": "s"},
+    AnypointDeleteStoreOperator: {"store_id": "s"},
+    AnypointPutKeyOperator: {"store_id": "s", "partition": "p", "key": "k", "value": "v"},
+    AnypointGetKeyOperator: {"store_id": "s", "partition": "p", "key": "k"},
+    AnypointDeleteKeyOperator: {"store_id": "s", "partition": "p", "key": "k"},
     AnypointKeySensor: {"store_id": "s", "partition": "p", "keys": ["a"]},
     CivoCreateObjectStoreOperator: {"name": "photos"},
     CivoObjectStoreSensor: {"object_store": "photos"},
