@@ -25,7 +25,7 @@ from airflow_provider_objectstore.api.anypoint_model import (
     read_store_or,
     read_text,
 )
-from airflow_provider_objectstore.api.call import Call, Page, Reply, given, segment
+from airflow_provider_objectstore.api.call import Call, Page, Reply, check_flag, given, segment
 from airflow_provider_objectstore.api.values import (
     Entry,
     Ttl,
@@ -335,6 +335,7 @@ def _store_body(
     attributes: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     # Assumption: the contract declares no body; these members are what the service answers with.
+    check_flag("encrypted", encrypted)
     ttl = None if default_ttl is None else ttl_seconds(default_ttl, "default_ttl")
     confirmation_ttl = (
         None if default_confirmation_ttl is None else ttl_seconds(default_confirmation_ttl, "default_confirmation_ttl")

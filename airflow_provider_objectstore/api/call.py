@@ -198,6 +198,16 @@ def given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def check_flag(name: str, flag: bool | None) -> None:
+    """
+    Refuse a flag that is neither True, False nor None, such as the text that a template makes of one.
+
+    :raises InvalidArgumentError: naming it.
+    """
+    if flag is not None and not isinstance(flag, bool):
+        raise InvalidArgumentError(f"{name} must be True or False, not {flag!r}")
+
+
 def words(reply: Reply, *names: str) -> str:
     """Return the service's own words from an error reply: the first of these members, else the raw text."""
     parsed = reply.json_object() or {}

@@ -11,7 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from airflow_provider_objectstore.api.call import Call, Flow, Page, Pause, Reply, every, given, segment
+from airflow_provider_objectstore.api.call import (
+    Call,
+    Flow,
+    Page,
+    Pause,
+    Reply,
+    check_flag,
+    every,
+    given,
+    segment,
+)
 from airflow_provider_objectstore.api.civo_model import (
     Credential,
     ObjectStore,
@@ -172,6 +182,7 @@ def update_credential(
     secret_access_key: str | None = None,
 ) -> Call[Credential]:
     """Change a credential; `PATCH`, else `PUT /v2/objectstore/credentials/{id}`."""
+    check_flag("suspended", suspended)
     body = _changes(
         f"credential {id}",
         max_size_gb=None if max_size_gb is None else check_size(max_size_gb),

@@ -236,8 +236,6 @@ class CivoObjectStoreHook(ObjectStoreHook):
         :param store: the object store, or its exact name or id.
         :raises ObjectStoreError: if there is no such store, or its owner is not among the credentials.
         """
-        from airflow_provider_objectstore.hooks.s3 import S3Options
-
         if isinstance(store, str):
             found = self.find_object_store(store)
             if found is None:
@@ -249,16 +247,29 @@ class CivoObjectStoreHook(ObjectStoreHook):
                 f"the owner of object store {store.name} ({store.owner_access_key_id}) is not among the "
                 "region's credentials; give it one with update_object_store"
             )
-        self._masked(owner)
+        return self.s3_options_of(owner, store)
+
+    def s3_options_of(self, credential: Credential, store: ObjectStore | None = None) -> S3Options:
+        """
+        Return what an S3 client needs to act with a credential.
+
+        :param credential: the credential, with its keys.
+        :param store: an object store that it owns, if any: its bucket, and where the service says that it is.
+        """
+        from airflow_provider_objectstore.hooks.s3 import S3Options
+
+        self._masked(credential)
         connection = self.get_connection(self.civo_conn_id)
         extra = connection.extra_dejson
         target = self.resolve(connection, extra)
         region = target.parameters["region"]
         return S3Options(
-            bucket=store.name,
-            endpoint_url=s3_endpoint(str(extra.get("s3_endpoint") or "").strip() or store.endpoint, region),
-            access_key_id=owner.access_key_id,
-            secret_access_key=owner.secret_access_key,
+            bucket=store.name if store else None,
+            endpoint_url=s3_endpoint(
+                str(extra.get("s3_endpoint") or "").strip() or (store.endpoint if store else None), region
+            ),
+            access_key_id=credential.access_key_id,
+            secret_access_key=credential.secret_access_key,
             region_name=region.lower(),
             verify=target.verify,
             proxy=target.proxy,

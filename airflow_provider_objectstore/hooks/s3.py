@@ -20,7 +20,7 @@ class S3Options(Mapping[str, Any]):
     """
     How to reach a bucket over S3. As a mapping it holds the arguments of ``boto3.client("s3", **options)``.
 
-    :param bucket: the bucket, which has the object store's name.
+    :param bucket: the bucket, which has the object store's name; None for a credential on its own.
     :param endpoint_url: address of the S3 interface.
     :param access_key_id: the owner's access key.
     :param secret_access_key: the owner's secret.
@@ -29,7 +29,7 @@ class S3Options(Mapping[str, Any]):
     :param proxy: URL of a proxy.
     """
 
-    bucket: str
+    bucket: str | None
     endpoint_url: str
     access_key_id: str
     secret_access_key: str = field(repr=False)

@@ -8,14 +8,27 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.api.call import Flow, Pause
-from airflow_provider_objectstore.api.civo import check_name, check_size
+from airflow_provider_objectstore.api.call import Flow, Pause, check_flag
+from airflow_provider_objectstore.api.civo import (
+    check_name,
+    check_size,
+    create_credential,
+    update_credential,
+    update_object_store,
+)
 from airflow_provider_objectstore.bases import CivoOperator, default_deferrable, one_of
-from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import (
+    ConflictError,
+    ObjectStoreError,
+    OwnerChangeUnsupportedError,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_objectstore.api.civo_model import Credential, ObjectStore
+    from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+    from airflow_provider_objectstore.publishers import Publisher
     from airflow_provider_objectstore.triggers.waits import ObjectStoreTrigger
 
 
@@ -134,3 +147,236 @@ class CivoCreateObjectStoreOperator(CivoOperator):
                     "so: run this task again, or wait for it with CivoObjectStoreSensor"
                 )
             yield Pause(self.poke_interval)
+
+
+class CivoUpdateObjectStoreOperator(CivoOperator):
+    """
+    Changes an object store's size or owner, and reads back whether the service did it.
+
+    XCom: the store, as plain data without secrets.
+
+    :param object_store: its exact name or id.
+    :param max_size_gb: 500 or a multiple of it.
+    :param access_key_id: access key of the credential that shall own it.
+    """
+
+    template_fields: Sequence[str] = (*CivoOperator.template_fields, "object_store", "max_size_gb", "access_key_id")
+
+    def __init__(
+        self, *, object_store: str, max_size_gb: int | None = None, access_key_id: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.object_store = object_store
+        self.max_size_gb = max_size_gb
+        self.access_key_id = access_key_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Change the object store."""
+        change = update_object_store("id", max_size_gb=self.max_size_gb, access_key_id=self.access_key_id)
+        hook = self.hook
+        store = hook.find_object_store(self.object_store)
+        if store is None:
+            raise ObjectStoreError(f"there is no object store with the exact name or id {self.object_store!r}")
+        hook.update_object_store(store.id, max_size_gb=self.max_size_gb, access_key_id=self.access_key_id)
+        store = hook.get_object_store(store.id)
+        if self.access_key_id not in (None, store.owner_access_key_id):
+            raise OwnerChangeUnsupportedError(
+                f"the service accepted {self.access_key_id} as owner of object store {store.name}, but its owner is "
+                f"still {store.owner_access_key_id}: it does not change owners"
+            )
+        assert change.body is not None
+        if change.body.get("max_size_gb") not in (None, store.max_size_gb):
+            raise ObjectStoreError(
+                f"the service accepted {self.max_size_gb} GB for object store {store.name}, but still says "
+                f"{store.max_size_gb}"
+            )
+        return asdict(store)
+
+
+class CivoDeleteObjectStoreOperator(CivoOperator):
+    """
+    Deletes an object store. One that holds objects is deleted only if told so: it goes at once and for good.
+
+    :param object_store: its exact name or id, sought over all pages.
+    :param delete_contents: delete it even if it holds objects. Otherwise the service's usage figures and, because
+        these may lag, a listing over S3 must both find it empty, which needs the extra ``s3``.
+    :param if_missing: ``skip`` takes a store that is not there for deleted, ``fail`` fails.
+    """
+
+    template_fields: Sequence[str] = (*CivoOperator.template_fields, "object_store", "delete_contents", "if_missing")
+
+    def __init__(
+        self, *, object_store: str, delete_contents: bool = False, if_missing: str = "skip", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.object_store = object_store
+        self.delete_contents = delete_contents
+        self.if_missing = if_missing
+
+    def execute(self, context: Context) -> None:
+        """Delete the object store."""
+        one_of("if_missing", self.if_missing, "skip", "fail")
+        check_flag("delete_contents", self.delete_contents)
+        hook = self.hook
+        store = hook.find_object_store(self.object_store)
+        if store is None:
+            if self.if_missing == "fail":
+                raise ObjectStoreError(f"there is no object store with the exact name or id {self.object_store!r}")
+            self.log.info("Object store %s was not there", self.object_store)
+            return
+        if not self.delete_contents:
+            self._refuse_if_filled(hook, store)
+        hook.delete_object_store(store.id)
+        self.log.info("Deleted object store %s (%s)", store.name, store.id)
+
+    def _refuse_if_filled(self, hook: CivoObjectStoreHook, store: ObjectStore) -> None:
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        held = hook.get_object_store_stats(store.id).num_objects
+        if not held:
+            try:
+                client = boto3.client("s3", **hook.s3_options(store))
+                held = client.list_objects_v2(Bucket=store.name, MaxKeys=1)["KeyCount"]
+            except (BotoCoreError, ClientError, ObjectStoreError) as error:
+                raise ObjectStoreError(
+                    f"whether object store {store.name} is empty cannot be told over S3 ({error}), so it is not "
+                    "deleted; delete_contents=True deletes it all the same"
+                ) from error
+        if held:
+            raise ObjectStoreError(
+                f"object store {store.name} holds objects (at least {held}), which would be gone for good; "
+                "delete_contents=True deletes them with it"
+            )
+
+
+class CivoCreateCredentialOperator(CivoOperator):
+    """
+    Creates a credential for object stores. Its secret goes to publishers; consumers may also ask the hook for it.
+
+    XCom: ``{"id", "name", "access_key_id"}``.
+
+    :param name: at most 63 characters, no white space.
+    :param max_size_gb: how much it may hold: 500 or a multiple of it.
+    :param if_exists: ``skip`` takes a credential of that name as it is, and publishes it; ``fail`` fails.
+    :param publishers: where it goes, see :class:`~airflow_provider_objectstore.publishers.Publisher`.
+    """
+
+    template_fields: Sequence[str] = (*CivoOperator.template_fields, "name", "max_size_gb", "if_exists")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        max_size_gb: int | None = None,
+        if_exists: str = "skip",
+        publishers: Sequence[Publisher] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.max_size_gb = max_size_gb
+        self.if_exists = if_exists
+        self.publishers = publishers
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Create the credential."""
+        one_of("if_exists", self.if_exists, "skip", "fail")
+        create_credential(self.name, max_size_gb=self.max_size_gb)  # refuses what is wrong before any request
+        hook = self.hook
+        credential = next((it for it in hook.list_credentials() if it.name == self.name), None)
+        if credential is None:
+            credential = hook.create_credential(self.name, max_size_gb=self.max_size_gb)
+            self.log.info("Created credential %s (%s)", credential.name, credential.id)
+        elif self.if_exists == "fail":
+            raise ConflictError(f"credential {self.name} exists already; with if_exists='skip' that is no failure")
+        publish(hook, credential, self.publishers)
+        return _shown(credential)
+
+
+class CivoUpdateCredentialOperator(CivoOperator):
+    """
+    Changes a credential, and reads back whether the service did it.
+
+    XCom: ``{"id", "name", "access_key_id"}``.
+
+    :param credential: its exact id, access key or name.
+    :param suspended: whether it is refused.
+    :param max_size_gb: how much it may hold: 500 or a multiple of it.
+    :param publishers: where it goes afterwards.
+    """
+
+    template_fields: Sequence[str] = (*CivoOperator.template_fields, "credential", "suspended", "max_size_gb")
+
+    def __init__(
+        self,
+        *,
+        credential: str,
+        suspended: bool | None = None,
+        max_size_gb: int | None = None,
+        publishers: Sequence[Publisher] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.credential = credential
+        self.suspended = suspended
+        self.max_size_gb = max_size_gb
+        self.publishers = publishers
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Change the credential."""
+        change = update_credential("id", suspended=self.suspended, max_size_gb=self.max_size_gb)
+        hook = self.hook
+        found = hook.find_credential(self.credential)
+        if found is None:
+            raise ObjectStoreError(f"there is no credential with the exact id, access key or name {self.credential!r}")
+        hook.update_credential(found.id, suspended=self.suspended, max_size_gb=self.max_size_gb)
+        found = hook.get_credential(found.id)
+        assert change.body is not None
+        undone = [name for name, value in change.body.items() if getattr(found, name) != value]
+        if undone:
+            raise ObjectStoreError(
+                f"the service accepted the change of {', '.join(undone)} of credential {found.name} and did not make it"
+            )
+        publish(hook, found, self.publishers)
+        return _shown(found)
+
+
+class CivoDeleteCredentialOperator(CivoOperator):
+    """
+    Deletes a credential. The service refuses while it owns object stores.
+
+    :param credential: its exact id, access key or name.
+    :param if_missing: ``skip`` takes a credential that is not there for deleted, ``fail`` fails.
+    """
+
+    template_fields: Sequence[str] = (*CivoOperator.template_fields, "credential", "if_missing")
+
+    def __init__(self, *, credential: str, if_missing: str = "skip", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.credential = credential
+        self.if_missing = if_missing
+
+    def execute(self, context: Context) -> None:
+        """Delete the credential."""
+        one_of("if_missing", self.if_missing, "skip", "fail")
+        hook = self.hook
+        found = hook.find_credential(self.credential)
+        if found:
+            hook.delete_credential(found.id)
+        elif self.if_missing == "fail":
+            raise ObjectStoreError(f"there is no credential with the exact id, access key or name {self.credential!r}")
+        else:
+            self.log.info("Credential %s was not there", self.credential)
+
+
+def publish(hook: CivoObjectStoreHook, credential: Credential, publishers: Sequence[Publisher]) -> None:
+    """Bring a credential to every publisher, and see that each has it."""
+    for publisher in publishers:
+        options = hook.s3_options_of(credential)
+        publisher.publish(options)
+        publisher.verify(options)
+
+
+def _shown(credential: Credential) -> dict[str, Any]:
+    return {"id": credential.id, "name": credential.name, "access_key_id": credential.access_key_id}

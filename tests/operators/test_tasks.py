@@ -19,7 +19,14 @@ from airflow_provider_objectstore.operators.anypoint import (
     AnypointPutKeyOperator,
     AnypointUpdateStoreOperator,
 )
-from airflow_provider_objectstore.operators.civo import CivoCreateObjectStoreOperator
+from airflow_provider_objectstore.operators.civo import (
+    CivoCreateCredentialOperator,
+    CivoCreateObjectStoreOperator,
+    CivoDeleteCredentialOperator,
+    CivoDeleteObjectStoreOperator,
+    CivoUpdateCredentialOperator,
+    CivoUpdateObjectStoreOperator,
+)
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
 
@@ -32,6 +39,11 @@ TASKS: dict[type[BaseOperator], dict[str, Any]] = {
     AnypointDeleteKeyOperator: {"store_id": "s", "partition": "p", "key": "k"},
     AnypointKeySensor: {"store_id": "s", "partition": "p", "keys": ["a"]},
     CivoCreateObjectStoreOperator: {"name": "photos"},
+    CivoUpdateObjectStoreOperator: {"object_store": "photos", "max_size_gb": 500},
+    CivoDeleteObjectStoreOperator: {"object_store": "photos"},
+    CivoCreateCredentialOperator: {"name": "mine"},
+    CivoUpdateCredentialOperator: {"credential": "mine", "suspended": True},
+    CivoDeleteCredentialOperator: {"credential": "mine"},
     CivoObjectStoreSensor: {"object_store": "photos"},
 }
 each = pytest.mark.parametrize(("kind", "fields"), TASKS.items(), ids=lambda value: getattr(value, "__name__", ""))

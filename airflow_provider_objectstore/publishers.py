@@ -1,0 +1,22 @@
+"""Where a credential goes so that its consumers find it: its secret never passes through XCom."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from airflow_provider_objectstore.hooks.s3 import S3Options
+
+
+@runtime_checkable
+class Publisher(Protocol):
+    """
+    Brings a credential to its consumers. Both methods may be called again with the same credential.
+
+    Secrets that an implementation receives are masked in logs; it must not write them there in another form.
+    """
+
+    def publish(self, credential: S3Options) -> None:
+        """Put the credential where consumers look for it; publishing the same one twice changes nothing."""
+
+    def verify(self, credential: S3Options) -> None:
+        """Look it up as a consumer does; raise if that gives anything else."""

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from airflow_provider_objectstore.api.civo_model import ObjectStore
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import (
+    ConflictError,
+    InvalidArgumentError,
+    ObjectStoreError,
+    OwnerChangeUnsupportedError,
+)
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.operators.civo import (
+    CivoCreateCredentialOperator,
+    CivoCreateObjectStoreOperator,
+    CivoDeleteCredentialOperator,
+    CivoDeleteObjectStoreOperator,
+    CivoUpdateCredentialOperator,
+    CivoUpdateObjectStoreOperator,
+)
+from airflow_provider_objectstore.publishers import Publisher
+from tests.triggers.waiting import answers, run
+
+
+@pytest.fixture
+def hook(emulator: Emulator) -> CivoObjectStoreHook:
+    return CivoObjectStoreHook()
+
+
+@pytest.fixture
+def photos(hook: CivoObjectStoreHook) -> ObjectStore:
+    """An object store that is ready."""
+    run(CivoCreateObjectStoreOperator(task_id="t", name="photos", poke_interval=0.05))
+    store = hook.find_object_store("photos")
+    assert store
+    return store
+
+
+class Kept:
+    """A publisher that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.published: list[S3Options] = []
+        self.verified = 0
+
+    def publish(self, credential: S3Options) -> None:
+        self.published.append(credential)
+
+    def verify(self, credential: S3Options) -> None:
+        assert credential == self.published[-1]
+        self.verified += 1
+
+
+def update(**fields: Any) -> CivoUpdateObjectStoreOperator:
+    return CivoUpdateObjectStoreOperator(**{"task_id": "t", "object_store": "photos", **fields})
+
+
+def delete(**fields: Any) -> CivoDeleteObjectStoreOperator:
+    return CivoDeleteObjectStoreOperator(**{"task_id": "t", "object_store": "photos", **fields})
+
+
+def test_update(photos: ObjectStore, hook: CivoObjectStoreHook) -> None:
+    mine = hook.create_credential("mine")
+    changed = run(update(max_size_gb="1000", access_key_id=mine.access_key_id))
+    assert (changed["max_size_gb"], changed["owner_access_key_id"]) == (1000, mine.access_key_id)
+    assert json.loads(json.dumps(changed)) == changed
+
+
+def test_a_service_that_does_not_change_owners(
+    photos: ObjectStore, hook: CivoObjectStoreHook, emulator: Emulator
+) -> None:
+    mine = hook.create_credential("mine")
+    unchanged = {"id": photos.id, "name": "photos", "max_size": 500, "status": "ready"}
+    emulator.faults([{"operation": "civo.update_object_store", "kind": "status", "status": 200, "body": unchanged}])
+    with pytest.raises(OwnerChangeUnsupportedError, match=f"accepted {mine.access_key_id} as owner"):
+        run(update(access_key_id=mine.access_key_id))
+    with pytest.raises(ObjectStoreError, match="still says 500"):
+        run(update(max_size_gb=1000))
+
+
+@pytest.mark.parametrize("wrong", [{}, {"max_size_gb": 750}, {"object_store": "", "max_size_gb": 500}])
+def test_a_wrong_update_asks_nothing(wrong: dict[str, Any], emulator: Emulator) -> None:
+    with pytest.raises(InvalidArgumentError):
+        run(update(**wrong))
+    assert emulator.requests()["total"] == 0
+
+
+def test_an_empty_store_is_deleted(photos: ObjectStore, hook: CivoObjectStoreHook) -> None:
+    run(delete())
+    assert hook.find_object_store("photos") is None
+    run(delete())
+    with pytest.raises(ObjectStoreError, match="no object store with the exact name"):
+        run(delete(if_missing="fail"))
+
+
+@pytest.mark.parametrize("figures", ["true", "lagging"])
+def test_a_filled_store_is_deleted_only_if_told_so(
+    figures: str, photos: ObjectStore, hook: CivoObjectStoreHook, emulator: Emulator
+) -> None:
+    boto3.client("s3", **hook.s3_options("photos")).put_object(Bucket="photos", Key="k", Body=b"1")
+    if figures == "lagging":
+        body = {"size_kb_utilised": 0, "max_size_kb": 1, "num_objects": 0}
+        emulator.faults([{"operation": "civo.get_object_store_stats", "kind": "status", "status": 200, "body": body}])
+    with pytest.raises(ObjectStoreError, match="gone for good; delete_contents=True"):
+        run(delete())
+    assert not answers(emulator, "civo.delete_object_store")
+    run(delete(delete_contents=True))
+    assert hook.find_object_store("photos") is None
+
+
+def test_a_store_that_cannot_be_listed_is_not_deleted(
+    photos: ObjectStore, hook: CivoObjectStoreHook, emulator: Emulator
+) -> None:
+    owner = hook.find_credential(photos.owner_access_key_id or "") or next(hook.list_credentials())
+    hook.update_credential(owner.id, suspended=True)
+    with pytest.raises(ObjectStoreError, match="cannot be told over S3"):
+        run(delete())
+    assert hook.find_object_store("photos")
+
+
+def test_a_part_of_a_name_deletes_nothing(photos: ObjectStore, hook: CivoObjectStoreHook) -> None:
+    for part in ("photo", "hotos", "PHOTOS"):
+        run(delete(object_store=part, delete_contents=True))
+    assert hook.find_object_store("photos")
+
+
+def test_a_text_is_no_permission(photos: ObjectStore, hook: CivoObjectStoreHook) -> None:
+    with pytest.raises(InvalidArgumentError, match="must be True or False, not 'False'"):
+        run(delete(delete_contents="False"))
+    assert hook.find_object_store("photos")
+
+
+def test_a_credential_goes_to_its_publishers(hook: CivoObjectStoreHook) -> None:
+    kept = Kept()
+    assert isinstance(kept, Publisher)
+    pushed = run(CivoCreateCredentialOperator(task_id="t", name="mine", publishers=[kept]))
+    made = hook.find_credential("mine")
+    assert made
+    assert pushed == {"id": made.id, "name": "mine", "access_key_id": made.access_key_id}
+    (published,) = kept.published
+    assert (published.secret_access_key, kept.verified) == (made.secret_access_key, 1)
+    assert made.secret_access_key not in json.dumps(pushed)
+    run(CivoCreateCredentialOperator(task_id="t", name="mine", publishers=[kept]))
+    assert kept.published == [published, published]
+    with pytest.raises(ConflictError):
+        run(CivoCreateCredentialOperator(task_id="t", name="mine", if_exists="fail"))
+
+
+def test_a_credential_is_changed_and_deleted(hook: CivoObjectStoreHook, emulator: Emulator) -> None:
+    made = hook.create_credential("mine")
+    run(CivoUpdateCredentialOperator(task_id="t", credential="mine", suspended=True, max_size_gb=1000))
+    changed = hook.get_credential(made.id)
+    assert (changed.suspended, changed.max_size_gb) == (True, 1000)
+    body = {"id": made.id, "name": "mine"}
+    emulator.faults([{"operation": "civo.update_credential", "kind": "status", "status": 200, "body": body}])
+    with pytest.raises(ObjectStoreError, match="change of suspended of credential mine and did not make it"):
+        run(CivoUpdateCredentialOperator(task_id="t", credential="mine", suspended=False))
+    run(CivoDeleteCredentialOperator(task_id="t", credential=made.access_key_id))
+    assert hook.find_credential("mine") is None
+    run(CivoDeleteCredentialOperator(task_id="t", credential="mine"))
+    with pytest.raises(ObjectStoreError, match="no credential with the exact id"):
+        run(CivoDeleteCredentialOperator(task_id="t", credential="mine", if_missing="fail"))
+
+
+@pytest.mark.parametrize("wrong", [{}, {"suspended": "False"}, {"max_size_gb": 1}])
+def test_a_wrong_change_of_a_credential_asks_nothing(wrong: dict[str, Any], emulator: Emulator) -> None:
+    with pytest.raises(InvalidArgumentError):
+        run(CivoUpdateCredentialOperator(task_id="t", credential="mine", **wrong))
+    assert emulator.requests()["total"] == 0
+
+
+def test_an_owning_credential_stays(photos: ObjectStore, hook: CivoObjectStoreHook) -> None:
+    owner = next(hook.list_credentials())
+    with pytest.raises(ObjectStoreError):
+        run(CivoDeleteCredentialOperator(task_id="t", credential=owner.id))
+    assert hook.find_credential(owner.id)
