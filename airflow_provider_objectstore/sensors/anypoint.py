@@ -54,6 +54,35 @@ class AnypointKeySensor(AnypointOperator, WaitSensor):
         )
 
 
+class AnypointPartitionSensor(AnypointOperator, WaitSensor):
+    """
+    Waits until a partition exists, which is when a first key is stored in it. It asks with HEAD.
+
+    XCom: the partition's name.
+
+    :param store_id: the store.
+    :param partition: the partition.
+    """
+
+    template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "partition")
+
+    def __init__(self, *, store_id: str, partition: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.store_id = store_id
+        self.partition = partition
+
+    def new_wait(self, **common: Any) -> PollTrigger:
+        from airflow_provider_objectstore.triggers.waits import PartitionTrigger
+
+        return PartitionTrigger(
+            conn_id=self.anypoint_conn_id,
+            region=self.region,
+            store_id=self.store_id,
+            partition=self.partition,
+            **common,
+        )
+
+
 def _plain(keys: object) -> Any:
     # Keys may come from a mapped task's XCom, which is a lazy sequence that no trigger can store.
     if isinstance(keys, str):

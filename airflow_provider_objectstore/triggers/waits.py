@@ -53,6 +53,26 @@ class KeysTrigger(PollTrigger):
         return list(self._found) if len(self._found) == len(calls) else None
 
 
+class PartitionTrigger(PollTrigger):
+    """
+    Waits until a partition exists, by HEAD. The answer is its name.
+
+    :param store_id: the store.
+    :param partition: the partition.
+    """
+
+    def __init__(self, *, store_id: str, partition: str, **common: Any) -> None:
+        super().__init__(**common)
+        self.store_id = store_id
+        self.partition = partition
+
+    def hook(self) -> AnypointObjectStoreHook:
+        return AnypointObjectStoreHook(self.conn_id, region=self.region)
+
+    def check(self) -> Flow[str | None]:
+        return self.partition if (yield anypoint.partition_exists(self.store_id, self.partition)) else None
+
+
 class ObjectStoreTrigger(PollTrigger):
     """
     Waits until an object store exists and is ready.

@@ -27,7 +27,7 @@ from airflow_provider_objectstore.operators.civo import (
     CivoUpdateCredentialOperator,
     CivoUpdateObjectStoreOperator,
 )
-from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
+from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, AnypointPartitionSensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
 
 TASKS: dict[type[BaseOperator], dict[str, Any]] = {
@@ -38,6 +38,7 @@ TASKS: dict[type[BaseOperator], dict[str, Any]] = {
     AnypointGetKeyOperator: {"store_id": "s", "partition": "p", "key": "k"},
     AnypointDeleteKeyOperator: {"store_id": "s", "partition": "p", "key": "k"},
     AnypointKeySensor: {"store_id": "s", "partition": "p", "keys": ["a"]},
+    AnypointPartitionSensor: {"store_id": "s", "partition": "p"},
     CivoCreateObjectStoreOperator: {"name": "photos"},
     CivoUpdateObjectStoreOperator: {"object_store": "photos", "max_size_gb": 500},
     CivoDeleteObjectStoreOperator: {"object_store": "photos"},

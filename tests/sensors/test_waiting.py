@@ -24,7 +24,7 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
+from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, AnypointPartitionSensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
 from tests.triggers.waiting import ATTEMPTS, answers, once, run
 
@@ -51,6 +51,10 @@ def keys_sensor(**settings: Any) -> WaitSensor:
     return AnypointKeySensor(**{"store_id": "s", "partition": "p", "keys": "k", **settings})
 
 
+def partition_sensor(**settings: Any) -> WaitSensor:
+    return AnypointPartitionSensor(**{"store_id": "s", "partition": "p", **settings})
+
+
 def store_sensor(**settings: Any) -> WaitSensor:
     return CivoObjectStoreSensor(**{"object_store": "photos", **settings})
 
@@ -63,6 +67,7 @@ def put_key() -> None:
 
 CASES = {
     "key": Case(keys_sensor, "anypoint.key_exists", "anypoint_default", put_key),
+    "partition": Case(partition_sensor, "anypoint.partition_exists", "anypoint_default", put_key),
     "object store": Case(
         store_sensor,
         "civo.list_object_stores",
