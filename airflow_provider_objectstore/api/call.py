@@ -134,7 +134,6 @@ class Call(Generic[T]):
             ) from cause
 
 
-Step: TypeAlias = "Call[Any] | Pause"
 Flow: TypeAlias = Generator[Any, Any, T]
 """Several calls and what is made of their answers, written once: yields calls and pauses, is sent results."""
 

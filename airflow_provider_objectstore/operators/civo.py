@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.api.call import Flow, Pause, check_flag
+from airflow_provider_objectstore.api.call import check_flag
 from airflow_provider_objectstore.api.civo import (
     check_name,
     check_size,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.api.civo_model import Credential, ObjectStore
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
     from airflow_provider_objectstore.publishers import Publisher
-    from airflow_provider_objectstore.triggers.waits import ObjectStoreTrigger
 
 
 class CivoCreateObjectStoreOperator(CivoOperator):
@@ -114,7 +112,13 @@ class CivoCreateObjectStoreOperator(CivoOperator):
         if self.deferrable:
             self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
         with hook.client() as client:
-            return client.run(self._until_ready(trigger))
+            answer: dict[str, Any] | None = client.run(trigger.poll(self.timeout))
+        if answer is None:
+            raise ObjectStoreError(
+                f"object store {self.name} was not ready after {self.timeout:.0f} s; it exists and may become so: run "
+                "this task again, or wait for it with CivoObjectStoreSensor"
+            )
+        return answer
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Take what the trigger brings."""
@@ -122,31 +126,6 @@ class CivoCreateObjectStoreOperator(CivoOperator):
 
         answer: dict[str, Any] = answer_of(event)
         return answer
-
-    def _until_ready(self, trigger: ObjectStoreTrigger) -> Flow[dict[str, Any]]:
-        from airflow_provider_objectstore.triggers.poll import passing
-
-        deadline = time.monotonic() + self.timeout
-        errors = 0
-        while True:
-            try:
-                answer = yield from trigger.check()
-            except ObjectStoreError as error:
-                errors += 1
-                if not passing(error) or errors > trigger.max_consecutive_errors:
-                    raise
-                self.log.warning("%s. Error %d of at most %d in a row", error, errors, trigger.max_consecutive_errors)
-                answer = None
-            else:
-                errors = 0
-            if answer is not None:
-                return answer
-            if time.monotonic() >= deadline:
-                raise ObjectStoreError(
-                    f"object store {self.name} was not ready after {self.timeout:.0f} s; it exists and may become "
-                    "so: run this task again, or wait for it with CivoObjectStoreSensor"
-                )
-            yield Pause(self.poke_interval)
 
 
 class CivoUpdateObjectStoreOperator(CivoOperator):

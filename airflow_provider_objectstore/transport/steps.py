@@ -101,7 +101,8 @@ def _with_retries(call: Call[T], state: State) -> Generator[Any, Any, T]:
                     return call.interpret(Reply(204, {}))  # the request whose answer was lost deleted it
                 raise error
             except ObjectStoreError as error:
-                lost = lost or not (isinstance(error, TransportError) and not error.request_sent)
+                # A refusal (429, 401) is an answer: nothing was done, and a 404 after it means what it says.
+                lost = lost or isinstance(error, ServerError) or getattr(error, "request_sent", False)
                 progress.set_exception(sys.exc_info())  # type: ignore[arg-type]
         elif isinstance(do, DoSleep):
             progress.prepare_for_next_attempt()

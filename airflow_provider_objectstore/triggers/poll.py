@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
+import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_objectstore.api.call import Flow
+from airflow_provider_objectstore.api.call import Flow, Pause
 from airflow_provider_objectstore.exceptions import (
     ConfigurationError,
     InvalidArgumentError,
@@ -75,28 +75,36 @@ class PollTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll; yield exactly one event."""
         try:
-            answer = await self._answer()
+            async with self.hook().async_client() as client:
+                answer = await client.run(self.poll())
         except ObjectStoreError as error:
             yield _event(status="failed", message=str(error), final=not passing(error))
         else:
             yield _event(status="success", answer=answer)
 
-    async def _answer(self) -> Any:
+    def poll(self, timeout: float = float("inf")) -> Flow[Any | None]:
+        """
+        Look until there is an answer; a worker waits through this as well.
+
+        :param timeout: seconds after which None is returned.
+        """
+        deadline = time.monotonic() + timeout
         errors = 0
-        async with self.hook().async_client() as client:
-            while True:
-                try:
-                    answer = await client.run(self.check())
-                except ObjectStoreError as error:
-                    errors += 1
-                    if not passing(error) or errors > self.max_consecutive_errors:
-                        raise
-                    self.log.warning("%s. Error %d of at most %d in a row", error, errors, self.max_consecutive_errors)
-                else:
-                    errors = 0
-                    if answer is not None:
-                        return answer
-                await asyncio.sleep(self.poke_interval)
+        while True:
+            try:
+                answer = yield from self.check()
+            except ObjectStoreError as error:
+                errors += 1
+                if not passing(error) or errors > self.max_consecutive_errors:
+                    raise
+                self.log.warning("%s. Error %d of at most %d in a row", error, errors, self.max_consecutive_errors)
+            else:
+                errors = 0
+                if answer is not None:
+                    return answer
+            if time.monotonic() >= deadline:
+                return None
+            yield Pause(self.poke_interval)
 
 
 def _event(**payload: Any) -> TriggerEvent:

@@ -173,6 +173,12 @@ def test_a_delete_whose_answer_was_lost_has_succeeded(stores: Carrier, emulator:
         stores.send(anypoint.delete_key("s", "p", "k"))
 
 
+def test_a_delete_that_was_refused_at_first_has_not_succeeded(stores: Carrier, emulator: Emulator) -> None:
+    fault(emulator, "anypoint.delete_key", "status", status=429, times=1)
+    with pytest.raises(NotFoundError):
+        stores.send(anypoint.delete_key("s", "p", "k"))
+
+
 def test_nobody_listening(connect: Connect, unused_port: int) -> None:
     carrier = connect(civo_in_london(f"http://127.0.0.1:{unused_port}"))
     with pytest.raises(TransportError) as caught:  # not OutcomeUnknownError: nothing can have happened
