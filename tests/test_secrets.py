@@ -69,8 +69,8 @@ def test_no_secret_shows(emulator: Emulator, caplog: pytest.LogCaptureFixture, m
     secrets = STATIC | {token, options.secret_access_key}
 
     for trigger in (
-        KeysTrigger(conn_id="anypoint_default", store_id="s", partition="p", keys=["k"]),
-        ObjectStoreTrigger(conn_id="civo_default", object_store="bucket"),
+        KeysTrigger(anypoint_conn_id="anypoint_default", store_id="s", partition="p", keys=["k"]),
+        ObjectStoreTrigger(civo_conn_id="civo_default", object_store="bucket"),
     ):
         shown.add(trigger.serialize(), [event.payload for event in asyncio.run(collect(trigger))])
 

@@ -103,7 +103,7 @@ class CivoCreateObjectStoreOperator(CivoOperator):
         if not self.wait or store.ready:
             return asdict(store)
         trigger = ObjectStoreTrigger(
-            conn_id=self.civo_conn_id,
+            civo_conn_id=self.civo_conn_id,
             region=self.region,
             object_store=store.id,
             poke_interval=self.poke_interval,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.bases import AnypointOperator, WaitSensor
+from airflow_provider_objectstore.bases import AnypointOperator
+from airflow_provider_objectstore.sensors.base import WaitSensor
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.triggers.poll import PollTrigger
@@ -39,12 +40,13 @@ class AnypointKeySensor(AnypointOperator, WaitSensor):
         self.partition = partition
         self.keys = keys
         self.require = require
+        self.offer_start_from_trigger()
 
     def new_wait(self, **common: Any) -> PollTrigger:
         from airflow_provider_objectstore.triggers.waits import KeysTrigger
 
         return KeysTrigger(
-            conn_id=self.anypoint_conn_id,
+            anypoint_conn_id=self.anypoint_conn_id,
             region=self.region,
             store_id=self.store_id,
             partition=self.partition,
@@ -70,12 +72,13 @@ class AnypointPartitionSensor(AnypointOperator, WaitSensor):
         super().__init__(**kwargs)
         self.store_id = store_id
         self.partition = partition
+        self.offer_start_from_trigger()
 
     def new_wait(self, **common: Any) -> PollTrigger:
         from airflow_provider_objectstore.triggers.waits import PartitionTrigger
 
         return PartitionTrigger(
-            conn_id=self.anypoint_conn_id,
+            anypoint_conn_id=self.anypoint_conn_id,
             region=self.region,
             store_id=self.store_id,
             partition=self.partition,
@@ -85,6 +88,4 @@ class AnypointPartitionSensor(AnypointOperator, WaitSensor):
 
 def _plain(keys: object) -> Any:
     # Keys may come from a mapped task's XCom, which is a lazy sequence that no trigger can store.
-    if isinstance(keys, str):
-        return [keys]
-    return list(keys) if isinstance(keys, Sequence) else keys
+    return list(keys) if isinstance(keys, Sequence) and not isinstance(keys, str) else keys

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.bases import CivoOperator, WaitSensor
+from airflow_provider_objectstore.bases import CivoOperator
+from airflow_provider_objectstore.sensors.base import WaitSensor
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.triggers.poll import PollTrigger
@@ -25,10 +26,11 @@ class CivoObjectStoreSensor(CivoOperator, WaitSensor):
     def __init__(self, *, object_store: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.object_store = object_store
+        self.offer_start_from_trigger()
 
     def new_wait(self, **common: Any) -> PollTrigger:
         from airflow_provider_objectstore.triggers.waits import ObjectStoreTrigger
 
         return ObjectStoreTrigger(
-            conn_id=self.civo_conn_id, region=self.region, object_store=self.object_store, **common
+            civo_conn_id=self.civo_conn_id, region=self.region, object_store=self.object_store, **common
         )

@@ -6,10 +6,10 @@ import inspect
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowException
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_objectstore.api.call import Flow, Pause
 from airflow_provider_objectstore.exceptions import (
@@ -22,17 +22,21 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.hooks.base import ObjectStoreHook
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 
 class PollTrigger(BaseTrigger):
     """
     Asks until there is an answer, and fires once: with the answer, or with why there will be none.
 
-    A subclass says what to ask (:meth:`check`) and through which hook; its sensor asks the same blocking.
+    A subclass says what to ask (:meth:`check`) and through which hook; its sensor asks the same blocking. Parameters
+    are named like the sensor's template fields: Airflow renders them here where the task starts in the triggerer.
 
-    :param conn_id: id of the Airflow connection.
-    :param region: region instead of the connection's.
     :param poke_interval: seconds between two looks.
     :param max_consecutive_errors: how many passing errors in a row are borne.
+    :param end_from_trigger: end the task here when there is an answer; whatever else happens is for a worker.
+    :param push_xcom: whether the answer becomes the task's XCom if it ends here.
     """
 
     parameters: ClassVar[tuple[str, ...]] = ()
@@ -40,23 +44,22 @@ class PollTrigger(BaseTrigger):
     def __init__(
         self,
         *,
-        conn_id: str,
-        region: str | None = None,
         poke_interval: float = 60,
         max_consecutive_errors: int = 5,
+        end_from_trigger: bool = False,
+        push_xcom: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.conn_id = conn_id
-        self.region = region
         self.poke_interval = poke_interval
         self.max_consecutive_errors = max_consecutive_errors
+        self.end_from_trigger = end_from_trigger
+        self.push_xcom = push_xcom
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = inspect.signature(cls.__init__).parameters.values()
-        common = inspect.signature(PollTrigger.__init__).parameters.values()
-        names = (p.name for p in (*own, *common) if p.kind is p.KEYWORD_ONLY)
-        cls.parameters = tuple(dict.fromkeys(names))
+        kinds = cls.__mro__[: cls.__mro__.index(PollTrigger) + 1]
+        every = (p for kind in kinds for p in inspect.signature(kind).parameters.values())
+        cls.parameters = tuple(dict.fromkeys(p.name for p in every if p.kind is p.KEYWORD_ONLY))
 
     @abstractmethod
     def hook(self) -> ObjectStoreHook:
@@ -79,8 +82,21 @@ class PollTrigger(BaseTrigger):
                 answer = await client.run(self.poll())
         except ObjectStoreError as error:
             yield _event(status="failed", message=str(error), final=not passing(error))
+        except AirflowNotFoundException as error:
+            yield _event(status="failed", message=str(error), final=False)
         else:
-            yield _event(status="success", answer=answer)
+            if self.end_from_trigger:
+                yield TaskSuccessEvent(xcoms={"return_value": answer} if self.push_xcom else None)
+            else:
+                yield _event(status="success", answer=answer)
+
+    def get_template_env(self, dag: Any = None) -> Environment:
+        """Return the environment for templates: what a run does not have is an error, as it is on a worker."""
+        from jinja2 import StrictUndefined
+
+        environment: Environment = super().get_template_env(dag)
+        environment.undefined = StrictUndefined
+        return environment
 
     def poll(self, timeout: float = float("inf")) -> Flow[Any | None]:
         """
@@ -88,8 +104,10 @@ class PollTrigger(BaseTrigger):
 
         :param timeout: seconds after which None is returned.
         """
-        deadline = time.monotonic() + timeout
+        looked = time.monotonic()
+        deadline = looked + timeout
         errors = 0
+        told = max(self.poke_interval, 1)
         while True:
             try:
                 answer = yield from self.check()
@@ -102,8 +120,18 @@ class PollTrigger(BaseTrigger):
                 errors = 0
                 if answer is not None:
                     return answer
-            if time.monotonic() >= deadline:
+            now = time.monotonic()
+            if now >= deadline:
                 return None
+            if now - looked > 1.5 * told:
+                told = now - looked
+                self.log.info(
+                    "Looks are %.0f s apart instead of %.0f: all that use this connection in one process share its "
+                    "requests a second",
+                    told,
+                    self.poke_interval,
+                )
+            looked = now
             yield Pause(self.poke_interval)
 
 

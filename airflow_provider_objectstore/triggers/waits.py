@@ -15,18 +15,33 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.triggers.poll import PollTrigger
 
 
-class KeysTrigger(PollTrigger):
+class AnypointWait(PollTrigger):
+    """
+    :param anypoint_conn_id: id of an ``anypoint`` connection.
+    :param region: region instead of the connection's.
+    """
+
+    def __init__(self, *, anypoint_conn_id: str, region: str | None = None, **common: Any) -> None:
+        super().__init__(**common)
+        self.anypoint_conn_id = anypoint_conn_id
+        self.region = region
+
+    def hook(self) -> AnypointObjectStoreHook:
+        return AnypointObjectStoreHook(self.anypoint_conn_id, region=self.region)
+
+
+class KeysTrigger(AnypointWait):
     """
     Waits for keys of a partition, by HEAD; a key that was found is not asked for again.
 
     :param store_id: the store.
     :param partition: the partition.
-    :param keys: the keys.
+    :param keys: a key, or a list of keys.
     :param require: ``all`` or ``any`` of them. The answer is the list of those that were found.
     """
 
     def __init__(
-        self, *, store_id: str, partition: str, keys: Sequence[str], require: str = "all", **common: Any
+        self, *, store_id: str, partition: str, keys: str | Sequence[str], require: str = "all", **common: Any
     ) -> None:
         super().__init__(**common)
         self.store_id = store_id
@@ -35,15 +50,13 @@ class KeysTrigger(PollTrigger):
         self.require = require
         self._found: list[str] = []
 
-    def hook(self) -> AnypointObjectStoreHook:
-        return AnypointObjectStoreHook(self.conn_id, region=self.region)
-
     def check(self) -> Flow[list[str] | None]:
         if self.require not in ("all", "any"):
             raise InvalidArgumentError(f"require must be 'all' or 'any', not {self.require!r}")
-        if not isinstance(self.keys, (list, tuple)) or not self.keys:
-            raise InvalidArgumentError(f"keys must be a list of at least one key, not {self.keys!r}")
-        calls = {key: anypoint.key_exists(self.store_id, self.partition, key) for key in self.keys}
+        keys = [self.keys] if isinstance(self.keys, str) else self.keys
+        if not isinstance(keys, (list, tuple)) or not keys:
+            raise InvalidArgumentError(f"keys must be a key or a list of at least one key, not {keys!r}")
+        calls = {key: anypoint.key_exists(self.store_id, self.partition, key) for key in keys}
         for key, call in calls.items():
             if key in self._found or not (yield call):
                 continue
@@ -53,7 +66,7 @@ class KeysTrigger(PollTrigger):
         return list(self._found) if len(self._found) == len(calls) else None
 
 
-class PartitionTrigger(PollTrigger):
+class PartitionTrigger(AnypointWait):
     """
     Waits until a partition exists, by HEAD. The answer is its name.
 
@@ -66,9 +79,6 @@ class PartitionTrigger(PollTrigger):
         self.store_id = store_id
         self.partition = partition
 
-    def hook(self) -> AnypointObjectStoreHook:
-        return AnypointObjectStoreHook(self.conn_id, region=self.region)
-
     def check(self) -> Flow[str | None]:
         return self.partition if (yield anypoint.partition_exists(self.store_id, self.partition)) else None
 
@@ -78,15 +88,19 @@ class ObjectStoreTrigger(PollTrigger):
     Waits until an object store exists and is ready.
 
     :param object_store: its exact name or id. The answer is the store, as plain data.
+    :param civo_conn_id: id of a ``civo`` connection.
+    :param region: region code instead of the connection's.
     """
 
-    def __init__(self, *, object_store: str, **common: Any) -> None:
+    def __init__(self, *, object_store: str, civo_conn_id: str, region: str | None = None, **common: Any) -> None:
         super().__init__(**common)
         self.object_store = object_store
+        self.civo_conn_id = civo_conn_id
+        self.region = region
         self._id: str | None = None
 
     def hook(self) -> CivoObjectStoreHook:
-        return CivoObjectStoreHook(self.conn_id, region=self.region)
+        return CivoObjectStoreHook(self.civo_conn_id, region=self.region)
 
     def check(self) -> Flow[dict[str, Any] | None]:
         if self._id is None:

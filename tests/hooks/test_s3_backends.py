@@ -48,7 +48,7 @@ def hook(served: tuple[Emulator, dict[str, Any]], monkeypatch: pytest.MonkeyPatc
 
 def create(hook: CivoObjectStoreHook, name: str, access_key_id: str | None = None) -> ObjectStore:
     """Create an object store and wait until S3 has it too."""
-    wait = ObjectStoreTrigger(conn_id="civo_default", object_store=name)
+    wait = ObjectStoreTrigger(civo_conn_id="civo_default", object_store=name)
     hook.create_object_store(name, access_key_id=access_key_id)
     with hook.client() as client:
         while client.run(wait.check()) is None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseHook, BaseOperator
 
-from airflow_provider_objectstore.bases import AnypointOperator, WaitSensor
+from airflow_provider_objectstore.bases import AnypointOperator
 from airflow_provider_objectstore.operators.anypoint import (
     AnypointCreateStoreOperator,
     AnypointDeleteKeyOperator,
@@ -28,6 +28,7 @@ from airflow_provider_objectstore.operators.civo import (
     CivoUpdateObjectStoreOperator,
 )
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, AnypointPartitionSensor
+from airflow_provider_objectstore.sensors.base import WaitSensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
 
 TASKS: dict[type[BaseOperator], dict[str, Any]] = {

@@ -33,13 +33,19 @@ HEAD = "anypoint.key_exists"
 
 
 def keys_trigger(**settings: Any) -> KeysTrigger:
-    fixed = {"conn_id": "anypoint_default", "store_id": "s", "partition": "p", "keys": ["a"], "poke_interval": 0.01}
+    fixed = {
+        "anypoint_conn_id": "anypoint_default",
+        "store_id": "s",
+        "partition": "p",
+        "keys": ["a"],
+        "poke_interval": 0.01,
+    }
     return KeysTrigger(**{**fixed, **settings})
 
 
 def store_trigger(**settings: Any) -> ObjectStoreTrigger:
     return ObjectStoreTrigger(
-        **{"conn_id": "civo_default", "object_store": "photos", "poke_interval": 0.01, **settings}
+        **{"civo_conn_id": "civo_default", "object_store": "photos", "poke_interval": 0.01, **settings}
     )
 
 
@@ -60,7 +66,7 @@ def key_hook(emulator: Emulator) -> AnypointObjectStoreHook:
 def test_serializes_to_plain_values(trigger: PollTrigger) -> None:
     classpath, arguments = trigger.serialize()
     assert classpath == f"airflow_provider_objectstore.triggers.waits.{type(trigger).__name__}"
-    assert set(arguments) >= {"conn_id", "region", "poke_interval", "max_consecutive_errors"}
+    assert set(arguments) >= {"region", "poke_interval", "max_consecutive_errors", "end_from_trigger"}
     again = revived(trigger)
     assert type(again) is type(trigger)
     assert json.dumps(again.serialize()) == json.dumps(trigger.serialize())
@@ -132,7 +138,7 @@ async def test_answer_of_the_store_is_plain(emulator: Emulator) -> None:
     assert (event["answer"]["id"], event["answer"]["status"]) == (created.id, "ready")
 
 
-@pytest.mark.parametrize("bad", [{"keys": []}, {"keys": "a"}, {"keys": None}, {"require": "some"}, {"store_id": ".."}])
+@pytest.mark.parametrize("bad", [{"keys": []}, {"keys": ""}, {"keys": {"a": 1}}, {"keys": None}, {"require": "some"}, {"store_id": ".."}])
 async def test_checks_what_the_database_brings(bad: dict[str, Any], emulator: Emulator) -> None:
     (event,) = await events(keys_trigger(**bad))
     assert (event["status"], event["final"]) == ("failed", True)

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import BaseOperator, TaskDeferred
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR, TriggerFailureReason
+from airflow.triggers.base import TaskSuccessEvent
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks import connections
@@ -33,7 +35,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def revived(trigger: PollTrigger) -> PollTrigger:
     """The trigger as another process starts it, from what the database keeps."""
-    classpath, arguments = trigger.serialize()
+    return started(*trigger.serialize())
+
+
+def started(classpath: str, arguments: dict[str, Any]) -> PollTrigger:
+    """The trigger that the triggerer makes of what the database keeps."""
     stored = json.loads(json.dumps(arguments))
     assert stored == json.loads(json.dumps(stored))
     module, _, name = classpath.rpartition(".")
@@ -42,8 +48,10 @@ def revived(trigger: PollTrigger) -> PollTrigger:
 
 
 async def events(trigger: PollTrigger) -> list[dict[str, Any]]:
-    """All events of a trigger, as the database keeps them."""
-    return [json.loads(json.dumps(event.payload)) async for event in trigger.run()]
+    """All events of a trigger, as the database keeps them; one that ends the task as ``{"xcoms": …}``."""
+    found = [event async for event in trigger.run()]
+    payloads = [{"xcoms": e.xcoms} if isinstance(e, TaskSuccessEvent) else e.payload for e in found]
+    return [json.loads(json.dumps(payload)) for payload in payloads]
 
 
 def fire(trigger: PollTrigger, timeout: float = 20) -> dict[str, Any]:
@@ -53,18 +61,31 @@ def fire(trigger: PollTrigger, timeout: float = 20) -> dict[str, Any]:
 
 
 def run(task: BaseOperator) -> Any:
-    """Run a task to its end, deferred or not; return what it leaves in XCom."""
+    """Run a task to its end, deferred or not, begun in the triggerer or not; return what it leaves in XCom."""
     context: Any = {}
+    if task.start_from_trigger:
+        start = task.start_trigger_args
+        assert start is not None
+        assert start.timeout is not None
+        trigger = started(start.trigger_cls, start.trigger_kwargs or {})
+        return _resumed(task, trigger, start.next_method, start.timeout)
     try:
         return task.execute(context)
     except TaskDeferred as deferred:
         assert isinstance(deferred.trigger, PollTrigger)
-        assert deferred.timeout is not None
-        try:
-            event = fire(deferred.trigger, deferred.timeout.total_seconds())
-        except TimeoutError:
-            return task.resume_execution(TRIGGER_FAIL_REPR, {"error": TriggerFailureReason.TRIGGER_TIMEOUT}, context)
-        return task.resume_execution(deferred.method_name, {"event": event}, context)
+        assert isinstance(deferred.timeout, timedelta)
+        return _resumed(task, deferred.trigger, deferred.method_name, deferred.timeout)
+
+
+def _resumed(task: BaseOperator, trigger: PollTrigger, method: str, timeout: timedelta) -> Any:
+    context: Any = {}
+    try:
+        event = fire(trigger, timeout.total_seconds())
+    except TimeoutError:
+        return task.resume_execution(TRIGGER_FAIL_REPR, {"error": TriggerFailureReason.TRIGGER_TIMEOUT}, context)
+    if "xcoms" in event:
+        return (event["xcoms"] or {}).get("return_value")
+    return task.resume_execution(method, {"event": event}, context)
 
 
 @contextmanager
