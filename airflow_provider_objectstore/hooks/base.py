@@ -113,14 +113,15 @@ class ObjectStoreHook(BaseHook):
 
 
 async def _amask(secret: str) -> None:
-    """Mask a secret on an event loop; before Airflow 3.2 that is only safe on a thread."""
+    """Mask a secret on an event loop."""
     try:
         from airflow.sdk.log import amask_secret
     except ImportError:
-        import asyncio
-
         from airflow.providers.common.compat.sdk import mask_secret
+        from asgiref.sync import sync_to_async
 
-        await asyncio.to_thread(mask_secret, secret)
+        # Before Airflow 3.2 this asks the supervisor. Only from asgiref's thread does it do so on this loop; from any
+        # other it reads answers that are meant for the loop, and the triggerer ends.
+        await sync_to_async(mask_secret)(secret)
     else:
         await amask_secret(secret)

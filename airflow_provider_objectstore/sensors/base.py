@@ -35,8 +35,9 @@ class WaitSensor(BaseSensorOperator):
     :param start_from_trigger: start in the triggerer at once, without a worker. This needs Airflow 3.3, a task that
         is not mapped, and fields whose templates use no XCom, connection or variable; where it cannot be, the task
         starts on a worker and logs why.
-    :param end_from_trigger: succeed in the triggerer, without a worker. Where the task has outlets, whose events only
-        a worker emits, it ends on a worker and logs so; failures, skips and time-outs always do.
+    :param end_from_trigger: succeed in the triggerer, without a worker. This needs ``do_xcom_push=False`` and a task
+        without outlets, because only a worker leaves XComs and emits events of assets as they should be; otherwise it
+        ends on a worker and logs why. Failures, skips and time-outs always do.
     :param max_consecutive_errors: how many passing errors in a row are borne (no answer, 429, 5xx). Errors that
         will not pass fail the task at once, whatever its retries. In reschedule mode every look counts anew.
     """
@@ -122,8 +123,6 @@ class WaitSensor(BaseSensorOperator):
         if found:
             return found.xcom_value
         assert self._wait is not None
-        if self.end_from_trigger and self.outlets:
-            self.log.info("It ends on a worker in spite of end_from_trigger: only that emits the events of its outlets")
         return self.defer(trigger=self._wait, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
@@ -134,6 +133,9 @@ class WaitSensor(BaseSensorOperator):
             answer = answer_of(event)
         except PollFailedError as error:
             raise self._failure(error, final=error.final) from error
+        if self.end_from_trigger:
+            why = "it has outlets" if self.outlets else "it leaves an XCom, which do_xcom_push=False makes it not do"
+            self.log.info("Ended on a worker in spite of end_from_trigger: %s", why)
         self.log.info("Found: %s", answer)
         return answer
 
@@ -141,9 +143,12 @@ class WaitSensor(BaseSensorOperator):
         return self.new_wait(
             poke_interval=self.poke_interval,
             max_consecutive_errors=self.max_consecutive_errors,
-            end_from_trigger=self.end_from_trigger and not self.outlets,
-            push_xcom=self.do_xcom_push,
+            end_from_trigger=self._ends_in_triggerer,
         )
+
+    @property
+    def _ends_in_triggerer(self) -> bool:
+        return self.end_from_trigger and not (self.outlets or self.do_xcom_push)
 
     def _first_look(self, context: Context) -> PokeReturnValue | None:
         try:

@@ -36,7 +36,6 @@ class PollTrigger(BaseTrigger):
     :param poke_interval: seconds between two looks.
     :param max_consecutive_errors: how many passing errors in a row are borne.
     :param end_from_trigger: end the task here when there is an answer; whatever else happens is for a worker.
-    :param push_xcom: whether the answer becomes the task's XCom if it ends here.
     """
 
     parameters: ClassVar[tuple[str, ...]] = ()
@@ -47,13 +46,11 @@ class PollTrigger(BaseTrigger):
         poke_interval: float = 60,
         max_consecutive_errors: int = 5,
         end_from_trigger: bool = False,
-        push_xcom: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.poke_interval = poke_interval
         self.max_consecutive_errors = max_consecutive_errors
         self.end_from_trigger = end_from_trigger
-        self.push_xcom = push_xcom
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -85,10 +82,8 @@ class PollTrigger(BaseTrigger):
         except AirflowNotFoundException as error:
             yield _event(status="failed", message=str(error), final=False)
         else:
-            if self.end_from_trigger:
-                yield TaskSuccessEvent(xcoms={"return_value": answer} if self.push_xcom else None)
-            else:
-                yield _event(status="success", answer=answer)
+            # Airflow stores an XCom that comes with this event as JSON within JSON: so it comes without.
+            yield TaskSuccessEvent() if self.end_from_trigger else _event(status="success", answer=answer)
 
     def get_template_env(self, dag: Any = None) -> Environment:
         """Return the environment for templates: what a run does not have is an error, as it is on a worker."""

@@ -15,7 +15,8 @@ from airflow.sdk import Asset, task
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
-from tests.triggers.waiting import run, started
+from airflow_provider_objectstore.triggers.poll import PollTrigger
+from tests.triggers.waiting import ENDED, fire, run, started
 
 needs_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="Airflow starts no task in the triggerer before 3.3")
 
@@ -179,20 +180,34 @@ def test_bad_argument_fails_in_the_triggerer(emulator: Emulator) -> None:
     assert emulator.requests()["total"] == 0
 
 
-@pytest.mark.parametrize("push", [True, False])
-def test_ends_in_the_triggerer_with_the_xcom(push: bool) -> None:
-    made = sensor(start_from_trigger=False, end_from_trigger=True, do_xcom_push=push)
+def test_ends_in_the_triggerer(emulator: Emulator) -> None:
+    hook = AnypointObjectStoreHook()
+    hook.create_store("s")
+    made = sensor(start_from_trigger=False, end_from_trigger=True, do_xcom_push=False, poke_interval=0.01)
     assert made.deferrable
-    arguments = made._new_wait().serialize()[1]
-    assert arguments["end_from_trigger"] is True
-    assert arguments["push_xcom"] is push
+    context: Any = {}
+    with pytest.raises(TaskDeferred) as deferred:
+        made.execute(context)
+    hook.put_key("s", "p", "k", "v")
+    assert isinstance(deferred.value.trigger, PollTrigger)
+    assert fire(deferred.value.trigger) == ENDED
 
 
-def test_outlets_end_it_on_a_worker(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"outlets": [Asset("x")], "do_xcom_push": False}, "it has outlets"),
+        ({}, "it leaves an XCom, which do_xcom_push=False makes it not do"),
+    ],
+)
+def test_what_only_a_worker_leaves_ends_it_there(
+    settings: dict[str, Any], why: str, emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
     AnypointObjectStoreHook().create_store("s")
-    made = sensor(start_from_trigger=False, end_from_trigger=True, outlets=[Asset("x")])
+    made = sensor(start_from_trigger=False, end_from_trigger=True, **settings)
     context: Any = {}
     with pytest.raises(TaskDeferred) as deferred:
         made.execute(context)
     assert deferred.value.trigger.serialize()[1]["end_from_trigger"] is False
-    assert "ends on a worker in spite of end_from_trigger" in capsys.readouterr().out
+    made.execute_complete(context, {"status": "success", "answer": ["k"]})
+    assert f"Ended on a worker in spite of end_from_trigger: {why}" in capsys.readouterr().out

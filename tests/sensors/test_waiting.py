@@ -89,9 +89,9 @@ def case(request: pytest.FixtureRequest, emulator: Emulator) -> Case:
 MODES: dict[str, dict[str, bool]] = {
     "poke": {"deferrable": False},
     "deferrable": {"deferrable": True},
-    "ending in the triggerer": {"deferrable": True, "end_from_trigger": True},
+    "ending in the triggerer": {"deferrable": True, "end_from_trigger": True, "do_xcom_push": False},
     "starting there": {"start_from_trigger": True},
-    "starting and ending there": {"start_from_trigger": True, "end_from_trigger": True},
+    "starting and ending there": {"start_from_trigger": True, "end_from_trigger": True, "do_xcom_push": False},
 }
 
 
@@ -280,7 +280,7 @@ def test_missing_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv(f"AIRFLOW_CONN_{case.connection.upper()}")
-    with pytest.raises(outcome, match="isn't defined|soft_fail|never_fail") as caught:
+    with pytest.raises(outcome, match=r"isn't defined|soft_fail|never_fail") as caught:
         run(case.sensor(**mode, **setting))
     assert not isinstance(caught.value, AirflowFailException), "the task's retries apply"
 
