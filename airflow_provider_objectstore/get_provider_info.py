@@ -67,6 +67,26 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_objectstore.hooks.civo"],
             },
         ],
+        "triggers": [
+            {
+                "integration-name": "Anypoint Object Store v2",
+                "python-modules": ["airflow_provider_objectstore.triggers.anypoint"],
+            },
+        ],
+        "asset-uris": [
+            {
+                "schemes": ["osv2"],
+                "handler": "airflow_provider_objectstore.assets.normalize_osv2",
+                "factory": "airflow_provider_objectstore.assets.anypoint_asset",
+                "to_openlineage_converter": "airflow_provider_objectstore.assets.to_openlineage",
+            },
+            {
+                "schemes": ["civo"],
+                "handler": "airflow_provider_objectstore.assets.normalize_civo",
+                "factory": "airflow_provider_objectstore.assets.civo_asset",
+                "to_openlineage_converter": "airflow_provider_objectstore.assets.to_openlineage",
+            },
+        ],
         "connection-types": [
             {
                 "connection-type": "anypoint",

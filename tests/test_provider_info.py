@@ -76,7 +76,7 @@ def test_no_module_is_forgotten(kind: str) -> None:
     there = {
         f"airflow_provider_objectstore.{kind}.{path.stem}"
         for path in (PACKAGE / kind).glob("*.py")
-        if not path.stem.startswith("_")
+        if path.stem not in ("__init__", "base", "starting")
     }
     assert set(modules()) >= there
 
@@ -125,6 +125,25 @@ def test_airflow_makes_the_hook_of_a_connection(conn_type: str) -> None:
     assert found.package_name == "airflow-provider-objectstore"
     assert found.connection_id_attribute_name == f"{conn_type}_conn_id"
     assert found.connection_testable
+
+
+@pytest.mark.parametrize("kind", ["handler", "factory", "to_openlineage_converter"])
+def test_airflow_knows_the_asset_uris(kind: str) -> None:
+    try:
+        from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime as Manager
+    except ImportError:
+        Manager = ProvidersManager
+    registered: dict[str, Any] = {
+        "handler": Manager().asset_uri_handlers,
+        "factory": Manager().asset_factories,
+        "to_openlineage_converter": Manager().asset_to_openlineage_converters,
+    }[kind]
+    declared = get_provider_info()["asset-uris"]
+    assert [scheme for one in declared for scheme in one["schemes"]] == ["osv2", "civo"]
+    for one in declared:
+        module, _, attribute = one[kind].rpartition(".")
+        for scheme in one["schemes"]:
+            assert registered[scheme] is getattr(import_module(module), attribute)
 
 
 def test_entry_point() -> None:

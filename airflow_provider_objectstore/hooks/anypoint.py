@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 from airflow_provider_objectstore.api import anypoint as api
 from airflow_provider_objectstore.hooks import forms
 from airflow_provider_objectstore.hooks.base import ObjectStoreHook
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
+    from airflow.providers.common.compat.sdk import Asset, Connection
 
     from airflow_provider_objectstore.api.anypoint_model import Region, Store
+    from airflow_provider_objectstore.api.call import Call
     from airflow_provider_objectstore.api.values import Entry, Ttl, Value
     from airflow_provider_objectstore.hooks.bulk import BulkResult
     from airflow_provider_objectstore.hooks.partition import Partition
     from airflow_provider_objectstore.transport import Target
+
+LINEAGE: Mapping[str, Literal["input", "output"]] = {
+    "anypoint.get_key": "input",
+    "anypoint.get_partition": "input",
+    "anypoint.put_key": "output",
+    "anypoint.alter_number": "output",
+    "anypoint.delete_key": "output",
+    "anypoint.delete_partition": "output",
+}
+"""The operations that read and write data."""
 
 
 class AnypointObjectStoreHook(ObjectStoreHook):
@@ -75,6 +88,32 @@ class AnypointObjectStoreHook(ObjectStoreHook):
     def _probe(self) -> str:
         page = self._send(api.list_stores())
         return f"Connected; the first page of stores has {len(page.items)}"
+
+    def asset(self, store_id: str, partition: str, key: str | None = None) -> Asset:
+        """Return the asset of a partition, or of one of its keys, where this hook's connection leads."""
+        from airflow_provider_objectstore.assets import anypoint_asset
+
+        return anypoint_asset(**self._place, store_id=store_id, partition=partition, key=key)
+
+    @cached_property
+    def _place(self) -> dict[str, str]:
+        from airflow_provider_objectstore.hooks.connections import Fields
+
+        connection = self.get_connection(self.anypoint_conn_id)
+        fields = Fields(connection, connection.extra_dejson)
+        return {
+            "organization_id": self.organization_id or fields.text("organization_id"),
+            "environment_id": self.environment_id or fields.text("environment_id"),
+            "region": self.region or fields.text("region", "us-east-1"),
+        }
+
+    def _report(self, call: Call[Any], answer: Any, *, whole: bool = False) -> None:
+        from airflow_provider_objectstore.assets import report_lineage
+
+        side = LINEAGE.get(call.operation)
+        if side:
+            store_id, partition, *key = map(unquote, call.path.split("/")[2::2])
+            report_lineage(self, side, lambda: self.asset(store_id, partition, *([] if whole else key)))
 
     # Stores
 
@@ -302,4 +341,7 @@ class AnypointObjectStoreHook(ObjectStoreHook):
     def _all(self, calls: Mapping[str, Any]) -> BulkResult[Any]:
         from airflow_provider_objectstore.hooks.bulk import carry_all
 
-        return carry_all(self._resolve(), calls)
+        result = carry_all(self._resolve(), calls)
+        for key in list(result.succeeded)[:1]:  # the partition stands for its many keys
+            self._report(calls[key], None, whole=True)
+        return result

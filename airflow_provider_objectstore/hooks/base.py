@@ -71,13 +71,19 @@ class ObjectStoreHook(BaseHook):
             return False, str(error)
 
     def _send(self, call: Call[T]) -> T:
-        return self._client.send(call)
+        answer = self._client.send(call)
+        self._report(call, answer)
+        return answer
+
+    def _report(self, call: Call[Any], answer: Any) -> None:
+        """Tell Airflow's lineage collector what a call read or wrote."""
 
     def _run(self, flow: Flow[T]) -> T:
         return self._client.run(flow)
 
     def _items(self, call: Call[Page[Item]]) -> Iterator[Item]:
         for page in self._client.pages(call):
+            self._report(call, page)
             yield from page.items
 
     @property

@@ -13,8 +13,9 @@ from airflow_provider_objectstore.hooks import forms
 from airflow_provider_objectstore.hooks.base import ObjectStoreHook
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
+    from airflow.providers.common.compat.sdk import Asset, Connection
 
+    from airflow_provider_objectstore.api.call import Call
     from airflow_provider_objectstore.api.civo_model import Credential, ObjectStoreStats, Quota, Region
     from airflow_provider_objectstore.hooks.s3 import S3Options
     from airflow_provider_objectstore.transport import Target
@@ -81,6 +82,18 @@ class CivoObjectStoreHook(ObjectStoreHook):
     def _probe(self) -> str:
         page = self._send(api.list_object_stores())
         return f"Connected; the first page of object stores has {len(page.items)}"
+
+    def asset(self, bucket: str, path: str | None = None) -> Asset:
+        """Return the asset of an object store, or of what lies in it, where this hook's connection leads."""
+        from airflow_provider_objectstore.assets import civo_asset
+
+        return civo_asset(region=self._resolve().parameters["region"], bucket=bucket, path=path)
+
+    def _report(self, call: Call[Any], answer: Any) -> None:
+        from airflow_provider_objectstore.assets import report_lineage
+
+        if call.operation == "civo.create_object_store":
+            report_lineage(self, "output", lambda: self.asset(answer.name))
 
     # Object stores
 

@@ -9,6 +9,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_objectstore.api.values import encode_value
+from airflow_provider_objectstore.assets import tell_outlets
 from airflow_provider_objectstore.bases import AnypointOperator, one_of
 from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_objectstore.api.values import Ttl, Value
+    from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
 ATTRIBUTES = ("default_ttl", "default_confirmation_ttl", "encrypted", "attributes")
 
@@ -173,6 +176,17 @@ class _KeyOperator(AnypointOperator):
         """Store, partition and key."""
         return self.store_id, self.partition, self.key
 
+    def _tell(self, context: Context, hook: AnypointObjectStoreHook, operation: str, **extra: Any) -> None:
+        """Say on this task's outlets what became of the key."""
+        said = {
+            "operation": operation,
+            "store_id": self.store_id,
+            "partition": self.partition,
+            "key": self.key,
+            **extra,
+        }
+        tell_outlets(self.outlets, context, lambda: hook.asset(*self.address), said)
+
 
 class AnypointPutKeyOperator(_KeyOperator):
     """
@@ -194,7 +208,11 @@ class AnypointPutKeyOperator(_KeyOperator):
 
     def execute(self, context: Context) -> None:
         """Write the value."""
-        self.hook.put_key(*self.address, self.value, metadata=self.metadata)
+        hook = self.hook
+        hook.put_key(*self.address, self.value, metadata=self.metadata)
+        if self.outlets:
+            value_type = encode_value(self.value, self.key)["valueType"]
+            self._tell(context, hook, "put_key", value_type=value_type)
 
 
 class AnypointGetKeyOperator(_KeyOperator):
@@ -260,9 +278,12 @@ class AnypointDeleteKeyOperator(_KeyOperator):
     def execute(self, context: Context) -> None:
         """Delete the key."""
         one_of("if_missing", self.if_missing, "skip", "fail")
+        hook = self.hook
         try:
-            self.hook.delete_key(*self.address)
+            hook.delete_key(*self.address)
         except NotFoundError:
             if self.if_missing == "fail":
                 raise
             self.log.info("Key %r was not there", self.key)
+        else:
+            self._tell(context, hook, "delete_key")

@@ -15,6 +15,7 @@ from airflow_provider_objectstore.api.civo import (
     update_credential,
     update_object_store,
 )
+from airflow_provider_objectstore.assets import tell_outlets
 from airflow_provider_objectstore.bases import CivoOperator, default_deferrable, one_of
 from airflow_provider_objectstore.exceptions import (
     ConflictError,
@@ -101,7 +102,7 @@ class CivoCreateObjectStoreOperator(CivoOperator):
                     store.owner_access_key_id,
                 )
         if not self.wait or store.ready:
-            return asdict(store)
+            return _told(self, context, "create_object_store", asdict(store))
         trigger = ObjectStoreTrigger(
             civo_conn_id=self.civo_conn_id,
             region=self.region,
@@ -118,14 +119,13 @@ class CivoCreateObjectStoreOperator(CivoOperator):
                 f"object store {self.name} was not ready after {self.timeout:.0f} s; it exists and may become so: run "
                 "this task again, or wait for it with CivoObjectStoreSensor"
             )
-        return answer
+        return _told(self, context, "create_object_store", answer)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Take what the trigger brings."""
         from airflow_provider_objectstore.triggers.poll import answer_of
 
-        answer: dict[str, Any] = answer_of(event)
-        return answer
+        return _told(self, context, "create_object_store", answer_of(event))
 
 
 class CivoUpdateObjectStoreOperator(CivoOperator):
@@ -169,7 +169,7 @@ class CivoUpdateObjectStoreOperator(CivoOperator):
                 f"the service accepted {self.max_size_gb} GB for object store {store.name}, but still says "
                 f"{store.max_size_gb}"
             )
-        return asdict(store)
+        return _told(self, context, "update_object_store", asdict(store))
 
 
 class CivoDeleteObjectStoreOperator(CivoOperator):
@@ -207,6 +207,7 @@ class CivoDeleteObjectStoreOperator(CivoOperator):
             self._refuse_if_filled(hook, store)
         hook.delete_object_store(store.id)
         self.log.info("Deleted object store %s (%s)", store.name, store.id)
+        _told(self, context, "delete_object_store", asdict(store))
 
     def _refuse_if_filled(self, hook: CivoObjectStoreHook, store: ObjectStore) -> None:
         import boto3
@@ -355,6 +356,13 @@ def publish(hook: CivoObjectStoreHook, credential: Credential, publishers: Seque
         options = hook.s3_options_of(credential)
         publisher.publish(options)
         publisher.verify(options)
+
+
+def _told(task: CivoOperator, context: Context, operation: str, store: dict[str, Any]) -> dict[str, Any]:
+    """Say on the task's outlets what became of an object store, and return it."""
+    said = {"operation": operation, "name": store["name"], "id": store["id"]}
+    tell_outlets(task.outlets, context, lambda: task.hook.asset(store["name"]), said)
+    return store
 
 
 def _shown(credential: Credential) -> dict[str, Any]:
