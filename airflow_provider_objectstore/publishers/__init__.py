@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.publishers.airflow_connection import AirflowConnectionPublisher
+from airflow_provider_objectstore.publishers.anypoint_key import AnypointKeyPublisher
+from airflow_provider_objectstore.publishers.secrets_manager import SecretsManagerPublisher
+
+__all__ = [
+    "AirflowConnectionPublisher",
+    "AnypointKeyPublisher",
+    "Publisher",
+    "SecretsManagerPublisher",
+]
 
 
 @runtime_checkable

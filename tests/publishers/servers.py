@@ -1,0 +1,147 @@
+"""A real Airflow API server, and a gateway before it that makes the faults which the server cannot be asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+from cryptography.fernet import Fernet
+
+from dev.processes import Processes
+from dev.server import free_port
+
+PASSWORDS = {"admin": "admin-api-password", "viewer": "viewer-api-password"}
+
+
+class ApiServer:
+    """Airflow's API server on SQLite, with users who log in by password. Runs as long as the ``with`` block."""
+
+    def __init__(self, home: Path) -> None:
+        self.port = free_port(0)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.database = f"sqlite:///{home}/airflow.db"
+        self.fernet_key = Fernet.generate_key().decode()
+        self._logs = home
+        passwords = home / "passwords.json"
+        passwords.write_text(json.dumps(PASSWORDS))
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
+            "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+            "AIRFLOW__CORE__FERNET_KEY": self.fernet_key,
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database,
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        }
+
+    def __enter__(self) -> Self:
+        airflow = [sys.executable, "-m", "airflow"]
+        subprocess.run([*airflow, "db", "migrate"], env=self.environment, check=True, capture_output=True)
+        command = [*airflow, "api-server", "--host", "127.0.0.1", "--port", str(self.port)]
+        self._processes = Processes({"api-server": command}, self.environment, self._logs)
+        with ExitStack() as undo:
+            undo.callback(self._processes.stop)
+            self._wait()
+            self.token = self.new_token("admin")
+            undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._processes.stop()
+
+    def new_token(self, user: str) -> str:
+        body = {"username": user, "password": PASSWORDS[user]}
+        token: str = requests.post(f"{self.url}/auth/token", json=body, timeout=30).json()["access_token"]
+        return token
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """Ask the REST API as an administrator."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = requests.request(method, f"{self.url}/api/v2{path}", headers=headers, timeout=30, **arguments)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def _wait(self, seconds: float = 90) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self._processes.running():
+            try:
+                if requests.get(f"{self.url}/api/v2/version", timeout=10).ok:
+                    return
+            except requests.ConnectionError:
+                time.sleep(0.2)
+        raise RuntimeError((self._logs / "api-server.log").read_text()[-3000:])
+
+
+class Gateway(ThreadingHTTPServer):
+    """
+    Hands requests on, and keeps what it saw.
+
+    :param server: where to; its URL.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, server: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.server = server
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.seen: list[str] = []
+        self.faults: dict[str, Mapping[str, Any]] = {}
+        """By method, for the next request of it: ``status`` and ``body`` to answer, or ``lose`` the answer."""
+        self.released = threading.Event()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.released.set()
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Gateway
+
+    def _handle(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.seen.append(f"{self.command} {self.path.partition('?')[0]}")
+        fault = self.server.faults.pop(self.command, {})
+        if fault.get("hang"):
+            self.server.released.wait()
+            return
+        if "status" in fault:
+            self._answer(fault["status"], json.dumps(fault.get("body", {})).encode(), "application/json")
+            return
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+        target = f"{self.server.server}{self.path}"
+        answer = requests.request(self.command, target, data=body, headers=headers, timeout=30)
+        if not fault.get("lose"):
+            self._answer(answer.status_code, answer.content, answer.headers.get("Content-Type", ""))
+
+    do_GET = do_POST = do_PATCH = do_PUT = _handle
+
+    def _answer(self, status: int, body: bytes, content_type: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass

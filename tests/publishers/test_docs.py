@@ -1,0 +1,121 @@
+"""The code of docs/publishers.md, as it stands there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import requests
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.operators.civo import CivoCreateCredentialOperator
+from airflow_provider_objectstore.publishers import AirflowConnectionPublisher, AnypointKeyPublisher, Publisher
+from tests.publishers.servers import ApiServer
+
+PAGE = Path(__file__).parents[2] / "docs/publishers.md"
+CREDENTIAL = S3Options("photos", "http://127.0.0.1:9", "AKIA", "the-bucket-secret", "lon1")
+ROTATED = S3Options("photos", "http://127.0.0.1:9", "AKIB", "the-next-secret", "lon1")
+
+
+@pytest.fixture
+def defined() -> dict[str, Any]:
+    """What the page's code defines."""
+    names: dict[str, Any] = {"__name__": __name__}
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(blocks) == 3
+    with DAG("docs", schedule=None) as names["dag"]:
+        for block in blocks:
+            exec(block, names)
+    return names
+
+
+def publish_and_rotate(publisher: Publisher) -> None:
+    assert isinstance(publisher, Publisher)
+    for credential in (CREDENTIAL, CREDENTIAL, ROTATED):
+        publisher.publish(credential)
+        publisher.verify(credential)
+    with pytest.raises(ValueError, match="does not hold the credential"):
+        publisher.verify(CREDENTIAL)
+
+
+def test_several_publishers(defined: dict[str, Any], airflow: ApiServer, emulator: Emulator) -> None:
+    AnypointObjectStoreHook().create_store("mule")
+    task = defined["dag"].get_task("credential")
+    result = task.execute({})
+    assert set(result) == {"id", "name", "access_key_id"}
+    key = json.loads(str(AnypointObjectStoreHook().get_key("mule", "credentials", "s3").value))
+    connection = airflow.call("GET", "/connections/s3_reports")
+    assert connection["login"] == key["access_key_id"] == result["access_key_id"]
+
+
+def test_custom(defined: dict[str, Any], tmp_path: Path) -> None:
+    publish_and_rotate(defined["FilePublisher"](str(tmp_path / "credential")))
+    assert (tmp_path / "credential").stat().st_mode & 0o777 == 0o600
+
+
+class KeyValueEngine(BaseHTTPRequestHandler):
+    """The two requests of Vault's HTTP API that are needed; not Vault."""
+
+    held: dict[str, Any]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.held[self.path] = body["data"]
+        self._answer({"data": {"version": 1}})
+
+    def do_GET(self) -> None:
+        self._answer({"data": {"data": self.held[self.path], "metadata": {}}} if self.path in self.held else None)
+
+    def _answer(self, body: Any) -> None:
+        allowed = self.headers["X-Vault-Token"] == "vault-token"
+        self.send_response(403 if not allowed else 200 if body else 404)
+        self.end_headers()
+        self.wfile.write(json.dumps(body if allowed else {"errors": ["permission denied"]}).encode())
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def vault() -> Iterator[str]:
+    KeyValueEngine.held = {}
+    with HTTPServer(("127.0.0.1", 0), KeyValueEngine) as server:
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_vault(defined: dict[str, Any], vault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(token: str) -> None:
+        connection = {"conn_type": "http", "host": vault, "password": token}
+        monkeypatch.setenv("AIRFLOW_CONN_VAULT", json.dumps(connection))
+
+    connect("vault-token")
+    publisher = defined["VaultPublisher"]("connections/s3_reports")
+    publish_and_rotate(publisher)
+    assert "/v1/secret/data/connections/s3_reports" in KeyValueEngine.held
+    connect("wrong")
+    with pytest.raises(requests.HTTPError):
+        publisher.publish(CREDENTIAL)
+
+
+def test_dag_can_be_serialized(defined: dict[str, Any]) -> None:
+    from airflow.serialization import serialized_objects
+
+    publishers = [AirflowConnectionPublisher("c", "api"), AnypointKeyPublisher("s", "p", "k")]
+    with defined["dag"] as dag:
+        CivoCreateCredentialOperator.partial(task_id="mapped", publishers=publishers).expand(name=["a", "b"])
+    name = "DagSerialization" if hasattr(serialized_objects, "DagSerialization") else "SerializedDAG"
+    serializer = getattr(serialized_objects, name)
+    stored = json.dumps(serializer.to_dict(dag))
+    assert "AirflowConnectionPublisher(conn_id='c', airflow_api_conn_id='api')" in stored
+    assert set(serializer.from_dict(json.loads(stored)).task_ids) == {"credential", "mapped"}

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from airflow_provider_objectstore.exceptions import (
+    ConfigurationError,
+    ConflictError,
+    ObjectStoreError,
+    TransportError,
+)
+from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.publishers import SecretsManagerPublisher
+from tests.test_secrets import Shown
+
+NAME = "airflow/connections/s3_photos"
+PUBLISHER = SecretsManagerPublisher(NAME)
+CREDENTIAL = S3Options("photos", "http://127.0.0.1:9", "AKIA", "the-bucket-secret", "lon1", verify=False)
+ROTATED = replace(CREDENTIAL, access_key_id="AKIB", secret_access_key="the-next-secret")
+
+
+@pytest.fixture(scope="module")
+def moto_server() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    connection = {
+        "conn_type": "aws",
+        "login": "AKIAAWS",
+        "password": "the-aws-secret",
+        "extra": {"endpoint_url": url, "region_name": "eu-west-1", "config_kwargs": {"retries": {"max_attempts": 1}}},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+
+
+@pytest.fixture
+def secrets(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of an empty Secrets Manager, which is what ``aws_default`` leads to."""
+    connect(monkeypatch, moto_server)
+    keys = {"aws_access_key_id": "AKIAAWS", "aws_secret_access_key": "the-aws-secret"}
+    client = boto3.client("secretsmanager", endpoint_url=moto_server, region_name="eu-west-1", **keys)
+    for secret in client.list_secrets()["SecretList"]:
+        client.delete_secret(SecretId=secret["Name"], ForceDeleteWithoutRecovery=True)
+    return client
+
+
+def versions(secrets: Any) -> int:
+    return len(secrets.list_secret_version_ids(SecretId=NAME, IncludeDeprecated=True)["Versions"])
+
+
+def test_airflows_secrets_backend_resolves_it(secrets: Any, moto_server: str) -> None:
+    from airflow.providers.amazon.aws.secrets.secrets_manager import SecretsManagerBackend
+
+    PUBLISHER.publish(CREDENTIAL)
+    PUBLISHER.verify(CREDENTIAL)
+    keys = {"aws_access_key_id": "AKIAAWS", "aws_secret_access_key": "the-aws-secret"}
+    backend = SecretsManagerBackend(endpoint_url=moto_server, region_name="eu-west-1", **keys)
+    found = backend.get_connection("s3_photos")
+    wanted = CREDENTIAL.aws_connection()
+    assert found is not None
+    assert {**wanted, "extra": found.extra_dejson} == wanted
+    assert (found.conn_type, found.login, found.password) == ("aws", "AKIA", "the-bucket-secret")
+
+
+def test_new_version_only_if_it_differs(secrets: Any) -> None:
+    for credential, count in ((CREDENTIAL, 1), (CREDENTIAL, 1), (ROTATED, 2), (ROTATED, 2)):
+        PUBLISHER.publish(credential)
+        PUBLISHER.verify(credential)
+        assert versions(secrets) == count
+
+
+@pytest.mark.parametrize("held", ["", "change me", "{}", "[]", "null"])
+def test_placeholder_is_replaced(secrets: Any, held: str) -> None:
+    secrets.create_secret(Name=NAME, **({"SecretString": held} if held else {}))
+    PUBLISHER.publish(CREDENTIAL)
+    PUBLISHER.verify(CREDENTIAL)
+
+
+@pytest.mark.parametrize("held", ["postgres://ann:hers@db/x", '{"conn_type": "postgres", "password": "hers"}'])
+def test_connection_of_another_type_is_left(secrets: Any, held: str) -> None:
+    secrets.create_secret(Name=NAME, SecretString=held)
+    with pytest.raises(ConflictError, match="'postgres', not 'aws'") as caught:
+        PUBLISHER.publish(CREDENTIAL)
+    assert "hers" not in str(caught.value)
+    assert secrets.get_secret_value(SecretId=NAME)["SecretString"] == held
+
+
+def test_missing_dependency_names_the_extra(secrets: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "airflow.providers.amazon.aws.hooks.base_aws", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'airflow-provider-objectstore\[amazon\]'"):
+        PUBLISHER.publish(CREDENTIAL)
+
+
+def test_failures_name_the_secret_and_hold_none(
+    secrets: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("airflow_provider_objectstore").setLevel(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "airflow_provider_objectstore")
+    shown = Shown()
+    shown.add(PUBLISHER)
+    with pytest.raises(ObjectStoreError, match=f"secret '{NAME}' does not hold what was published") as caught:
+        PUBLISHER.verify(CREDENTIAL)
+    shown.error(caught.value)
+    PUBLISHER.publish(CREDENTIAL)
+    with pytest.raises(ObjectStoreError, match="something else writes it too") as caught:
+        PUBLISHER.verify(ROTATED)
+    shown.error(caught.value)
+    secrets.delete_secret(SecretId=NAME)
+    with pytest.raises(ObjectStoreError, match=rf"GetSecretValue \(secret '{NAME}' by way of .*'aws_default'"):
+        PUBLISHER.publish(ROTATED)
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    connect(monkeypatch, address)
+    with pytest.raises(TransportError, match="Check that connection's keys, region and endpoint_url") as caught:
+        PUBLISHER.publish(CREDENTIAL)
+    shown.error(caught.value)
+    shown.add(caplog.text)
+    assert "Created secret" in caplog.text
+    hidden = ("the-bucket-secret", "the-next-secret", "the-aws-secret")
+    assert not [text for text in shown.texts for secret in hidden if secret in text]
