@@ -9,20 +9,26 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 
 from airflow_provider_objectstore.emulator import Emulator, S3Backend, Settings
 from dev.report import Progress, contents, task_table
-from dev.runs import Run, Task
+from dev.runs import DONE, Run, Task
 from dev.server import Airflow, AirflowError, free_port
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".cache" / "demo"
 
-# DAG and number of runs, one after the other: the second run of the checkpoint goes on where the first one stopped.
-PLAN = [("example_checkpoint", 2)]
+# The lines run at a time, what stands in a line one after the other. The checkpoint's second run goes on where the
+# first one stopped; the last but one writes the key that the last one's watcher has looked for since Airflow is up.
+PLAN = [
+    ["example_checkpoint", "example_checkpoint"],
+    ["example_confirmation", "example_provisioning", "example_waiting", "example_waiting_event"],
+]
+BY_EVENT = {"example_waiting_event"}  # an asset event starts it, not the demo
 S3 = {"moto": "airflow_provider_objectstore.emulator:MotoS3", "rgw": "tests.rgw.backend:RgwS3"}
 
 
@@ -50,7 +56,9 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m dev.demo", description=__doc__)
-    parser.add_argument("plan", nargs="*", type=planned, default=PLAN, help="DAG, or DAG:runs, instead of the usual")
+    parser.add_argument(
+        "plan", nargs="*", type=planned, default=PLAN, help="DAG, or DAG:runs, instead of the usual; all at a time"
+    )
     parser.add_argument("--s3", choices=S3, default="moto", help="what holds the buckets")
     parser.add_argument("--dags", type=Path, default=ROOT / "example_dags", help="folder of the DAG files")
     parser.add_argument("--timeout", type=float, default=120, help="seconds that a run may take")
@@ -58,10 +66,10 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def planned(text: str) -> tuple[str, int]:
-    """``dag`` or ``dag:runs``."""
+def planned(text: str) -> list[str]:
+    """``dag`` or ``dag:runs``, as a line of the plan."""
     dag_id, _, runs = text.partition(":")
-    return dag_id, int(runs or 1)
+    return [dag_id] * int(runs or 1)
 
 
 def emulator(s3: str) -> Emulator:
@@ -72,20 +80,35 @@ def emulator(s3: str) -> Emulator:
     return Emulator(settings, port=free_port(8089), s3_port=free_port(8090), s3=backend)
 
 
-def play(
-    airflow: Airflow, plan: list[tuple[str, int]], progress: Progress, seconds: float
-) -> tuple[list[Run], list[Task]]:
-    """Run everything that is planned, or up to the first failure."""
-    runs: list[Run] = []
-    tasks: list[Task] = []
-    for run in (Run(airflow, dag_id, number) for dag_id, count in plan for number in range(1, count + 1)):
-        started = time.monotonic()
-        runs.append(run)
-        tasks += run.play(progress.tasks, seconds)
-        progress.say(f"{run.dag_id}, run {run.number}: {run.state} after {time.monotonic() - started:.1f} s")
-        if run.state != "success":
-            break
-    return runs, tasks
+def play(airflow: Airflow, plan: list[list[str]], progress: Progress, seconds: float) -> tuple[list[Run], list[Task]]:
+    """Run everything that is planned, each line up to its first failure."""
+    tasks: dict[Run, list[Task]] = {}  # of every run that was started
+    lines = [
+        iter([Run(airflow, dag_id, line[: at + 1].count(dag_id), dag_id in BY_EVENT) for at, dag_id in enumerate(line)])
+        for line in plan
+    ]
+    running = {run: line for line in lines if (run := begin(line))}
+    while running:
+        time.sleep(0.4)
+        airflow.check()
+        for run, line in list(running.items()):
+            tasks[run] = run.look()
+            taken = time.monotonic() - run.started
+            if run.state in DONE or taken > seconds:
+                progress.say(f"{run.dag_id}, run {run.number}: {run.state} after {taken:.1f} s")
+                del running[run]
+                if run.state == "success" and (following := begin(line)):
+                    running[following] = line
+        progress.tasks([task for run in running for task in tasks.get(run, ())])
+    return list(tasks), [task for found in tasks.values() for task in found]
+
+
+def begin(line: Iterator[Run]) -> Run | None:
+    """Start the next run of a line, if there is one."""
+    run = next(line, None)
+    if run:
+        run.start()
+    return run
 
 
 def report(console: Console, airflow: Airflow, runs: list[Run], tasks: list[Task]) -> int:

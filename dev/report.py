@@ -9,6 +9,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -23,7 +24,7 @@ def task_table(tasks: Iterable[Task]) -> Table:
     for task in tasks:
         seconds = "" if task.seconds is None else f"{task.seconds:.1f}"
         state = Text(task.state, style=_STYLES.get(task.state, ""))
-        table.add_row(task.dag_id, str(task.run), task.name, state, seconds, "yes" if task.deferred else "no")
+        table.add_row(task.dag_id, str(task.run), Text(task.name), state, seconds, "yes" if task.deferred else "no")
     return table
 
 
@@ -49,7 +50,7 @@ def contents() -> list[Table]:
     for store in anypoint.list_stores():
         for partition in anypoint.list_partitions(store.store_id):
             for key, value in anypoint.partition(store.store_id, partition).items():
-                entries.add_row(store.store_id, partition, key, str(value)[:60])
+                entries.add_row(store.store_id, partition, escape(key), escape(str(value)[:60]))
     return [buckets, entries]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from dev.server import Airflow, AirflowError
 
@@ -30,41 +30,44 @@ class Run:
     A run of a DAG.
 
     :param number: which one of this DAG's, from 1.
+    :param by_event: an asset event starts it; otherwise :meth:`start` does.
     """
 
-    def __init__(self, airflow: Airflow, dag_id: str, number: int) -> None:
+    def __init__(self, airflow: Airflow, dag_id: str, number: int, by_event: bool = False) -> None:
         self.dag_id = dag_id
         self.number = number
         self.state = "queued"
+        self.started = time.monotonic()
+        self._by_event = by_event
         self._airflow = airflow
-        self._path = f"/dags/{dag_id}/dagRuns/demo-{number}"
+        self._run_id = None if by_event else f"demo-{number}"
         self._seen_deferred: set[str] = set()
 
-    def play(self, show: Callable[[list[Task]], None], seconds: float) -> list[Task]:
-        """
-        Start the run and follow it to its end.
-
-        :param show: is told the tasks' states about twice a second.
-        :param seconds: how long it may take.
-        :return: the tasks; :attr:`state` then says how the run ended, and is ``running`` if it did not.
-        """
+    def start(self) -> None:
+        """Start the run, or let its event start it."""
         self._wait_for_dag()
         self._airflow.call("PATCH", f"/dags/{self.dag_id}", json={"is_paused": False})
-        run = {"dag_run_id": f"demo-{self.number}", "logical_date": None}
-        self._airflow.call("POST", f"/dags/{self.dag_id}/dagRuns", json=run)
-        deadline = time.monotonic() + seconds
-        while self.state not in DONE and time.monotonic() < deadline:
-            time.sleep(0.4)
-            self._airflow.check()
-            self.state = self._airflow.call("GET", self._path)["state"]
-            show([self._task(instance) for instance in self._instances()])
-        return [self._task(instance, final=True) for instance in self._instances()]
+        if not self._by_event:
+            run = {"dag_run_id": self._run_id, "logical_date": None}
+            self._airflow.call("POST", f"/dags/{self.dag_id}/dagRuns", json=run)
+        self.started = time.monotonic()
+
+    def look(self) -> list[Task]:
+        """Bring :attr:`state` up to date; return the tasks."""
+        if self._run_id is None:
+            order = {"run_type": "asset_triggered", "order_by": "run_after"}
+            found = self._airflow.call("GET", f"/dags/{self.dag_id}/dagRuns", params=order)["dag_runs"]
+            if len(found) < self.number:
+                return []
+            self._run_id = found[self.number - 1]["dag_run_id"]
+        self.state = self._airflow.call("GET", self._path)["state"]
+        return [self._task(instance, final=self.state in DONE) for instance in self._instances()]
 
     def failures(self, lines: int = 30) -> list[tuple[str, str]]:
         """Name and end of the log of each task that failed or did not end."""
         return [
             (_name(instance), "\n".join(self._log(instance)[-lines:]))
-            for instance in self._instances()
+            for instance in (self._instances() if self._run_id else ())
             if instance["state"] in ("failed", "up_for_retry", "running", "deferred")
         ]
 
@@ -79,6 +82,10 @@ class Run:
                 raise AirflowError("\n".join(f"{error['filename']}: {error['stack_trace']}" for error in errors))
             time.sleep(0.5)
         raise AirflowError(f"There is no DAG {self.dag_id}")
+
+    @property
+    def _path(self) -> str:
+        return f"/dags/{self.dag_id}/dagRuns/{quote(self._run_id or '', safe='')}"
 
     def _instances(self) -> list[dict[str, Any]]:
         found = self._airflow.call("GET", f"{self._path}/taskInstances", params={"limit": 1000})["task_instances"]
@@ -111,4 +118,5 @@ class Run:
 
 def _name(instance: dict[str, Any]) -> str:
     name: str = instance["task_id"]
-    return name if instance["map_index"] < 0 else f"{name}[{instance['map_index']}]"
+    index = instance["map_index"]
+    return name if index < 0 else f"{name}[{instance['rendered_map_index'] or index}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -13,7 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 import requests
 
@@ -38,6 +39,21 @@ def free_port(preferred: int) -> int:
     raise AirflowError("There is no free port")
 
 
+def claim_port(folder: Path, preferred: int) -> tuple[int, TextIO]:
+    """A free port, which nobody else claims in this folder as long as the returned file is open."""
+    folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        port = free_port(preferred)
+        claim = (folder / f"{port}.lock").open("w")
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # it starts just now and does not listen yet
+            claim.close()
+            preferred = 0
+        else:
+            return port, claim
+
+
 class Airflow:
     """
     Runs as long as the ``with`` block.
@@ -48,7 +64,7 @@ class Airflow:
     """
 
     def __init__(self, folder: Path, dags: Path, connections: Mapping[str, Mapping[str, Any]]) -> None:
-        port = free_port(8080)
+        port, self._claim = claim_port(folder, 8080)
         self.home = folder / str(port)
         self.logs = self.home / "components"
         self.url = f"http://127.0.0.1:{port}"
@@ -70,6 +86,11 @@ class Airflow:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            # The end of a task's process may be noticed this late (5 s otherwise). If the triggerer sends the task
+            # back before that, the scheduler fails it; then a retry goes on.
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "2",
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
@@ -111,9 +132,12 @@ class Airflow:
 
         :param path: below ``/api/v2``.
         :return: the answer's JSON.
-        :raises AirflowError: on any other answer.
+        :raises AirflowError: on any other answer, and on none.
         """
-        answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=30, **arguments)
+        try:
+            answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=30, **arguments)
+        except requests.ConnectionError as error:
+            raise AirflowError(f"Airflow does not answer any more on {self.url}") from error
         if not answer.ok:
             raise AirflowError(f"{method} {path} gave {answer.status_code}: {answer.text[:1000]}")
         return answer.json()
@@ -140,7 +164,7 @@ class Airflow:
             self.check()
             try:
                 health = self.call("GET", "/monitor/health")
-            except (AirflowError, requests.ConnectionError):
+            except AirflowError:
                 health = {}
             if health and all(part["status"] == "healthy" for part in health.values()):
                 # Building this part takes seconds, which the first task would wait.

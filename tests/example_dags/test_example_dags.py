@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -19,7 +20,7 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 RUN = """
-import sys
+import json, sys
 try:
     from airflow.dag_processing.dagbag import DagBag
 except ModuleNotFoundError:  # before Airflow 3.2
@@ -27,8 +28,8 @@ except ModuleNotFoundError:  # before Airflow 3.2
 bag = DagBag(dag_folder=sys.argv[1])
 assert not bag.import_errors, bag.import_errors
 for run in range(int(sys.argv[3])):
-    dag_run = bag.dags[sys.argv[2]].test(mark_success_pattern=sys.argv[4])
-    assert dag_run.state == "success", dag_run.state
+    dag_run = bag.dags[sys.argv[2]].test(mark_success_pattern=sys.argv[4] or None, run_conf=json.loads(sys.argv[5]))
+    assert dag_run.state == sys.argv[6], dag_run.state
 """
 IMPORT_ONLY = RUN.partition("for run")[0] + "import json; print('DAGS', json.dumps(sorted(bag.dags)))"
 
@@ -64,16 +65,36 @@ def python(airflow_home: Mapping[str, str], code: str, *arguments: object) -> st
     return done.stdout + done.stderr
 
 
+def run(
+    airflow_home: Mapping[str, str],
+    dag_id: str,
+    *,
+    runs: int = 1,
+    skipped: str = "",
+    conf: Mapping[str, Any] | None = None,
+    state: str = "success",
+) -> str:
+    """
+    Run a DAG, one task after the other; return what it printed, which holds no secret.
+
+    :param skipped: a task that waits for another one's work, which here would be for ever; the demo runs it.
+    """
+    printed = python(airflow_home, RUN, EXAMPLES, dag_id, runs, skipped, json.dumps(conf or {}), state)
+    assert "emulator-secret" not in printed
+    assert "emulator-key" not in printed
+    return printed
+
+
 def test_every_example_is_imported(airflow_home: Mapping[str, str]) -> None:
     printed = python(airflow_home, IMPORT_ONLY, EXAMPLES)
     names = json.loads(next(line for line in printed.splitlines() if line.startswith("DAGS")).removeprefix("DAGS"))
-    assert names == sorted(path.stem for path in EXAMPLES.glob("*.py"))
+    files = [path.stem for path in EXAMPLES.glob("*.py")]
+    assert set(files) <= set(names)
+    assert [name for name in names if not name.startswith(tuple(files))] == []
 
 
 def test_checkpoint_goes_on_where_it_stopped(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
-    # dag.test() runs one task after the other, so a task that waits for another's work would wait for ever: the
-    # demo's scheduler runs that one.
-    printed = python(airflow_home, RUN, EXAMPLES, "example_checkpoint", 2, "load_done")
+    printed = run(airflow_home, "example_checkpoint", runs=2, skipped="load_done")
 
     options = CivoObjectStoreHook().s3_options("seattle-weather")
     contents = boto3.client("s3", **options).list_objects_v2(Bucket=options.bucket)["Contents"]
@@ -84,6 +105,41 @@ def test_checkpoint_goes_on_where_it_stopped(airflow_home: Mapping[str, str], em
     assert checkpoints["watermark"] == "2015-12"
     loaded = [value for key, value in checkpoints.items() if key.startswith("done/")]
     assert sorted(loaded) == [730, 731]  # the data set's 1,461 days, each loaded by one run only
-    assert "emulator-secret" not in printed
-    assert "emulator-key" not in printed
     assert options.secret_access_key not in printed
+
+
+@pytest.mark.parametrize(
+    ("states", "state", "written"), [(["CA", "WA"], "success", 2), (["WA", "nowhere"], "failed", 1)], ids=str
+)
+def test_provisioning_leaves_nothing_behind(
+    airflow_home: Mapping[str, str], emulator: Emulator, states: list[str], state: str, written: int
+) -> None:
+    printed = run(airflow_home, "example_provisioning", conf={"states": states}, state=state)
+
+    requests = emulator.requests()["by_operation"]
+    assert requests["civo.create_credential"] == requests["civo.create_object_store"] == {"200": 1}
+    assert requests["anypoint.put_key"] == {"200": written}
+    assert ("WA: 65 airports, the northernmost is Dorothy Scott" in printed) == (state == "success")
+    assert list(CivoObjectStoreHook().list_object_stores()) == []
+    assert list(CivoObjectStoreHook().list_credentials()) == []
+    assert list(AnypointObjectStoreHook().list_stores()) == []
+
+
+def test_confirmation_keeps_what_was_rejected(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    run(airflow_home, "example_confirmation")
+
+    hook = AnypointObjectStoreHook()
+    assert list(hook.list_keys("work-items", "done")) == [f"car-{number:02}" for number in range(5)]
+    assert hook.partition("work-items", "done")["car-00"] == 15.7  # 15 miles per gallon
+    assert list(hook.list_keys("work-items", "inbox")) == ["car-05"]
+    requests = emulator.requests()["by_operation"]
+    assert requests["anypoint.acknowledge"] == {"204": 5}
+    assert requests["anypoint.reject"] == {"204": 2}  # by each of two readers
+
+
+def test_waiting_completes_the_delivery(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    run(airflow_home, "example_waiting", skipped="all_delivered")
+
+    state = AnypointObjectStoreHook().partition("deliveries", "regions")
+    run_id = state["complete"]
+    assert sorted(state) == sorted(["complete", *(f"{run_id}/{region}" for region in ("north", "south", "west"))])
