@@ -13,7 +13,16 @@ from airflow_provider_objectstore.api import anypoint as api
 from airflow_provider_objectstore.api.values import check_key
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-from airflow_provider_objectstore.triggers.looks import Look, Memory, Selection, Watched, confirmed, digest, looks
+from airflow_provider_objectstore.triggers.looks import (
+    Look,
+    Memory,
+    Selection,
+    Watched,
+    confirmed,
+    digest,
+    in_batches,
+    looks,
+)
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
@@ -107,7 +116,7 @@ class AnypointKeyEventTrigger(BaseEventTrigger):
             async for found in shared_stream:
                 if self._selection not in found.selections or not await memory.load():
                     continue
-                for key in memory.changes(found, self._selection):
+                async for key in in_batches(memory.changes(found, self._selection)):
                     yield self._event(key, found.seen[key].value_type)
                 assert memory.known is not None
                 store = partial(memory.store, memory.known)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_EVENTS = 1000
-"""Events of one look; what is beyond stays a change and fires after the next. Airflow stores them one by one."""
+"""Events of one look; what is beyond stays a change and fires after the next."""
+BATCH, BREATH = 100, 2.0
+"""After so many events a pause of so many seconds: a triggerer stores them one by one, without a heartbeat between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,14 @@ class Look:
     selections: frozenset[Selection]
     seen: Mapping[str, Seen]
     when_stored: list[Callable[[], Awaitable[None]]] | None = None
+
+
+async def in_batches(keys: Sequence[str]) -> AsyncIterator[str]:
+    """Go through keys with pauses."""
+    for number, key in enumerate(keys):
+        if number and number % BATCH == 0:
+            await asyncio.sleep(BREATH)
+        yield key
 
 
 def digest(*parts: bytes) -> str:
