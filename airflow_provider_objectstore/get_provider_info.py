@@ -44,7 +44,10 @@ def get_provider_info() -> dict[str, Any]:
             },
             {
                 "integration-name": "Civo object stores",
-                "python-modules": ["airflow_provider_objectstore.operators.civo"],
+                "python-modules": [
+                    "airflow_provider_objectstore.operators.civo",
+                    "airflow_provider_objectstore.operators.rotation",
+                ],
             },
         ],
         "sensors": [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.api import civo as api
 from airflow_provider_objectstore.api.civo_model import ObjectStore, s3_endpoint
+from airflow_provider_objectstore.api.rotation_names import tag_of
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks import forms
 from airflow_provider_objectstore.hooks.base import ObjectStoreHook
@@ -41,6 +43,17 @@ class CredentialUse:
     def orphan(self) -> bool:
         """Whether no object store depends on it."""
         return not self.stores
+
+    @property
+    def rotated(self) -> datetime | None:
+        """When the run was due that rotated it last, by its name or access key; None if no rotation did."""
+        tag = tag_of(self.credential)
+        return tag and tag.time
+
+    @property
+    def age(self) -> timedelta | None:
+        """How long that is ago; None if no rotation did, because the service does not tell a credential's age."""
+        return self.rotated and datetime.now(UTC) - self.rotated
 
 
 class CivoObjectStoreHook(ObjectStoreHook):
@@ -186,7 +199,16 @@ class CivoObjectStoreHook(ObjectStoreHook):
         call = api.create_credential(
             name, access_key_id=access_key_id, secret_access_key=secret_access_key, max_size_gb=max_size_gb
         )
-        return self._masked(self._run(api.fill(self._send(call))))
+        return self.wait_for_keys(self._send(call))
+
+    def wait_for_keys(self, credential: Credential) -> Credential:
+        """
+        Wait until the service has given a credential its keys; return it with them.
+
+        :raises ResourceFailedError: if the service has given up on it.
+        :raises ObjectStoreError: if that takes more than a minute.
+        """
+        return self._masked(self._run(api.fill(credential)))
 
     def update_credential(
         self,
@@ -220,7 +242,11 @@ class CivoObjectStoreHook(ObjectStoreHook):
         self._send(api.delete_credential(id))
 
     def credential_inventory(self) -> list[CredentialUse]:
-        """List the region's credentials with the object stores that each owns."""
+        """
+        List the region's credentials with the object stores that each owns: what is shared, orphaned, due.
+
+        Their secrets are masked in logs; do not return credentials from a task.
+        """
         stores = list(self.list_object_stores())
         return [
             CredentialUse(credential, tuple(store.name for store in stores if api.owns(credential, store)))

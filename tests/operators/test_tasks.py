@@ -27,6 +27,7 @@ from airflow_provider_objectstore.operators.civo import (
     CivoUpdateCredentialOperator,
     CivoUpdateObjectStoreOperator,
 )
+from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, AnypointPartitionSensor
 from airflow_provider_objectstore.sensors.base import WaitSensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
@@ -46,6 +47,7 @@ TASKS: dict[type[BaseOperator], dict[str, Any]] = {
     CivoCreateCredentialOperator: {"name": "mine"},
     CivoUpdateCredentialOperator: {"credential": "mine", "suspended": True},
     CivoDeleteCredentialOperator: {"credential": "mine"},
+    CivoRotateCredentialOperator: {"credential": "mine", "strategy": "auto"},
     CivoObjectStoreSensor: {"object_store": "photos"},
 }
 each = pytest.mark.parametrize(("kind", "fields"), TASKS.items(), ids=lambda value: getattr(value, "__name__", ""))
