@@ -48,12 +48,12 @@ class CredentialUse:
     def rotated(self) -> datetime | None:
         """When the run was due that rotated it last, by its name or access key; None if no rotation did."""
         tag = tag_of(self.credential)
-        return tag and tag.time
+        return tag.time if tag else None
 
     @property
     def age(self) -> timedelta | None:
         """How long that is ago; None if no rotation did, because the service does not tell a credential's age."""
-        return self.rotated and datetime.now(UTC) - self.rotated
+        return datetime.now(UTC) - self.rotated if self.rotated else None
 
 
 class CivoObjectStoreHook(ObjectStoreHook):
