@@ -76,6 +76,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_objectstore.triggers.anypoint"],
             },
         ],
+        "filesystems": ["airflow_provider_objectstore.fs.anypoint", "airflow_provider_objectstore.fs.civo"],
         "asset-uris": [
             {
                 "schemes": ["osv2"],

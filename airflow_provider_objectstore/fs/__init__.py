@@ -1,0 +1,1 @@
+"""Filesystems of both services, for ``ObjectStoragePath``, fsspec and what builds on them."""

@@ -1,0 +1,365 @@
+"""``osv2://conn_id@store/partition/key``: Anypoint Object Store v2 as a filesystem."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fsspec import AbstractFileSystem
+from fsspec.utils import tokenize
+
+from airflow_provider_objectstore.api.values import Value
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError
+from airflow_provider_objectstore.fs.keys import decode, encode
+from airflow_provider_objectstore.fs.paths import without_protocol
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+
+schemes = ["osv2"]
+
+
+def get_fs(conn_id: str | None, storage_options: Mapping[str, Any] | None = None) -> AnypointFileSystem:
+    """Return the filesystem of a connection; Airflow calls this."""
+    return AnypointFileSystem(conn_id=conn_id, **(storage_options or {}))
+
+
+class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
+    """
+    Stores are the first level of folders, partitions the second; what follows is a key, see :mod:`.keys`.
+
+    A file is read and written whole, with one request. Text (valid UTF-8) is stored as STRING, anything else as
+    BINARY; a NUMBER reads as its digits. Folders below a partition are there as long as they hold files. A store's
+    time to live applies: what is not renewed is gone after 30 days at the latest. Sizes are told of files that are
+    looked at one by one, and are None in listings: the service does not tell them.
+
+    :param conn_id: id of an ``anypoint`` connection.
+    :param region: region instead of the connection's.
+    """
+
+    protocol: ClassVar[str] = "osv2"
+    root_marker: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        conn_id: str | None = None,
+        region: str | None = None,
+        **storage_options: Any,
+    ) -> None:
+        super().__init__(**storage_options)
+        self.hook = AnypointObjectStoreHook(conn_id or AnypointObjectStoreHook.default_conn_name, region=region)
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        return without_protocol("osv2", path)
+
+    # Looking
+
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
+        """List a folder."""
+        path = self._strip_protocol(path)
+        found = {it["name"]: it for it in self._entries(path)}
+        if not found and path and not self._is_folder(path):
+            found = {path: self.info(path)}
+        return [found[name] if detail else name for name in sorted(found)]
+
+    def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
+        """Look at one path; a file is read for its size."""
+        path = self._strip_protocol(path)
+        try:
+            return _file(path, len(self._read(path)))
+        except FileNotFoundError:
+            if self._is_folder(path):
+                return _folder(path)
+            raise
+
+    def exists(self, path: str, **kwargs: Any) -> bool:
+        """Tell whether there is a file or folder; a file costs a HEAD."""
+        path = self._strip_protocol(path)
+        return self.isfile(path) or self._is_folder(path)
+
+    def isfile(self, path: str) -> bool:
+        """Tell whether there is a file, by HEAD."""
+        store, partition, key = self._parts(path)
+        return bool(key) and self.hook.key_exists(store, partition, key)
+
+    def isdir(self, path: str) -> bool:
+        """Tell whether there is a folder."""
+        return self._is_folder(self._strip_protocol(path))
+
+    def find(
+        self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **kwargs: Any
+    ) -> Any:
+        """List all files below a path; below a partition in one listing."""
+        path = self._strip_protocol(path)
+        store, partition, key = self._parts(path)
+        if not partition or maxdepth is not None or withdirs:
+            return super().find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
+        found = {name: _file(name, None) for name in self._files(store, partition, f"{key}%2F" if key else "")}
+        if key and not found and self.isfile(path):
+            found[path] = _file(path, None)
+        return dict(sorted(found.items())) if detail else sorted(found)
+
+    # Reading
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
+        """Read a file, or a part of it; it is transferred whole."""
+        return self._read(self._strip_protocol(path))[start:end]
+
+    def cat(self, path: Any, recursive: bool = False, on_error: str = "raise", **kwargs: Any) -> Any:
+        """Read one file or many, many at once."""
+        single = isinstance(path, str) and not recursive and "*" not in path
+        if single:
+            return self.cat_file(path)
+        results: dict[str, Any] = {}
+        paths = [it for it in self.expand_path(path, recursive=recursive) if not recursive or self.isfile(it)]
+        for (store, partition), names in self._grouped(paths).items():
+            done = self.hook.get_many(store, partition, names.values())
+            for name, key in names.items():
+                if key in done.succeeded:
+                    results[name] = _bytes(done.succeeded[key].value)
+                elif on_error != "omit":
+                    error = done.failed[key]
+                    results[name] = FileNotFoundError(name) if isinstance(error, NotFoundError) else error
+                    if on_error == "raise":
+                        raise results[name]
+        return results
+
+    def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> io.BytesIO:
+        if mode == "rb":
+            return io.BytesIO(self._read(path))
+        if mode not in ("wb", "ab", "xb"):
+            raise ValueError(f"mode {mode!r} is not supported; there are r, w, a and x")
+        self._key(path)
+        if mode == "xb" and self.isfile(path):
+            raise FileExistsError(path)
+        held = b""
+        if mode == "ab":
+            try:
+                held = self._read(path)
+            except FileNotFoundError:
+                held = b""
+        return _Upload(self, path, held)
+
+    # Writing
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
+        """Write a file."""
+        path = self._strip_protocol(path)
+        if mode == "create" and self.isfile(path):
+            raise FileExistsError(path)
+        self.hook.put_key(*self._key(path), _value(value))
+
+    def pipe(self, path: Any, value: bytes | None = None, **kwargs: Any) -> None:
+        """Write one file or many, many at once; all are checked before the first is sent."""
+        if isinstance(path, str):
+            assert value is not None
+            self.pipe_file(path, value, **kwargs)
+            return
+        grouped = self._grouped(path)
+        values = {self._strip_protocol(name): _value(it) for name, it in path.items()}
+        for (store, partition), names in grouped.items():
+            self.hook.put_many(store, partition, {key: values[name] for name, key in names.items()}).raise_failed()
+
+    def put_file(self, lpath: str, rpath: str, mode: str = "overwrite", **kwargs: Any) -> None:
+        """Write a local file."""
+        local = Path(lpath)
+        if not local.is_dir():
+            self.pipe_file(rpath, local.read_bytes(), mode=mode)
+
+    def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        """Copy a file, with its type and metadata."""
+        path1 = self._strip_protocol(path1)
+        if not self._parts(path1)[2]:
+            return  # a folder comes with its files
+        try:
+            entry = self.hook.get_key(*self._key(path1))
+        except NotFoundError:
+            if self._is_folder(path1):
+                return
+            raise FileNotFoundError(path1) from None
+        assert entry.value is not None
+        self.hook.put_key(*self._key(self._strip_protocol(path2)), entry.value, metadata=entry.metadata)
+
+    def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
+        """Create a store; anything deeper appears with its first file."""
+        store, partition, _ = self._parts(path)
+        if not partition:
+            if self.hook.store_exists(store):
+                raise FileExistsError(path)
+            self.hook.create_store(store)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Create a store, if that is what the path names; anything deeper appears with its first file."""
+        store, partition, _ = self._parts(path)
+        if not partition and not (exist_ok and self.hook.store_exists(store)):
+            self.mkdir(path)
+
+    # Deleting
+
+    def rm_file(self, path: str) -> None:
+        """Delete a file."""
+        path = self._strip_protocol(path)
+        try:
+            self.hook.delete_key(*self._key(path))
+        except NotFoundError:
+            raise FileNotFoundError(path) from None
+
+    _rm = rm_file
+
+    def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
+        """
+        Delete files, many at once; with ``recursive`` folders too, a partition in one request.
+
+        :raises InvalidArgumentError: for a whole store.
+        """
+        paths = [self._strip_protocol(it) for it in ([path] if isinstance(path, str) else path)]
+        if recursive:
+            whole = [it for it in paths if not self._parts(it)[2]]
+            for it in whole:
+                self._remove_partition(it)
+            paths = [it for it in paths if it not in whole]
+        if recursive or maxdepth is not None or any("*" in it for it in paths):
+            paths = [it for it in self.expand_path(paths, recursive=recursive, maxdepth=maxdepth) if self.isfile(it)]
+        if len(paths) == 1:
+            self.rm_file(paths[0])
+            return
+        for (store, partition), names in self._grouped(paths).items():
+            done = self.hook.delete_many(store, partition, names.values())
+            missing = [name for name, key in names.items() if isinstance(done.failed.get(key), NotFoundError)]
+            if missing:
+                raise FileNotFoundError(missing[0])
+            done.raise_failed()
+
+    def rmdir(self, path: str) -> None:
+        """Delete an empty store; other folders are gone once they are empty."""
+        path = self._strip_protocol(path)
+        if self.ls(path):
+            raise OSError(f"{path} is not empty")
+        store, partition, _ = self._parts(path)
+        if not partition:
+            self.hook.delete_store(store)
+
+    # How it is kept
+
+    def _parts(self, path: str) -> tuple[str, str, str]:
+        """Return store, partition and key."""
+        store, _, rest = self._strip_protocol(path).partition("/")
+        partition, _, name = rest.partition("/")
+        return store, partition, encode(name)
+
+    def _key(self, path: str) -> tuple[str, str, str]:
+        parts = self._parts(path)
+        if not all(parts):
+            raise InvalidArgumentError(f"osv2://{path} is no file: one is named osv2://store/partition/key")
+        return parts
+
+    def _read(self, path: str) -> bytes:
+        store, partition, key = self._parts(path)
+        if not key:
+            raise FileNotFoundError(path)
+        try:
+            return _bytes(self.hook.get_key(store, partition, key).value)
+        except NotFoundError:
+            raise FileNotFoundError(path) from None
+
+    def _files(self, store: str, partition: str, prefix: str) -> Iterator[str]:
+        try:
+            for key in self.hook.list_keys(store, partition, prefix or None):
+                name = decode(key)
+                if name is not None:
+                    yield f"{store}/{partition}/{name}"
+        except NotFoundError:
+            return
+
+    def _entries(self, path: str) -> Iterator[dict[str, Any]]:
+        store, partition, key = self._parts(path)
+        try:
+            if not store:
+                yield from (_folder(it.store_id) for it in self.hook.list_stores())
+            elif not partition:
+                yield from (_folder(f"{store}/{it}") for it in self.hook.list_partitions(store))
+            else:
+                for name in self._files(store, partition, f"{key}%2F" if key else ""):
+                    first, slash, _ = name[len(path) + 1 :].partition("/")
+                    yield _folder(f"{path}/{first}") if slash else _file(name, None)
+        except NotFoundError:
+            return
+
+    def _is_folder(self, path: str) -> bool:
+        store, partition, key = self._parts(path)
+        if not store:
+            return True
+        if not partition:
+            return self.hook.store_exists(store)
+        if not key:
+            return self.hook.partition_exists(store, partition)
+        return next(self._files(store, partition, f"{key}%2F"), None) is not None
+
+    def _remove_partition(self, path: str) -> None:
+        store, partition, _ = self._parts(path)
+        if not partition:
+            raise InvalidArgumentError(
+                f"osv2://{path} is a whole store, which is not deleted through a path: AnypointDeleteStoreOperator or "
+                "the hook's delete_store does so"
+            )
+        try:
+            self.hook.delete_partition(store, partition)
+        except NotFoundError:
+            raise FileNotFoundError(path) from None
+
+    def _grouped(self, paths: Iterable[str]) -> dict[tuple[str, str], dict[str, str]]:
+        """Return keys by path, by store and partition."""
+        groups: dict[tuple[str, str], dict[str, str]] = {}
+        for path in map(self._strip_protocol, paths):
+            store, partition, key = self._key(path)
+            groups.setdefault((store, partition), {})[path] = key
+        return groups
+
+    def ukey(self, path: str) -> str:
+        """Return a digest of a file's contents."""
+        return str(tokenize(self.cat_file(path)))
+
+
+class _Upload(io.BytesIO):
+    """Writes itself when it is closed, unless its ``with`` block fails."""
+
+    def __init__(self, fs: AnypointFileSystem, path: str, held: bytes) -> None:
+        super().__init__()
+        self.write(held)
+        self._fs = fs
+        self._path = path
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if kind is None:
+            self.close()
+        else:
+            super().close()
+
+    def close(self) -> None:
+        """Write what was collected."""
+        if not self.closed:
+            value = self.getvalue()
+            super().close()
+            self._fs.pipe_file(self._path, value)
+
+
+def _value(raw: bytes) -> Value:
+    try:
+        return bytes(raw).decode()
+    except UnicodeDecodeError:
+        return bytes(raw)
+
+
+def _bytes(value: Value | None) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    return b"" if value is None else str(value).encode()
+
+
+def _file(name: str, size: int | None) -> dict[str, Any]:
+    return {"name": name, "size": size, "type": "file"}
+
+
+def _folder(name: str) -> dict[str, Any]:
+    return {"name": name, "size": 0, "type": "directory"}

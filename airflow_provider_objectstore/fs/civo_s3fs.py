@@ -1,0 +1,132 @@
+"""The filesystem behind ``civo://``: s3fs, with keys that it looks up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from fsspec.asyn import sync_wrapper
+from s3fs import S3FileSystem
+from s3fs.utils import ParamKwargsHelper
+
+from airflow_provider_objectstore.fs.paths import without_protocol
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
+
+class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
+    """
+    s3fs with the keys of whoever owns the bucket, which it asks Civo for: a rotated credential is picked up by itself.
+
+    Buckets are object stores. They are created and deleted by operators, not through a path.
+
+    :param conn_id: id of a ``civo`` connection.
+    :param region: region code instead of the connection's.
+    :param storage_options: what else ``s3fs.S3FileSystem`` takes, other than keys and endpoint.
+    """
+
+    protocol: ClassVar[str] = "civo"
+    root_marker: ClassVar[str] = ""
+
+    def __init__(self, conn_id: str | None = None, region: str | None = None, **storage_options: Any) -> None:
+        super().__init__(**{"use_listings_cache": False, **storage_options})
+        self.hook = CivoObjectStoreHook(conn_id or CivoObjectStoreHook.default_conn_name, region=region)
+        self._storage_options = storage_options
+        self._buckets: dict[str, Any] = {}
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        return without_protocol("civo", path)
+
+    async def set_session(self, refresh: bool = False, kwargs: Mapping[str, Any] | None = None) -> Any:
+        """Do nothing: each bucket has a session of its own, with its owner's keys."""
+
+    async def get_s3(self, bucket: str | None = None) -> Any:
+        """Return the client that a bucket is reached with."""
+        if bucket is None:
+            raise PermissionError("this filesystem knows no S3 beyond its buckets")
+        async with self._opening:
+            if bucket not in self._buckets:
+                self._buckets[bucket] = await self._connected(bucket)
+        return await self._buckets[bucket].set_session()
+
+    async def _call_s3(self, method: str, *akwarglist: Any, **kwargs: Any) -> Any:
+        bucket = next((it["Bucket"] for it in (kwargs, *akwarglist) if it.get("Bucket")), None)
+        kwargs["Bucket"] = bucket
+        known = self._buckets.get(bucket or "")
+        try:
+            return await super()._call_s3(method, *akwarglist, **kwargs)
+        except OSError as error:
+            if bucket is None or not _refused(error):
+                raise
+            if known is not None and await self._renewed(bucket, known):
+                return await super()._call_s3(method, *akwarglist, **kwargs)
+            if method in ("head_object", "get_object") and await self._is_missing(bucket, kwargs, *akwarglist):
+                raise FileNotFoundError(f"{bucket}/{kwargs.get('Key', '')}") from error
+            raise
+
+    call_s3 = sync_wrapper(_call_s3)
+
+    async def _connected(self, bucket: str) -> Any:
+        options = await asyncio.to_thread(self.hook.s3_options, bucket)
+        own = {**self._storage_options, **options.s3fs()}
+        fs = S3FileSystem(**own, asynchronous=self.asynchronous, loop=self._loop, skip_instance_cache=True)
+        if not hasattr(self, "_kwargs_helper"):
+            self._kwargs_helper = ParamKwargsHelper(await fs.set_session())
+        return fs
+
+    async def _renewed(self, bucket: str, refused: Any) -> bool:
+        """Look up the keys anew; tell whether they have changed since."""
+        async with self._opening:
+            if self._buckets.get(bucket) is refused:
+                fresh: Any = await self._connected(bucket)
+                if fresh.storage_options == refused.storage_options:
+                    return False
+                self._buckets[bucket] = fresh
+        return True
+
+    async def _is_missing(self, bucket: str, *named: Mapping[str, Any]) -> bool:
+        # The backend answers 403 to HEAD and GET of a missing object, unless the bucket's owner asks.
+        key = next((it["Key"] for it in named if it.get("Key")), "")
+        try:
+            found = await super()._call_s3("list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=1)
+        except OSError:
+            return False
+        return all(it["Key"] != key for it in found.get("Contents", ()))
+
+    def _open(self, path: str, mode: str = "rb", *arguments: Any, **kwargs: Any) -> Any:
+        if mode == "xb" and self.exists(path):
+            raise FileExistsError(path)  # not every version of the backend heeds the condition that s3fs sends
+        return super()._open(path, mode, *arguments, **kwargs)
+
+    async def _lsbuckets(self, refresh: bool = False) -> list[dict[str, Any]]:
+        stores = await asyncio.to_thread(lambda: list(self.hook.list_object_stores()))
+        common = {"Size": 0, "size": 0, "StorageClass": "BUCKET", "type": "directory"}
+        return [{"Key": store.name, "name": store.name, **common} for store in stores]
+
+    async def _mkdir(self, path: str, acl: Any = False, create_parents: bool = True, **kwargs: Any) -> None:
+        bucket, key, _ = self.split_path(path)
+        if key:
+            return  # a folder appears with its first object
+        if await asyncio.to_thread(self.hook.find_object_store, bucket):
+            raise FileExistsError(path)
+        raise PermissionError(
+            f"there is no object store {bucket!r}, and a path does not create one, because it costs money: "
+            "CivoCreateObjectStoreOperator or the hook does"
+        )
+
+    mkdir = sync_wrapper(_mkdir)
+
+    async def _rmdir(self, path: str) -> None:
+        if not self.split_path(path)[1]:
+            raise PermissionError(
+                f"object store {path!r} is not deleted through a path: CivoDeleteObjectStoreOperator or the hook does"
+            )
+
+    rmdir = sync_wrapper(_rmdir)
+
+
+def _refused(error: OSError) -> bool:
+    response = getattr(error.__cause__, "response", None) or {}
+    return response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (401, 403)
