@@ -79,7 +79,7 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
     async def _renewed(self, bucket: str, refused: Any) -> bool:
         """Look up the keys anew; tell whether they have changed since."""
         async with self._opening:
-            if self._buckets.get(bucket) is refused:
+            if self._buckets[bucket] is refused:
                 fresh: Any = await self._connected(bucket)
                 if fresh.storage_options == refused.storage_options:
                     return False
