@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import fsspec
@@ -11,7 +10,6 @@ import fsspec.tests.abstract as abstract
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.fs.anypoint import AnypointFileSystem
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 

@@ -138,7 +138,9 @@ async def test_answer_of_the_store_is_plain(emulator: Emulator) -> None:
     assert (event["answer"]["id"], event["answer"]["status"]) == (created.id, "ready")
 
 
-@pytest.mark.parametrize("bad", [{"keys": []}, {"keys": ""}, {"keys": {"a": 1}}, {"keys": None}, {"require": "some"}, {"store_id": ".."}])
+@pytest.mark.parametrize(
+    "bad", [{"keys": []}, {"keys": ""}, {"keys": {"a": 1}}, {"keys": None}, {"require": "some"}, {"store_id": ".."}]
+)
 async def test_checks_what_the_database_brings(bad: dict[str, Any], emulator: Emulator) -> None:
     (event,) = await events(keys_trigger(**bad))
     assert (event["status"], event["final"]) == ("failed", True)
