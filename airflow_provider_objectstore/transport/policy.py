@@ -6,9 +6,9 @@ import logging
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 from tenacity import (
+    RetryCallState,
     Retrying,
     retry_if_exception,
     stop_after_attempt,
@@ -23,9 +23,6 @@ from airflow_provider_objectstore.exceptions import (
     ServerError,
     TransportError,
 )
-
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +45,22 @@ class RetryPolicy:
     longest_wait: float = 20
     longest_retry_after: float = 60
 
-    def retrying(self, what: object) -> Retrying:
-        """Build the tenacity policy for one call; both colours drive it through its ``iter``."""
+    def begin(self, begun: float) -> RetryCallState:
+        """
+        Return tenacity's state of a call whose first attempt has failed; both colours drive it through ``iter``.
+
+        Calls that succeed at once never get here and do not pay for building it.
+
+        :param begun: when the call began, by the monotonic clock.
+        """
+        retrying = self._retrying()
+        retrying.begin()
+        state = RetryCallState(retry_object=retrying, fn=None, args=(), kwargs={})
+        state.start_time = begun
+        retrying.iter(state)  # permits the first attempt
+        return state
+
+    def _retrying(self) -> Retrying:
         computed = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)
 
         def wait(state: RetryCallState) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from tenacity import DoAttempt, DoSleep, RetryCallState
+from tenacity import DoSleep, RetryCallState
 
 from airflow_provider_objectstore.api.anypoint_access import Token
 from airflow_provider_objectstore.api.call import Call, Pause, Reply
@@ -87,29 +87,25 @@ def carry(call: Call[T], state: State) -> Generator[Any, Any, T]:
 
 
 def _with_retries(call: Call[T], state: State) -> Generator[Any, Any, T]:
-    retrying = state.target.retry.retrying(call)
-    retrying.begin()
-    progress = RetryCallState(retry_object=retrying, fn=None, args=(), kwargs={})
+    begun = time.monotonic()
+    progress: RetryCallState | None = None
     lost = False
     while True:
-        do = retrying.iter(progress)
-        if isinstance(do, DoAttempt):
-            try:
-                progress.set_result((yield from _attempt(call, state)))
-            except NotFoundError as error:
-                if lost and call.method == "DELETE":
-                    return call.interpret(Reply(204, {}))  # the request whose answer was lost deleted it
-                raise error
-            except ObjectStoreError as error:
-                # A refusal (429, 401) is an answer: nothing was done, and a 404 after it means what it says.
-                lost = lost or isinstance(error, ServerError) or getattr(error, "request_sent", False)
-                progress.set_exception(sys.exc_info())  # type: ignore[arg-type]
-        elif isinstance(do, DoSleep):
+        try:
+            return (yield from _attempt(call, state))
+        except NotFoundError:
+            if lost and call.method == "DELETE":
+                return call.interpret(Reply(204, {}))  # the request whose answer was lost deleted it
+            raise
+        except ObjectStoreError as error:
+            # A refusal (429, 401) is an answer: nothing was done, and a 404 after it means what it says.
+            lost = lost or isinstance(error, ServerError) or getattr(error, "request_sent", False)
+            if progress is None:
+                progress = state.target.retry.begin(begun)
+            progress.set_exception(sys.exc_info())  # type: ignore[arg-type]
+        while isinstance(do := progress.retry_object.iter(progress), DoSleep):
             progress.prepare_for_next_attempt()
             yield Pause(do)
-        else:
-            result: T = do
-            return result
 
 
 def _attempt(call: Call[T], state: State) -> Generator[Any, Any, T]:
