@@ -23,7 +23,9 @@ Civo, beside what stands below as code:
 - ``region`` is not needed for the list of regions and the quota.
 - A credential's size follows the rule for stores, and is 500 if it is not given.
 - A store's own credential starts like any other: its keys are filled once it is ready.
-- A change of keys or owner takes effect before the answer; status stays ``ready``.
+- A change of keys or owner takes effect before the answer, or ``s3_lag_seconds`` later; status stays ``ready``.
+- An owner change takes the bucket's existing objects along. ``owner_change="bucket"`` leaves them behind, as Ceph's
+  ``bucket link`` without ``bucket chown`` does: who wrote an object can read it, also if the bucket is another's.
 - A store can be made smaller than its contents; sizes are not enforced on S3.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +22,12 @@ class BackendFailed(Exception):
 
 @dataclass(kw_only=True)
 class Resource:
-    """What stores and credentials have in common. ``ready_at`` is a time of the settings' clock."""
+    """
+    What stores and credentials have in common.
+
+    ``ready_at`` is a time of the settings' clock. ``provisioned`` lets it be shown as ready, ``on_s3`` says that S3
+    knows it.
+    """
 
     name: str
     region: str
@@ -29,6 +35,7 @@ class Resource:
     ready_at: float
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     provisioned: bool = False
+    on_s3: bool = False
     failed: bool = False
 
     def status(self, now: float) -> str:
@@ -65,12 +72,14 @@ class Buckets:
         self.s3_url = s3_url
         self.stores: dict[str, ObjectStore] = {}
         self.credentials: dict[str, Credential] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self._order = asyncio.Lock()
 
     async def reset(self) -> None:
         """Forget everything, on S3 too."""
         self.stores.clear()
         self.credentials.clear()
+        self._order = asyncio.Lock()
         if self.s3 is not None:
             await self.s3.call(lambda backend: backend.reset())
 
@@ -83,26 +92,50 @@ class Buckets:
         if self.s3 is None:
             resource.provisioned = True
             return
-        created = self.s3.call(create)
+        resource.provisioned = self.settings.s3_lag_seconds > 0
+        created = self._in_turn(self.s3, create)
 
-        async def note() -> None:
-            try:
-                await created
-                resource.provisioned = True
-            except Exception:
-                logger.exception("The S3 side of %s was not created", resource.name)
-                resource.failed = True
+        def note(task: asyncio.Task[bool]) -> None:
+            resource.failed = task.cancelled() or not task.result()
+            resource.provisioned = resource.on_s3 = not resource.failed
 
-        task = asyncio.create_task(note())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        created.add_done_callback(note)
 
     async def carry_out(self, change: Callable[[S3Backend], None]) -> None:
-        """Change the S3 side before the answer."""
+        """Change the S3 side: before the answer, or some time after it if S3 lags behind."""
         if self.s3 is None:
             return
-        try:
-            await self.s3.call(change)
-        except Exception as error:
-            logger.exception("The S3 side did not carry out a change")
-            raise BackendFailed from error
+        changed = self._in_turn(self.s3, change)
+        if self.settings.s3_lag_seconds <= 0 and not await asyncio.shield(changed):
+            raise BackendFailed
+
+    async def usage(self, store: ObjectStore) -> tuple[int, int]:
+        """Bytes and number of objects; what S3 does not know yet is empty."""
+        if self.s3 is None or not store.on_s3:
+            return 0, 0
+        return await self.s3.call(lambda backend: backend.usage(store.name))
+
+    def _in_turn(self, s3: S3Worker, change: Callable[[S3Backend], None]) -> asyncio.Task[bool]:
+        """
+        Change S3 after what was asked for before, and not before the lag is over. A reset drops what still waits.
+
+        :return: becomes ``False`` if S3 fails; the log says why.
+        """
+        order, asked = self._order, time.monotonic()
+
+        async def apply() -> bool:
+            async with order:  # first come, first served
+                while (left := asked + self.settings.s3_lag_seconds - time.monotonic()) > 0:
+                    await asyncio.sleep(min(left, 0.02))
+                try:
+                    if order is self._order:
+                        await s3.call(change)
+                    return True
+                except Exception:
+                    logger.exception("The S3 side did not carry out a change")
+                    return False
+
+        task = asyncio.create_task(apply())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

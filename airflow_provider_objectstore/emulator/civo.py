@@ -87,9 +87,10 @@ async def update_object_store(state: Buckets, request: Request) -> Response:
     given = string(body, "access_key_id")
     owner = store.owner if given is None else _by_access_key(state, store.region, given)
     store.max_size_gb = size
-    if owner is not store.owner and state.settings.owner_change:
+    how = state.settings.owner_change
+    if owner is not store.owner and how != "ignored":
         store.owner = owner
-        await state.carry_out(lambda backend: backend.set_owner(store.name, owner.id))
+        await state.carry_out(lambda backend: backend.set_owner(store.name, owner.id, how == "whole"))
     return json_response(200, _store_json(state, store))
 
 
@@ -108,7 +109,7 @@ async def delete_object_store(state: Buckets, request: Request) -> Response:
 
 async def get_object_store_stats(state: Buckets, request: Request) -> Response:
     store = _store(state, request)
-    size, objects = (0, 0) if state.s3 is None else await state.s3.call(lambda backend: backend.usage(store.name))
+    size, objects = await state.usage(store)
     used, maximum = assumptions.usage_in_kilobytes(size, store.max_size_gb)
     return json_response(200, {"size_kb_utilised": used, "max_size_kb": maximum, "num_objects": objects})
 
@@ -364,5 +365,5 @@ async def _authorized(state: Buckets, handler: Handler, path: list[str], request
     try:
         answer = handler(state, request)
         return answer if isinstance(answer, Response) else await answer
-    except BackendFailed as error:
-        raise refusal("objectstore_backend_failed") from error
+    except BackendFailed:
+        raise refusal("objectstore_backend_failed") from None

@@ -79,9 +79,9 @@ class MotoS3:
         """Create a bucket."""
         self._call("create_bucket", bucket, owner)
 
-    def set_owner(self, bucket: str, owner: str) -> None:
-        """Hand over the bucket and its objects."""
-        self._call("set_owner", bucket, owner)
+    def set_owner(self, bucket: str, owner: str, objects: bool = True) -> None:
+        """Hand over the bucket, and its objects unless they are to stay their owners'."""
+        self._call("set_owner", bucket, owner, objects)
 
     def delete_bucket(self, bucket: str) -> None:
         """Remove the bucket with all its contents."""

@@ -1,8 +1,8 @@
 """
 The process that :class:`~airflow_provider_objectstore.emulator.moto_s3.MotoS3` starts.
 
-moto serves the objects. It takes any signature, so a front checks it, knows who owns which bucket, and refuses as
-Ceph's gateway does.
+moto serves the objects. It takes any signature, so a front checks it, knows who owns which bucket and object, and
+refuses as Ceph's gateway does.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 from xml.sax.saxutils import escape
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -49,13 +50,14 @@ class _Refused(Exception):
 
 
 class Front:
-    """moto's S3 as a WSGI application that lets only a bucket's owner in, and what administers it."""
+    """moto's S3 as a WSGI application that lets only owners in, and what administers it."""
 
     def __init__(self) -> None:
         self._moto = create_backend_app("s3")
         self._backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
         self._users: dict[str, _User] = {}
         self._owners: dict[str, str] = {}
+        self._left: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # objects that did not go with their bucket
         self._moto_lock = threading.Lock()  # moto is not made for threads
 
     def reset(self) -> None:
@@ -84,9 +86,14 @@ class Front:
             self._backend.create_bucket(bucket, "us-east-1")
             self._owners[bucket] = owner
 
-    def set_owner(self, bucket: str, owner: str) -> None:
-        """Hand over the bucket and its objects."""
+    def set_owner(self, bucket: str, owner: str, objects: bool = True) -> None:
+        """Hand over the bucket, and its objects unless they are to stay their owners'."""
         with self._moto_lock:
+            for key in self._backend.get_bucket(bucket).keys.values():
+                if objects:
+                    self._left.pop(key, None)
+                else:
+                    self._left.setdefault(key, self._owners[bucket])
             self._owners[bucket] = owner
 
     def delete_bucket(self, bucket: str) -> None:
@@ -115,8 +122,10 @@ class Front:
             if not bucket and method in ("GET", "HEAD"):
                 answer = Response(self._list_buckets(user), content_type="application/xml")
                 return answer(environ, start_response)
-            self._authorize(user, bucket, environ.get("HTTP_X_AMZ_COPY_SOURCE", ""))
             with self._moto_lock:
+                self._authorize(user, method, path)
+                if source := environ.get("HTTP_X_AMZ_COPY_SOURCE"):
+                    self._authorize(user, "GET", f"/{source.partition('?')[0].lstrip('/')}")
                 answer = Response.from_app(self._moto, environ, buffered=True)
                 if answer.status_code < 300 and not query and not path.strip("/").partition("/")[2]:
                     self._note(method, bucket, user)
@@ -153,11 +162,15 @@ class Front:
         _check_payload(claim, header("content-md5"), body)
         return name
 
-    def _authorize(self, user: str | None, bucket: str, copy_source: str) -> None:
-        source = unquote(copy_source).lstrip("/").partition("/")[0]
-        for name in filter(None, (bucket, source)):
-            if user is None or self._owners.get(name, user) != user:
-                raise _Refused("403 Forbidden", "AccessDenied")
+    def _authorize(self, user: str | None, method: str, path: str) -> None:
+        """Reading an object is up to its owner, everything else to the bucket's."""
+        bucket, _, key = unquote(path).removeprefix("/").partition("/")
+        owner = self._owners.get(bucket, user)
+        if method in ("GET", "HEAD") and bucket in self._owners:
+            found = self._backend.get_bucket(bucket).keys.get(key)
+            owner = owner if found is None else self._left.get(found, owner)
+        if user is None or owner != user:
+            raise _Refused("403 Forbidden", "AccessDenied")
 
     def _note(self, method: str, bucket: str, user: str | None) -> None:
         """Keep in mind a bucket that its user created or removed over S3."""

@@ -38,8 +38,8 @@ class S3Backend(Protocol):
     def create_bucket(self, bucket: str, owner: str) -> None:
         """Create a bucket."""
 
-    def set_owner(self, bucket: str, owner: str) -> None:
-        """Hand over the bucket and its existing objects."""
+    def set_owner(self, bucket: str, owner: str, objects: bool = True) -> None:
+        """Hand over the bucket, and its existing objects unless they are to stay their owners'."""
 
     def delete_bucket(self, bucket: str) -> None:
         """Remove the bucket with all its contents."""

@@ -18,20 +18,29 @@ CIVO_KEY = "emulator-key"
 REGION = "LON1"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Settings:
     """
     How an emulator behaves where the services leave room.
 
+    They can be set while it runs, in the same process: ``emulator.settings.creating_seconds = 5``, or in a test
+    ``monkeypatch.setattr(emulator.settings, "creating_seconds", 5)``. A reset leaves them as they are.
+    ``requests_per_second``, ``seed_form``, ``seed`` and ``clock`` count at the start only.
+
     :param token_seconds: lifetime of an access token, in seconds.
     :param creating_seconds: how long a new store or credential stays ``creating``, in seconds.
+    :param s3_lag_seconds: how long S3 stays behind: Civo's API answers at once, and shows what it created as ready,
+        while S3 hears of users, keys and owners only after so many seconds, in order. Lowered, it holds for what is
+        on its way too.
     :param requests_per_second: budget of one client address and service; ``None`` for no limit.
     :param retry_after: seconds to name in ``Retry-After`` on a 429; ``None`` leaves the header out.
     :param seed_form: answer with the fields of the published examples (``defaultTtlMillis``, ``"false"``,
         ``max_size_gb``, ``state``) instead of those that the live services were seen to send.
     :param endpoint_form: a store's ``objectstore_endpoint`` as a bare ``host`` or as a ``url`` with a path.
     :param update_method: the verb that Civo's updates answer to; the other one gets a 405.
-    :param owner_change: whether updating a store's ``access_key_id`` has an effect; the answer is 200 either way.
+    :param owner_change: what updating a store's ``access_key_id`` does: hand over the ``whole`` bucket, only the
+        ``bucket`` while the objects in it stay readable to their old owner alone, or nothing (``ignored``). The answer
+        is 200 each time.
     :param keep_own_credential: whether a credential that came with a store stays when the store goes.
     :param quota_gb: Civo's ``objectstore_gb_limit``.
     :param seed: seed of the random numbers that decide a fault's ``share``.
@@ -40,12 +49,13 @@ class Settings:
 
     token_seconds: float = 3600
     creating_seconds: float = 0.3
+    s3_lag_seconds: float = 0
     requests_per_second: float | None = None
     retry_after: float | None = None
     seed_form: bool = False
     endpoint_form: Literal["host", "url"] = "host"
     update_method: Literal["both", "patch", "put"] = "both"
-    owner_change: bool = True
+    owner_change: Literal["whole", "bucket", "ignored"] = "whole"
     keep_own_credential: bool = True
     quota_gb: int = 10_000
     seed: int = 0

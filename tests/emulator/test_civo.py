@@ -149,7 +149,7 @@ class TestStores:
         assert answer["owner_info"] == {"access_key_id": "OTHER-KEY", "name": "other", "credential_id": other["id"]}
 
     def test_an_owner_change_may_have_no_effect(self) -> None:
-        with Emulator(Settings(owner_change=False, creating_seconds=0)) as emulator:
+        with Emulator(Settings(owner_change="ignored", creating_seconds=0)) as emulator:
             civo = Civo(emulator.url)
             store = civo.create("store")
             civo.create_credential("other", access_key_id="OTHER-KEY")
@@ -205,6 +205,20 @@ class TestStores:
 
 
 class TestCredentials:
+    def test_how_long_that_takes_can_be_set_for_a_credential_alone(
+        self, civo: Civo, emulator: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(emulator.settings, "creating_seconds", 60)
+        credential_id = civo.create_credential("slow")["id"]
+        monkeypatch.undo()
+        store_id = civo.create("store")["id"]
+        clock.now += 5
+        assert civo("GET", f"objectstores/{store_id}").json()["status"] == "ready"
+        slow = civo("GET", f"{CREDENTIALS}/{credential_id}").json()
+        assert (slow["access_key_id"], slow["secret_access_key_id"]) == ("", "")
+        clock.now += 55
+        assert civo("GET", f"{CREDENTIALS}/{credential_id}").json()["access_key_id"]
+
     def test_keys_are_filled_once_it_is_ready(self, civo: Civo, clock: Clock) -> None:
         keys = {"access_key_id": "MY-KEY", "secret_access_key_id": "my-secret"}
         created = civo.create_credential("mine", **keys, max_size_gb=1000)

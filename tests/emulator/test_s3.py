@@ -144,6 +144,44 @@ class TestAccess:
         s3_backend.set_owner(two_users.mine, "a")
         assert connect().get_object(**place)["Body"].read() == b"content"
 
+    def test_objects_may_stay_behind_at_an_owner_change(
+        self, connect: Connect, s3_backend: S3Backend, two_users: SimpleNamespace
+    ) -> None:
+        bucket, old, new = two_users.mine, connect(), connect("KEY-B", "secret-b")
+        for key in ("k", "over", "gone"):
+            old.put_object(Bucket=bucket, Key=key, Body=b"old")
+        s3_backend.set_owner(bucket, "b", False)
+
+        def read(s3: Any, key: str) -> Any:
+            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+        assert read(old, "k") == b"old"
+        assert old.head_object(Bucket=bucket, Key="k")["ContentLength"] == 3
+        assert code(old.list_objects_v2, Bucket=bucket) == "403 AccessDenied"
+        assert code(old.head_object, Bucket=bucket, Key="missing") == "403 403"
+        assert code(old.put_object, Bucket=bucket, Key="k", Body=b"") == "403 AccessDenied"
+        assert code(old.delete_object, Bucket=bucket, Key="k") == "403 AccessDenied"
+
+        assert code(new.get_object, Bucket=bucket, Key="k") == "403 AccessDenied"
+        assert code(new.head_object, Bucket=bucket, Key="k") == "403 403"
+        source = {"Bucket": bucket, "Key": "k"}
+        assert code(new.copy_object, Bucket=bucket, Key="copy", CopySource=source) == "403 AccessDenied"
+        assert code(new.head_object, Bucket=bucket, Key="missing") == "404 404"
+        new.put_object(Bucket=bucket, Key="over", Body=b"new")
+        new.delete_object(Bucket=bucket, Key="gone")
+        assert [item["Key"] for item in new.list_objects_v2(Bucket=bucket)["Contents"]] == ["k", "over"]
+        assert read(new, "over") == b"new"
+        assert code(old.get_object, Bucket=bucket, Key="over") == "403 AccessDenied"
+
+        s3_backend.set_owner(bucket, "a", False)
+        assert read(old, "k") == b"old"
+        assert code(old.get_object, Bucket=bucket, Key="over") == "403 AccessDenied"
+        assert read(new, "over") == b"new"
+        assert code(new.list_objects_v2, Bucket=bucket) == "403 AccessDenied"
+        s3_backend.set_owner(bucket, "a")
+        assert (read(old, "k"), read(old, "over")) == (b"old", b"new")
+        assert code(new.get_object, Bucket=bucket, Key="over") == "403 AccessDenied"
+
     def test_presigned_urls(self, connect: Connect, s3_backend: S3Backend, two_users: SimpleNamespace) -> None:
         s3 = connect(signature_version="s3v4")
         place = {"Bucket": two_users.mine, "Key": "ü ñ"}
@@ -264,6 +302,79 @@ class TestThroughCivo:
         assert code(new.get_object, Bucket="bucket-c", Key="k") == "403 UserSuspended"
         civo("PATCH", f"{CREDENTIALS}/{other}", json={"suspended": False})
         new.get_object(Bucket="bucket-c", Key="k")
+
+    def test_an_owner_change_of_the_bucket_alone(
+        self, civo: Civo, connect: Connect, s3_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(s3_emulator.settings, "owner_change", "bucket")
+        store = self.ready(civo, f"objectstores/{civo.create('bucket-c')['id']}")
+        old = connect(*self.keys(civo, store["owner_info"]["credential_id"]))
+        old.put_object(Bucket="bucket-c", Key="k", Body=b"content")
+        keys = self.keys(civo, civo.create_credential("other")["id"])
+        new = connect(*keys)
+
+        answer = civo("PATCH", f"objectstores/{store['id']}", json={"access_key_id": keys[0]})
+        assert answer.json()["owner_info"]["access_key_id"] == keys[0]
+        new.list_objects_v2(Bucket="bucket-c")
+        assert code(new.get_object, Bucket="bucket-c", Key="k") == "403 AccessDenied"
+        assert old.get_object(Bucket="bucket-c", Key="k")["Body"].read() == b"content"
+
+    def test_s3_may_lag_behind(
+        self, civo: Civo, connect: Connect, s3_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = self.ready(civo, f"objectstores/{civo.create('bucket-c')['id']}")
+        first = store["owner_info"]["credential_id"]
+        old = connect(*self.keys(civo, first))
+        old.put_object(Bucket="bucket-c", Key="k", Body=b"content")
+
+        monkeypatch.setattr(s3_emulator.settings, "s3_lag_seconds", 3600)
+        other = civo.create_credential("other")["id"]
+        keys = self.keys(civo, other)
+        assert code(connect(*keys).list_buckets) == "403 InvalidAccessKeyId"
+        civo("PATCH", f"objectstores/{store['id']}", json={"access_key_id": keys[0]})
+        civo("PATCH", f"{CREDENTIALS}/{other}", json={"secret_access_key_id": "another-secret"})
+        civo("PATCH", f"{CREDENTIALS}/{first}", json={"suspended": True})
+        assert civo("DELETE", f"{CREDENTIALS}/{first}").status_code == 200
+        late = self.ready(civo, f"objectstores/{civo.create('bucket-d', access_key_id=keys[0])['id']}")
+        assert civo("GET", f"objectstores/{store['id']}/stats").json()["num_objects"] == 1
+        assert civo("GET", f"objectstores/{late['id']}/stats").json()["num_objects"] == 0
+        assert old.get_object(Bucket="bucket-c", Key="k")["Body"].read() == b"content"
+
+        monkeypatch.setattr(s3_emulator.settings, "s3_lag_seconds", 0)
+        civo("PATCH", f"{CREDENTIALS}/{other}", json={"secret_access_key_id": "last-secret"})
+        new = connect(keys[0], "last-secret")
+        assert new.get_object(Bucket="bucket-c", Key="k")["Body"].read() == b"content"
+        new.put_object(Bucket="bucket-d", Key="k", Body=b"")
+        assert code(old.get_object, Bucket="bucket-c", Key="k") == "403 InvalidAccessKeyId"
+
+    def test_s3_lags_for_so_long(
+        self, civo: Civo, connect: Connect, s3_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        credential_id = civo.create_credential("mine")["id"]
+        access_key, secret = self.keys(civo, credential_id)
+        monkeypatch.setattr(s3_emulator.settings, "s3_lag_seconds", 0.5)
+        asked = time.monotonic()
+        civo("PATCH", f"{CREDENTIALS}/{credential_id}", json={"secret_access_key_id": "another-secret"})
+        connect(access_key, secret).list_buckets()
+        while True:
+            try:
+                connect(access_key, "another-secret").list_buckets()
+                break
+            except ClientError:
+                assert time.monotonic() < asked + 20
+        assert time.monotonic() > asked + 0.5
+
+    def test_a_reset_drops_what_s3_does_not_know_yet(
+        self, civo: Civo, connect: Connect, s3_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(s3_emulator.settings, "s3_lag_seconds", 3600)
+        early = self.keys(civo, civo.create_credential("early")["id"])
+        s3_emulator.reset()
+        assert s3_emulator.settings.s3_lag_seconds == 3600
+        monkeypatch.setattr(s3_emulator.settings, "s3_lag_seconds", 0)
+        connect(*self.keys(civo, civo.create_credential("late")["id"])).list_buckets()
+        time.sleep(0.1)
+        assert code(connect(*early).list_buckets) == "403 InvalidAccessKeyId"
 
     def test_a_removed_credential_is_refused(self, civo: Civo, connect: Connect) -> None:
         credential_id = civo.create_credential("short-lived")["id"]

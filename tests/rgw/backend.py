@@ -88,10 +88,11 @@ class RgwS3:
         self._maker.create_bucket(Bucket=bucket)
         self.set_owner(bucket, owner)
 
-    def set_owner(self, bucket: str, owner: str) -> None:
-        """Hand over the bucket and its objects: the link moves the bucket, the chown what is in it."""
+    def set_owner(self, bucket: str, owner: str, objects: bool = True) -> None:
+        """Hand over the bucket, and its objects: the link moves the bucket, the chown what is in it."""
         self._admin("bucket", "link", f"--bucket={bucket}", f"--uid={owner}")
-        self._admin("bucket", "chown", f"--bucket={bucket}", f"--uid={owner}")
+        if objects:
+            self._admin("bucket", "chown", f"--bucket={bucket}", f"--uid={owner}")
 
     def delete_bucket(self, bucket: str) -> None:
         """Remove the bucket with all its contents."""
