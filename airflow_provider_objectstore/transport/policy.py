@@ -60,12 +60,18 @@ class RetryPolicy:
         retrying.iter(state)  # permits the first attempt
         return state
 
+    def pause_of(self, retry_after: str | None) -> float | None:
+        """Return for how many seconds the service wants to be left alone, as far as that is followed."""
+        asked = _seconds(retry_after)
+        return None if asked is None else min(asked, self.longest_retry_after)
+
     def _retrying(self) -> Retrying:
         computed = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)
 
         def wait(state: RetryCallState) -> float:
-            asked = retry_after(_error(state))
-            return min(asked, self.longest_retry_after) if asked is not None else computed(state)
+            error = _error(state)
+            asked = self.pause_of(error.retry_after if isinstance(error, ApiError) else None)
+            return computed(state) if asked is None else asked
 
         def announce(state: RetryCallState) -> None:
             log.warning(
@@ -92,16 +98,15 @@ def worth_repeating(error: BaseException) -> bool:
     return isinstance(error, (RateLimitedError, ServerError))
 
 
-def retry_after(error: BaseException | None) -> float | None:
-    """Return how many seconds the service wants us to wait: its header holds seconds or an HTTP date."""
-    text = error.retry_after if isinstance(error, ApiError) else None
-    if not text:
+def _seconds(retry_after: str | None) -> float | None:
+    """Read the header: seconds, or an HTTP date."""
+    if not retry_after:
         return None
     try:
-        seconds = float(text)
+        seconds = float(retry_after)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
         except ValueError:
             return None
     return max(seconds, 0.0) if seconds == seconds else None

@@ -141,9 +141,17 @@ def _exchange(call: Call[Any], state: State, token: str | None) -> Generator[Any
     if call.alternative:
         methods = [call.alternative] if call.operation in state.alternatives else [*methods, call.alternative]
     for method in methods:
-        if (pause := state.pacer.reserve()) > 0:
-            yield Pause(pause)
+        while True:
+            cuts, pause = state.pacer.cuts, state.pacer.reserve()
+            if pause > 0:
+                yield Pause(pause)
+            if cuts == state.pacer.cuts:
+                break
         reply: Reply = yield state.target.request(call, method, token)
+        if reply.status == 429:
+            state.pacer.refused(cuts, state.target.retry.pause_of(reply.headers.get("retry-after")))
+        else:
+            state.pacer.taken()
         if not (reply.unrouted and method != methods[-1]):
             break
     else:

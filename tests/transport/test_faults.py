@@ -23,7 +23,7 @@ from airflow_provider_objectstore.exceptions import (
     ServerError,
     TransportError,
 )
-from airflow_provider_objectstore.transport.policy import RetryPolicy, retry_after
+from airflow_provider_objectstore.transport.policy import RetryPolicy
 from tests.transport.carriers import QUICK, Carrier, Connect, civo_in_london, count, osv2
 
 
@@ -100,7 +100,7 @@ def test_retry_after_is_capped_and_the_deadline_holds(connect: Connect, emulator
     ("text", "expected"), [("3", 3.0), ("-1", 0.0), ("soon", None), ("nan", None), (formatdate(0), 0.0)]
 )
 def test_reading_retry_after(text: str, expected: float | None) -> None:
-    assert retry_after(RateLimitedError("x", retry_after=text)) == expected
+    assert RetryPolicy().pause_of(text) == expected
 
 
 # Not idempotent
