@@ -40,7 +40,11 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": "Anypoint Object Store v2",
-                "python-modules": ["airflow_provider_objectstore.operators.anypoint"],
+                "python-modules": [
+                    "airflow_provider_objectstore.operators.anypoint",
+                    "airflow_provider_objectstore.operators.purge",
+                    "airflow_provider_objectstore.operators.transfer",
+                ],
             },
             {
                 "integration-name": "Civo object stores",

@@ -15,6 +15,7 @@ from airflow_provider_objectstore.exceptions import ObjectStoreError
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
+    from airflow_provider_objectstore.hooks.bulk import Bulk
     from airflow_provider_objectstore.transport import AsyncClient, Client, Target
 
 T = TypeVar("T")
@@ -69,6 +70,12 @@ class ObjectStoreHook(BaseHook):
             return True, self._probe()
         except ObjectStoreError as error:
             return False, str(error)
+
+    def bulk(self, **settings: Any) -> Bulk:
+        """Return what carries many calls at once; settings are those of :class:`.bulk.Bulk`."""
+        from airflow_provider_objectstore.hooks.bulk import Bulk
+
+        return Bulk(self._resolve(), **settings)
 
     def _send(self, call: Call[T]) -> T:
         answer = self._client.send(call)

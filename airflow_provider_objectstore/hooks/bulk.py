@@ -1,22 +1,27 @@
-"""Many calls at once, bounded; what fails is reported and stops nothing else."""
+"""Many calls at once: streamed, bounded, stoppable; what fails is reported and stops nothing else."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from airflow_provider_objectstore.api.call import Call
+from airflow_provider_objectstore.api.call import Call, Flow
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 
 if TYPE_CHECKING:
-    from airflow_provider_objectstore.transport import Target
+    from airflow_provider_objectstore.transport import AsyncClient, Target
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 CONCURRENCY = 32
+LAST_WORD = 10.0
+"""Seconds for which requests that are under way may finish after a stop."""
 
 
 @dataclass
@@ -44,9 +49,136 @@ class BulkResult(Generic[T]):
             )
 
 
+class Bulk:
+    """
+    Carries streams of calls on an event loop of its own, while the caller's thread waits.
+
+    :param target: the resolved connection.
+    :param concurrency: at most this many calls at a time.
+    :param requests_per_second: pace instead of the connection's.
+    :param report: called about every ``interval`` seconds while a stream runs.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        concurrency: int = CONCURRENCY,
+        requests_per_second: float | None = None,
+        report: Callable[[], None] | None = None,
+        interval: float = 30,
+    ) -> None:
+        if requests_per_second is not None:
+            target = replace(target, requests_per_second=requests_per_second)
+        self._target = target
+        self._concurrency = concurrency
+        self._report = report
+        self._interval = interval
+        self._stop = threading.Event()
+        self.retries = 0
+        self.throttled = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Start nothing more, from any thread; what is under way finishes."""
+        self._stop.set()
+
+    def run(
+        self,
+        calls: Callable[[AsyncClient], AsyncIterator[tuple[K, Call[T] | Flow[T]]]],
+        succeeded: Callable[[K, T], None],
+        failed: Callable[[K, ObjectStoreError], None],
+    ) -> None:
+        """
+        Carry a stream of calls to its end, or until it is told to stop.
+
+        :param calls: gives the calls, or flows of calls, each with what identifies it; it is asked only as fast as they
+            are carried.
+        :param succeeded: takes each result, on the loop's thread.
+        :param failed: takes each error, likewise.
+        :raises ObjectStoreError: out of ``calls``, once what is under way has finished.
+        """
+        # A thread, because the caller may itself be on an event loop.
+        with ThreadPoolExecutor(1, thread_name_prefix="objectstore-bulk") as thread:
+            running = thread.submit(asyncio.run, self._carry(calls, succeeded, failed))
+            try:
+                self._wait(running)
+            except BaseException:
+                self.stop()
+                raise
+
+    def _wait(self, running: Future[None]) -> None:
+        while True:
+            try:
+                return running.result(self._interval)
+            except NotYet:
+                if running.done():
+                    raise
+                if self._report:
+                    self._report()
+
+    async def _carry(self, calls: Any, succeeded: Any, failed: Any) -> None:
+        from airflow_provider_objectstore.transport import AsyncClient
+
+        queue: asyncio.Queue[Any] = asyncio.Queue(self._concurrency)
+        end = object()
+        broken: list[ObjectStoreError] = []
+
+        async def fill() -> None:
+            try:
+                async for item in calls(client):
+                    if self.stopped:
+                        break
+                    await queue.put(item)
+            except ObjectStoreError as error:
+                broken.append(error)
+            await queue.put(end)
+
+        async def work() -> None:
+            while (item := await queue.get()) is not end:
+                if self.stopped:
+                    continue
+                about, call = item
+                try:
+                    result = await (client.send(call) if isinstance(call, Call) else client.run(call))
+                except ObjectStoreError as error:
+                    failed(about, error)
+                else:
+                    succeeded(about, result)
+            queue.put_nowait(end)  # for the next
+
+        async with AsyncClient(self._target, mask=_mask) as client:
+            try:
+                await self._until_done([fill(), *(work() for _ in range(self._concurrency))])
+            finally:
+                retries, throttled = client.figures
+                self.retries += retries
+                self.throttled += throttled
+        if broken:
+            raise broken[0]
+
+    async def _until_done(self, coroutines: list[Coroutine[Any, Any, None]]) -> None:
+        pending = {asyncio.create_task(coroutine) for coroutine in coroutines}
+        patience = LAST_WORD
+        try:
+            while pending and patience > 0:
+                done, pending = await asyncio.wait(pending, timeout=0.2)
+                for task in done:
+                    task.result()
+                patience -= 0.2 * self.stopped
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+
 def carry_all(target: Target, calls: Mapping[str, Call[T]], concurrency: int = CONCURRENCY) -> BulkResult[T]:
     """
-    Carry many calls on an event loop of their own and wait for all.
+    Carry many calls and wait for all.
 
     :param target: the resolved connection.
     :param calls: calls by key.
@@ -54,26 +186,12 @@ def carry_all(target: Target, calls: Mapping[str, Call[T]], concurrency: int = C
     """
     result: BulkResult[T] = BulkResult()
 
-    async def main() -> None:
-        from airflow_provider_objectstore.transport import AsyncClient
+    async def each(_: AsyncClient) -> AsyncIterator[tuple[str, Call[T]]]:
+        for item in calls.items():
+            yield item
 
-        waiting = iter(calls.items())
-        async with AsyncClient(target, mask=_mask) as client:
-
-            async def work() -> None:
-                for key, call in waiting:
-                    try:
-                        result.succeeded[key] = await client.send(call)
-                    except ObjectStoreError as error:
-                        result.failed[key] = error
-
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(min(concurrency, len(calls))):
-                    workers.create_task(work())
-
-    # A thread, because the caller may itself be on an event loop.
-    with ThreadPoolExecutor(1, thread_name_prefix="objectstore-bulk") as thread:
-        thread.submit(asyncio.run, main()).result()
+    bulk = Bulk(target, concurrency=min(concurrency, len(calls) or 1))
+    bulk.run(each, result.succeeded.__setitem__, result.failed.__setitem__)
     return result
 
 

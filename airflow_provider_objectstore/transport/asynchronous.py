@@ -118,6 +118,11 @@ class AsyncClient:
     ) -> None:
         await self._state.close()
 
+    @property
+    def figures(self) -> tuple[int, int]:
+        """How often a call of this connection was tried again on this loop, and how often it was told to slow down."""
+        return self._state.retries, self._state.pacer.refusals
+
     async def send(self, call: Call[T]) -> T:
         """
         Carry one call and return its result.

@@ -59,6 +59,7 @@ class State:
         """Operations whose alternative method is the one that this service knows."""
         self.token: str | None = target.bearer
         self.token_good_until = float("inf")
+        self.retries = 0
         self.fetches = 0
         self.fetch_error: ObjectStoreError | None = None
 
@@ -105,6 +106,7 @@ def _with_retries(call: Call[T], state: State) -> Generator[Any, Any, T]:
             progress.set_exception(sys.exc_info())  # type: ignore[arg-type]
         while isinstance(do := progress.retry_object.iter(progress), DoSleep):
             progress.prepare_for_next_attempt()
+            state.retries += 1
             yield Pause(do)
 
 

@@ -1,0 +1,311 @@
+"""Emptying partitions of Object Store v2, at scale."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_objectstore.api.call import boolean, segment
+from airflow_provider_objectstore.bases import AnypointOperator, one_of
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, ObjectStoreError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_objectstore.hooks.bulk import Bulk
+    from airflow_provider_objectstore.transport import AsyncClient
+
+DEFAULT_PARTITIONS = ("DEFAULT_PARTITION", "_defaultPartition")
+APP_STORES = ("APP_*__defaultPersistentObjectStore", "*-Object-Store")
+"""What running Mule applications call their stores, as far as it was seen: an assumption."""
+SAMPLES = 5
+
+
+@dataclass
+class Purged:
+    """
+    What was done; ``partitions`` and ``keys`` count what is gone, or would be with ``dry_run``.
+
+    :param missing: what was gone already.
+    :param found: in the round that is under way.
+    :param failed: likewise.
+    """
+
+    partitions: int = 0
+    keys: int = 0
+    missing: int = 0
+    found: int = 0
+    failed: int = 0
+    rounds: int = 0
+    samples: list[str] = field(default_factory=list)
+
+
+class AnypointPurgePartitionsOperator(AnypointOperator):
+    """
+    Empties partitions: whole, by one request each, or their keys that begin with something.
+
+    It deletes while it lists, holds no listing, and lists again until there is nothing left. Safe to stop and run again
+    at any point. A kill, ``execution_timeout`` or SIGTERM lets the requests under way finish and logs the counts.
+
+    XCom: ``{"partitions", "keys", "rounds", "seconds", "retries", "throttled"}``: what is gone, how often requests were
+    repeated, and how often the service told it to slow down.
+
+    :param store_id: the store.
+    :param partitions: names of partitions; mappable.
+    :param include: instead of names: patterns as in a shell, such as ``tmp-*``, of which one has to fit.
+    :param exclude: patterns of which none must fit.
+    :param key_prefix: delete only keys that begin with this; without it whole partitions.
+    :param dry_run: only log what would be deleted.
+    :param force: also the default partition, and stores named like a running application's.
+    :param max_concurrency: requests at a time.
+    :param requests_per_second: pace instead of the connection's.
+    :param max_failures: failed deletions after which it stops. With fewer it goes on, and fails at its end if the last
+        round had failures.
+    :param max_rounds: listings after which it ends if something keeps writing.
+    :param if_nothing: what becomes of the task if nothing fits: ``succeed``, ``skip`` or ``fail``.
+    """
+
+    template_fields: Sequence[str] = (
+        *AnypointOperator.template_fields,
+        "store_id",
+        "partitions",
+        "include",
+        "exclude",
+        "key_prefix",
+        "plan_only",
+        "force",
+    )
+
+    def __init__(
+        self,
+        *,
+        store_id: str,
+        partitions: str | Sequence[str] | None = None,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
+        key_prefix: str | None = None,
+        dry_run: bool | str = False,
+        force: bool | str = False,
+        max_concurrency: int = 32,
+        requests_per_second: float | None = None,
+        max_failures: int = 100,
+        max_rounds: int = 10,
+        if_nothing: str = "succeed",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.store_id = store_id
+        self.partitions = partitions
+        self.include = include
+        self.exclude = exclude
+        self.key_prefix = key_prefix
+        self.plan_only = dry_run  # dry_run is a method of every operator
+        self.force = force
+        self.max_concurrency = max_concurrency
+        self.requests_per_second = requests_per_second
+        self.max_failures = max_failures
+        self.max_rounds = max_rounds
+        self.if_nothing = if_nothing
+        self._bulk: Bulk | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Delete, round after round."""
+        from airflow.providers.common.compat.sdk import AirflowSkipException
+
+        self._check()
+        purged, started = Purged(), time.monotonic()
+        bulk = self._bulk = self.hook.bulk(
+            concurrency=self.max_concurrency,
+            requests_per_second=self.requests_per_second,
+            report=lambda: self._tell(purged, time.monotonic() - started),
+        )
+        try:
+            while self._another_round(bulk, purged):
+                pass
+        finally:
+            seconds = time.monotonic() - started
+            self._tell(purged, seconds)
+            self._count(purged)
+        if not (purged.partitions or purged.keys):
+            nothing = f"nothing to delete in store {self.store_id} fits {self._what()}"
+            if self.if_nothing == "fail":
+                raise ObjectStoreError(nothing)
+            if self.if_nothing == "skip":
+                raise AirflowSkipException(nothing)
+        return {
+            "partitions": purged.partitions,
+            "keys": purged.keys,
+            "rounds": purged.rounds,
+            "seconds": round(seconds, 3),
+            "retries": bulk.retries,
+            "throttled": bulk.throttled,
+        }
+
+    def on_kill(self) -> None:
+        """Start no further request; what is under way finishes."""
+        if self._bulk:
+            self._bulk.stop()
+
+    def _another_round(self, bulk: Bulk, purged: Purged) -> bool:
+        """Go through everything once; tell whether there may be more."""
+        purged.found = purged.failed = 0
+        purged.rounds += 1
+
+        def gone(place: tuple[str, str | None], _: Any) -> None:
+            if place[1] is None:
+                purged.partitions += 1
+            else:
+                purged.keys += 1
+
+        def failed(place: tuple[str, str | None], error: ObjectStoreError) -> None:
+            if isinstance(error, NotFoundError):
+                purged.missing += 1
+                return
+            purged.failed += 1
+            purged.samples = [*purged.samples, str(error)][:SAMPLES]
+            if purged.failed > self.max_failures:
+                bulk.stop()
+
+        bulk.run(lambda client: self._deletions(client, purged), gone, failed)
+        if purged.failed > self.max_failures:
+            raise ObjectStoreError(
+                f"stopped after {purged.failed} failed deletions in store {self.store_id}, more than max_failures="
+                f"{self.max_failures}: {'; '.join(purged.samples)}"
+            )
+        if bulk.stopped:
+            raise ObjectStoreError(f"told to stop while purging store {self.store_id}: run this task again to go on")
+        if boolean(self.plan_only) or not purged.found:
+            return False
+        last = self._named is not None and self.key_prefix is None
+        if purged.failed and (last or purged.failed == purged.found or purged.rounds >= self.max_rounds):
+            raise ObjectStoreError(
+                f"{purged.failed} deletions in store {self.store_id} failed: {'; '.join(purged.samples)}"
+            )
+        if not last and purged.rounds >= self.max_rounds:
+            raise ObjectStoreError(
+                f"after {purged.rounds} rounds there is still something in store {self.store_id} that fits "
+                f"{self._what()}: an application may be writing there. Stop it, or run this task again"
+            )
+        return not last
+
+    async def _deletions(
+        self, client: AsyncClient, purged: Purged
+    ) -> AsyncIterator[tuple[tuple[str, str | None], Any]]:
+        from airflow_provider_objectstore.api import anypoint as api
+
+        dry = boolean(self.plan_only)
+        async for partition in self._partitions(client):
+            if self.key_prefix is None:
+                purged.found += 1
+                if dry:
+                    purged.partitions += 1
+                    self.log.info("Would delete partition %s", partition)
+                else:
+                    yield (partition, None), api.delete_partition(self.store_id, partition)
+                continue
+            try:
+                async for page in client.pages(api.list_keys(self.store_id, partition, self.key_prefix)):
+                    for key in page.items:
+                        purged.found += 1
+                        if dry:
+                            purged.keys += 1
+                            self.log.info("Would delete key %s of partition %s", key, partition)
+                        else:
+                            yield (partition, key), api.delete_key(self.store_id, partition, key)
+            except NotFoundError:
+                self.log.info("Partition %s is not there", partition)
+
+    async def _partitions(self, client: AsyncClient) -> AsyncIterator[str]:
+        from airflow_provider_objectstore.api import anypoint as api
+
+        if self._named is not None:
+            for partition in self._named:
+                yield partition
+            return
+        async for page in client.pages(api.list_partitions(self.store_id)):
+            for partition in page.items:
+                if not _fits(partition, self.include) or _fits(partition, self.exclude):
+                    continue
+                if partition in DEFAULT_PARTITIONS and not boolean(self.force):
+                    self.log.warning("Partition %s is left out: it is deleted only with force=True", partition)
+                    continue
+                yield partition
+
+    @property
+    def _named(self) -> list[str] | None:
+        return None if self.partitions is None else _several(self.partitions)
+
+    def _check(self) -> None:
+        one_of("if_nothing", self.if_nothing, "succeed", "skip", "fail")
+        segment("store id", self.store_id)
+        for name, value in (("dry_run", self.plan_only), ("force", self.force)):
+            try:
+                boolean(value)
+            except ValueError as error:
+                raise InvalidArgumentError(f"{name} must be True or False: {error}") from None
+        if (self.partitions is None) == (self.include is None):
+            raise InvalidArgumentError("give partitions or include, and not both; include='*' is all of them")
+        if self.partitions is not None and _several(self.exclude):
+            raise InvalidArgumentError("exclude goes with include: leave it out where partitions are named")
+        if self.key_prefix == "":
+            raise InvalidArgumentError("key_prefix must not be empty; without it whole partitions are deleted")
+        for name in self._named or _several(self.include or ()):
+            if not isinstance(name, str):
+                raise InvalidArgumentError(f"partitions and patterns are text, not {name!r}")
+        for partition in self._named or ():
+            segment("partition", partition)
+        for name in ("max_concurrency", "max_rounds"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise InvalidArgumentError(f"{name} must be a whole number from 1 on, not {getattr(self, name)!r}")
+        if boolean(self.force):
+            return
+        kept = [it for it in self._named or () if it in DEFAULT_PARTITIONS]
+        if kept:
+            raise InvalidArgumentError(f"partition {kept[0]} of store {self.store_id} is deleted only with force=True")
+        if _fits(self.store_id, APP_STORES):
+            raise InvalidArgumentError(
+                f"store {self.store_id} is named like that of a running application, whose state this would delete: "
+                "that needs force=True"
+            )
+
+    def _what(self) -> str:
+        where = ", ".join(self._named or _several(self.include or ()))
+        return where if self.key_prefix is None else f"{where} (keys that begin with {self.key_prefix})"
+
+    def _tell(self, purged: Purged, seconds: float) -> None:
+        gone = purged.partitions + purged.keys
+        left = ""
+        if self._named is not None and self.key_prefix is None and gone and purged.rounds == 1:
+            remaining = len(self._named) - gone - purged.missing - purged.failed
+            left = f", {remaining:,} to go in about {remaining * seconds / gone:,.0f} s"
+        self.log.info(
+            "Round %d: %s%d partitions and %d keys deleted in %.0f s (%.1f a second), %d failed%s",
+            purged.rounds,
+            "would be: " if boolean(self.plan_only) else "",
+            purged.partitions,
+            purged.keys,
+            seconds,
+            gone / max(seconds, 0.001),
+            purged.failed,
+            left,
+        )
+
+    def _count(self, purged: Purged) -> None:
+        from airflow.providers.common.compat.sdk import Stats
+
+        if not boolean(self.plan_only):
+            Stats.incr("objectstore.purged.partitions", purged.partitions)
+            Stats.incr("objectstore.purged.keys", purged.keys)
+            Stats.incr("objectstore.purge.failures", purged.failed)
+
+
+def _several(names: Any) -> list[str]:
+    """Return one or several names as a list; they may be the lazy output of a mapped task."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _fits(name: str, patterns: Any) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in _several(patterns or ()))
