@@ -24,7 +24,8 @@ else
 VENV := .venv-airflow-$(AIRFLOW)
 EXTRA := test
 CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
-TESTS := -m "not rgw" --ignore=tests/wheel
+# What does not touch Airflow is tested once, on the newest.
+TESTS := -m "not rgw" $(addprefix --ignore=tests/,wheel api emulator fs/test_abstract.py $(addprefix rotation/test_,kill.py at_once.py rotation.py))
 endif
 
 BIN := $(VENV)/bin
@@ -82,6 +83,14 @@ test-airflow-3.1: ## the tests on Airflow 3.1, without Ceph and the wheel
 .PHONY: wheel-check
 wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make test)
 	@exec $(BIN)/python -m pytest tests/wheel $(ARGS)
+
+.PHONY: kill
+kill: $(STAMP) $(if $(filter skip,$(RGW)),,rgw) ## rotations killed at each single request, on moto and Ceph
+	@KILL=all exec $(BIN)/python -m pytest tests/rotation/test_kill.py -rP $(ARGS)
+
+.PHONY: bench
+bench: $(STAMP) ## what bulk work costs, beside other ways to do it; ARGS="--part deletes" for one table
+	@exec $(BIN)/python -m benchmarks.bulk $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy, import-linter

@@ -132,8 +132,9 @@ class CivoRotateCredentialOperator(CivoOperator):
         require_boto3()
         grace: Any = self.grace_period or 0
         seconds = grace.total_seconds() if isinstance(grace, timedelta) else grace
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e9:
-            raise InvalidArgumentError(f"grace_period must be seconds or a timedelta, not {self.grace_period!r}")
+        for name, number in (("grace_period", seconds), ("settle_timeout", self.settle_timeout)):
+            if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < 1e9:
+                raise InvalidArgumentError(f"{name} must be a number of seconds, not {getattr(self, name)!r}")
         return timedelta(seconds=seconds)
 
     def _rotation(self, context: Context) -> Rotation:

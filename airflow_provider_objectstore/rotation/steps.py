@@ -21,6 +21,8 @@ from airflow_provider_objectstore.exceptions import (
     NotFoundError,
     ObjectStoreError,
     OwnerChangeUnsupportedError,
+    ServerError,
+    TransportError,
 )
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -99,20 +101,25 @@ class Rotation:
         """
         if not standing.stores:
             raise ObjectStoreError(f"{self.target} owns no object store: there is nothing to rotate")
-        if self.strategy == "in_place" or self._changed_in_place(standing):
-            new = self._change_in_place(standing)
-        else:
-            try:
-                new = self._replace(standing)
-            except OwnerChangeUnsupportedError as error:
-                if self.strategy == "replace":
-                    raise
-                log.warning("%s. Its keys are changed in place instead", error)
-                new = self._change_in_place(self.look())
-        new = self._publish(new, standing.stores)
+        try:
+            new = self._publish(self._change(standing), standing)
+        except ObjectStoreError:
+            self.look()  # a newer rotation may be why: it says so
+            raise
         for bucket in self._ended:
             bucket.wait_until_refused()
         return new
+
+    def _change(self, standing: Standing) -> Credential:
+        if self.strategy == "in_place" or self._changed_in_place(standing):
+            return self._change_in_place(standing)
+        try:
+            return self._replace(standing)
+        except OwnerChangeUnsupportedError as error:
+            if self.strategy == "replace":
+                raise
+            log.warning("%s. Its keys are changed in place instead", error)
+            return self._change_in_place(self.look())
 
     def finish(self) -> dict[str, Any]:
         """
@@ -184,18 +191,27 @@ class Rotation:
         log.info("Object store %s now belongs to credential %s", store.name, owner.name)
 
     def _undo_replace(self, error: BaseException, before: Mapping[str, Credential]) -> None:
-        """Give the stores back and delete the new credential, unless that has been published already."""
+        """Give back what this try has switched; unless the new credential is published, give back all and delete it."""
         try:
             standing = read(self.hook, self.target, self.tag)
             new = standing.made_by(self.tag)
-            if new is None or self._published(new, standing.stores):
+            if new is None:
                 return
+            begun = any(it.id == new.id for it in before.values())
+            published = self._published(new, standing, unsure=begun)
+            if published and not begun:  # by another worker on the same run
+                return
+            given_back = []
             for store in standing.stores_of(new):
                 old = before.get(store.id)
                 if old is None or old.id == new.id:  # an earlier try had switched it
+                    if published:
+                        continue
                     old = next(it for it in reversed(standing.members) if it.id != new.id and not it.suspended)
                 self._hand_over(store, old)
-            self.hook.delete_credential(new.id)
+                given_back.append(store)
+            if not published:
+                self.hook.delete_credential(new.id)
         except (ObjectStoreError, StopIteration) as problem:
             log.error(
                 "The rotation failed (%s) and could not be undone (%s). All credentials are kept; run this task again "
@@ -205,7 +221,7 @@ class Rotation:
             )
         else:
             self._switched = None
-            log.warning("The rotation was undone: %s belongs to its earlier owner", names(standing.stores))
+            log.warning("What was not published yet was undone. Given back to the earlier owner: %s", names(given_back))
 
     # Changing in place
 
@@ -226,11 +242,18 @@ class Rotation:
             return new
         buckets = [self._bucket(owner, store) for store in standing.stores]
         samples = {store.id: bucket.sample() for store, bucket in zip(standing.stores, buckets, strict=True)}
+        secret = _new_secret()
         try:
-            new = self._set_keys(owner, access_key, _new_secret())
+            new = self._set_keys(owner, access_key, secret)
+            # A third secret is that of another worker on the same run, which was faster.
+            if new.access_key_id != access_key or new.secret_access_key == owner.secret_access_key:
+                raise ObjectStoreError(
+                    f"the service accepted new keys for credential {owner.name} ({owner.access_key_id}), but has "
+                    f"{new.access_key_id} with {'its old' if new.access_key_id == access_key else 'a'} secret for it"
+                )
             self._prove(new, standing.stores, samples)
         except BaseException:
-            self._undo_in_place(owner)
+            self._undo_in_place(owner, access_key, secret)
             raise
         self._ended = buckets
         return new
@@ -239,16 +262,22 @@ class Rotation:
         self._switched = self._switched or time.monotonic()
         self.hook.update_credential(credential.id, access_key_id=access_key, secret_access_key=secret)
         found = self.hook.wait_for_keys(self.hook.get_credential(credential.id))
-        if (found.access_key_id, found.secret_access_key) != (access_key, secret):
-            raise ObjectStoreError(
-                f"the service accepted new keys for credential {credential.name}, but has {found.access_key_id} for it"
-            )
         log.info("Credential %s now has access key %s", found.name, found.access_key_id)
         return found
 
-    def _undo_in_place(self, old: Credential) -> None:
+    def _undo_in_place(self, old: Credential, access_key: str, secret: str) -> None:
+        """Set the old keys, unless another rotation has set its own meanwhile."""
         try:
-            self._set_keys(old, old.access_key_id, old.secret_access_key)
+            found = self.hook.wait_for_keys(self.hook.get_credential(old.id))
+            if found.access_key_id not in (old.access_key_id, access_key) or found.secret_access_key not in (
+                old.secret_access_key,
+                secret,
+            ):
+                log.warning("Another rotation has changed credential %s's keys: they are left as they are", old.name)
+                return
+            found = self._set_keys(old, old.access_key_id, old.secret_access_key)
+            if _keys(found) != _keys(old):
+                raise ObjectStoreError(f"the service has {found.access_key_id} for it")
         except ObjectStoreError as problem:
             log.error(
                 "The change of credential %s's keys could not be undone (%s). Run this task again to finish",
@@ -265,58 +294,70 @@ class Rotation:
         for store in stores:
             self._bucket(new, store).wait_until_usable(samples.get(store.id))
 
-    def _publish(self, new: Credential, stores: Sequence[ObjectStore]) -> Credential:
+    def _publish(self, new: Credential, standing: Standing) -> Credential:
         """Publish the owner; if another rotation has changed it meanwhile, the one that it is now."""
         for _ in range(ROUNDS):
             for publisher in self.publishers:
-                self._publish_to(publisher, new, stores)
+                self._publish_to(publisher, new, standing)
             if self._switched is not None and self.gap is None:
                 self.gap = time.monotonic() - self._switched
             standing = read(self.hook, self.target, self.tag)
             owner = standing.owners[-1] if standing.owners else new
-            if (owner.id, owner.access_key_id) == (new.id, new.access_key_id):
+            if _keys(owner) == _keys(new):
                 self.look()
                 return new
-            new, stores = self.hook.wait_for_keys(owner), standing.stores
-        raise ObjectStoreError(f"the owner of {names(stores)} changes again and again: another rotation is at work")
+            new = self.hook.wait_for_keys(owner)
+        raise ObjectStoreError(
+            f"the owner of {names(standing.stores)} changes again and again: another rotation is at work"
+        )
 
-    def _publish_to(self, publisher: Publisher, new: Credential, stores: Sequence[ObjectStore]) -> None:
-        options = self._options(new, stores)
+    def _publish_to(self, publisher: Publisher, new: Credential, standing: Standing) -> None:
+        options = self._options(new, standing.stores)
         try:
             publisher.publish(options)
             publisher.verify(options)
         except Exception as error:
+            old = ", ".join(it.name for it in standing.members if it.id != new.id) or "its old keys"
             raise ObjectStoreError(
-                f"credential {new.name} could not be published to {publisher} ({error}). Object store "
-                f"{names(stores)} belongs to it already, and consumers of the old one are refused. Both "
-                "credentials are kept: run this task again to finish"
+                f"credential {new.name} could not be published to {publisher} "
+                f"({str(error).replace(new.secret_access_key, '***')}). It is the owner of {names(standing.stores)} "
+                f"already, and consumers of {old} are refused. Nothing is retired: run this task again to finish"
             ) from error
         log.info("Published credential %s to %s", new.name, publisher)
 
-    def _published(self, new: Credential, stores: Sequence[ObjectStore]) -> bool:
-        for publisher in self.publishers if new.filled and stores else ():
-            try:
-                publisher.verify(self._options(new, stores))
-            except Exception:
-                continue
-            return True
-        return False
+    def _published(self, new: Credential, standing: Standing, *, unsure: bool) -> bool:
+        """
+        Whether consumers may have it: alone, or with the bucket that was its only one then.
+
+        :param unsure: the answer where no publisher has it and one cannot be asked.
+        """
+        owned = standing.stores_of(new)
+        answer = False
+        for publisher in self.publishers if new.filled and owned else ():
+            for bucket in (None, *(store.name for store in owned)):
+                try:
+                    publisher.verify(replace(self.hook.s3_options_of(new, owned[0]), bucket=bucket))
+                except (TransportError, ServerError):
+                    answer = unsure
+                    break
+                except Exception:
+                    continue
+                return True
+        return answer
 
     def _retire(self, credential: Credential, standing: Standing) -> None:
-        if self.retire != "keep":
-            if not credential.suspended:
+        try:
+            if self.retire != "keep" and not credential.suspended:
                 self.hook.update_credential(credential.id, suspended=True)
-                suspended = self.hook.get_credential(credential.id).suspended
-                if not suspended and self.retire == "suspend":
+                if self.retire == "suspend" and not self.hook.get_credential(credential.id).suspended:
                     raise ObjectStoreError(
                         f"the service accepted suspending credential {credential.name} and did not do it; with "
                         "retire='delete' it is deleted"
                     )
             if self.retire == "delete":
-                try:
-                    self.hook.delete_credential(credential.id)
-                except NotFoundError:
-                    log.info("Credential %s was deleted meanwhile", credential.name)
+                self.hook.delete_credential(credential.id)
+        except NotFoundError:
+            log.info("Credential %s was deleted meanwhile", credential.name)
         if credential.filled:
             for store in standing.stores:
                 self._bucket(credential, store).wait_until_refused()
@@ -330,6 +371,10 @@ class Rotation:
         """Return what is published: with the bucket where there is just one."""
         options = self.hook.s3_options_of(credential, stores[0])
         return options if len(stores) == 1 else replace(options, bucket=None)
+
+
+def _keys(credential: Credential) -> tuple[str, str, str]:
+    return credential.id, credential.access_key_id, credential.secret_access_key
 
 
 def _new_secret() -> str:
