@@ -17,6 +17,7 @@ from typing import Any
 from airflow_provider_objectstore.api.civo_model import Credential, ObjectStore
 from airflow_provider_objectstore.api.rotation_names import Tag, access_key_for, name_for, tag_of
 from airflow_provider_objectstore.exceptions import (
+    ApiError,
     ConflictError,
     NotFoundError,
     ObjectStoreError,
@@ -348,12 +349,7 @@ class Rotation:
     def _retire(self, credential: Credential, standing: Standing) -> None:
         try:
             if self.retire != "keep" and not credential.suspended:
-                self.hook.update_credential(credential.id, suspended=True)
-                if self.retire == "suspend" and not self.hook.get_credential(credential.id).suspended:
-                    raise ObjectStoreError(
-                        f"the service accepted suspending credential {credential.name} and did not do it; with "
-                        "retire='delete' it is deleted"
-                    )
+                self._suspend(credential)
             if self.retire == "delete":
                 self.hook.delete_credential(credential.id)
         except NotFoundError:
@@ -363,6 +359,20 @@ class Rotation:
                 self._bucket(credential, store).wait_until_refused()
         done = {"delete": "deleted", "suspend": "suspended", "keep": "kept"}[self.retire]
         log.info("The replaced credential %s is %s, and refused", credential.name, done)
+
+    def _suspend(self, credential: Credential) -> None:
+        """Suspend a credential, which is only the step before its deletion where it is deleted."""
+        try:
+            self.hook.update_credential(credential.id, suspended=True)
+        except ApiError as error:
+            if self.retire == "suspend" or error.status not in (400, 405, 422):
+                raise
+            log.warning("Credential %s is not suspended before it is deleted (%s)", credential.name, error)
+        if self.retire == "suspend" and not self.hook.get_credential(credential.id).suspended:
+            raise ObjectStoreError(
+                f"the service accepted suspending credential {credential.name} and did not do it; with "
+                "retire='delete' it is deleted"
+            )
 
     def _bucket(self, credential: Credential, store: ObjectStore) -> Bucket:
         return Bucket(self.hook.s3_options_of(credential, store), self.patience)

@@ -188,6 +188,19 @@ def test_the_old_one_must_work(before: Before, hook: CivoObjectStoreHook, emulat
     assert changes(emulator) == made
 
 
+@pytest.mark.parametrize("retire", ["delete", "suspend"])
+def test_a_service_that_does_not_suspend(
+    retire: str, before: Before, hook: CivoObjectStoreHook, emulator: Emulator
+) -> None:
+    emulator.faults([{"operation": "civo.update_credential", "kind": "status", "status": 400}])
+    if retire == "delete":
+        rotate(retire=retire)
+        assert wrong_with(hook, before, "replace", 1) == []
+        return
+    with pytest.raises(ObjectStoreError, match="400"):
+        rotate(retire=retire)
+
+
 @pytest.mark.parametrize("retire", ["delete", "suspend", "keep"])
 def test_retirement(retire: str, before: Before, hook: CivoObjectStoreHook) -> None:
     (old,) = hook.list_credentials()
