@@ -1,0 +1,315 @@
+"""
+What waiting costs: a thousand waits in a triggerer, beside the http provider's, and the workers that each mode holds.
+
+``python benchmarks/waiting.py [--part a|b|c] [--dags 20] [--waits 50] [--seconds 40]`` prints Markdown tables and
+asserts nothing (Linux, Airflow 3.3; about nine minutes). The emulator and everything measured run in processes of
+their own on 127.0.0.1. Figures compare within one run, not across machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.emulator import prepare, send, serving
+from benchmarks.loops import STORES, WAIT
+from benchmarks.samples import Samples
+from dev.server import Airflow
+
+HERE = Path(__file__).parent
+RATE, POKE = 200, 10
+"""Part a: the connection's requests a second, and seconds between two looks of one wait."""
+LOOP_RATE, LOOP_POKE = 1000, 5
+"""The same for part b, where the rate is no limit: both kinds shall ask equally often."""
+TASKS, WAITED, SLOTS = 20, 10.0, 8
+"""Part c: tasks in each mode, seconds that each waits, parallel workers."""
+
+
+def until(condition: Callable[[], Any], seconds: float = 300) -> float:
+    """Wait until the condition holds; return when it did."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"Given up after {seconds:.0f} s")
+        time.sleep(0.3)
+    return time.time()
+
+
+class Service:
+    """The emulator with its samples, and the connections that lead there."""
+
+    def __init__(self, url: str, samples: Samples) -> None:
+        self.url = url
+        self.samples = samples
+        self._token = prepare(url)
+
+    def put(self, keys: Iterable[str]) -> None:
+        """Store keys."""
+        for key in keys:
+            path = f"{STORES}/bench/partitions/p/keys/{key}?confirmable=false"
+            send("PUT", self.url + path, {"stringValue": "x"}, self._token)
+
+    def connections(self, requests_per_second: int) -> dict[str, Any]:
+        extra = {"organization_id": "emulator-org", "environment_id": "emulator-env"}
+        ours = {"conn_type": "anypoint", "host": self.url, "login": "emulator-client", "password": "emulator-secret"}
+        bearer = {"Authorization": f"Bearer {self._token}"}
+        return {
+            "anypoint_default": {**ours, "extra": {**extra, "requests_per_second": requests_per_second}},
+            "http_default": {"conn_type": "http", "host": self.url, "extra": bearer},
+        }
+
+
+class Triggerer(Airflow):
+    """An Airflow with the benchmark's DAGs and room for all waits."""
+
+    def __init__(self, folder: Path, service: Service, options: argparse.Namespace) -> None:
+        super().__init__(folder, HERE / "waiting_dags", service.connections(RATE))
+        self._probe = folder / "probe.jsonl"
+        self.environment |= {
+            "PYTHONPATH": str(HERE.parent),
+            "BENCHMARK_DAGS": str(options.dags),
+            "BENCHMARK_WAITS": str(options.waits),
+            "BENCHMARK_POKE": str(POKE),
+            "BENCHMARK_TASKS": str(TASKS),
+            "BENCHMARK_PROBE": str(self._probe),
+            "AIRFLOW__TRIGGERER__CAPACITY": "2000",
+            "AIRFLOW__CORE__PARALLELISM": str(SLOTS),
+        }
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        self.check()
+        return super().call(method, path, **arguments)
+
+    def start(self, *dag_ids: str) -> None:
+        """Run each DAG once."""
+        listed = {"limit": 1000}
+        until(lambda: set(dag_ids) <= {dag["dag_id"] for dag in self.call("GET", "/dags", params=listed)["dags"]})
+        for dag_id in dag_ids:
+            self.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+            self.call("POST", f"/dags/{dag_id}/dagRuns", json={"dag_run_id": "run", "logical_date": None})
+
+    def count(self, state: str, dag_id: str = "~") -> int:
+        """How many tasks are in a state."""
+        where = f"/dags/{dag_id}/dagRuns/~/taskInstances"
+        total: int = self.call("GET", where, params={"state": state, "limit": 1})["total_entries"]
+        return total
+
+    def done(self, dag_id: str) -> bool:
+        """Whether a DAG's only run has ended."""
+        run = self.call("GET", f"/dags/{dag_id}/dagRuns/run")
+        return run["state"] in ("success", "failed")
+
+    def moments(self) -> list[dict[str, float]]:
+        """What the probe in the triggerer has noted."""
+        return [json.loads(line) for line in self._probe.read_text().splitlines()] if self._probe.exists() else []
+
+    def worker_logs(self) -> int:
+        """How many tasks left a log that a worker wrote."""
+        logs = (self.home / "logs").rglob("attempt=*.log")
+        return sum(".trigger." not in log.name for log in logs)  # a triggerer's log is named after the worker's
+
+
+def many_waits(service: Service, options: argparse.Namespace, folder: Path) -> None:
+    """Part a."""
+    dags = [f"{WAIT}_{number}" for number in range(options.dags)]
+    count = options.dags * options.waits
+    with Triggerer(folder, service, options) as airflow:
+        airflow.start("probe")
+        until(airflow.moments)
+        empty = time.time() + 5  # it has just imported things
+        time.sleep(25)
+        begun = time.time()
+        airflow.start(*dags)
+        created = until(lambda: airflow.moments()[-1]["waits"] >= count)
+        started = until(lambda: airflow.moments()[-1]["looking"] >= count)
+        steady = started + POKE
+        time.sleep(POKE + options.seconds)
+        put = time.time()
+        service.put(f"{dag}.t{number}" for dag in dags for number in range(options.waits))
+        stored = time.time()
+        ended = until(lambda: airflow.count("success") >= count)
+        time.sleep(1.5)  # the last samples
+        moments = airflow.moments()
+        logs, failed = airflow.worker_logs(), airflow.count("failed")
+
+    def noted(start: float, end: float, what: str) -> list[float]:
+        return [moment[what] for moment in moments if start <= moment["at"] - 1 and moment["at"] <= end]
+
+    def stalls(start: float, end: float) -> str:
+        found = noted(start, end, "stall")
+        return f"{max(found) * 1000:.0f} ms (median of the seconds: {median(found) * 1000:.0f} ms)"
+
+    whole, waiting = service.samples.between(begun, ended + 1), service.samples.between(steady, put)
+    before, after = noted(empty, begun, "memory"), noted(steady, put, "memory")
+    extra = max(noted(steady, put, "stall")) - max(noted(empty, begun, "stall"))
+    used = noted(steady, put, "cpu")
+    table(
+        f"{count:,} waits in a triggerer ({options.dags} DAGs of {options.waits}), a look every {POKE} s, "
+        f"requests_per_second={RATE}",
+        ("", "figure"),
+        ("all triggers were there after", f"{created - begun:.0f} s"),
+        ("all waits had their connection and looked after", f"{started - begun:.0f} s"),
+        (f"looks (HEAD) from the start to the end, {whole.seconds:.0f} s", f"{whole.looks:,}"),
+        (f"looks while all waited, {waiting.seconds:.0f} s", f"{waiting.looks:,} = {waiting.rate:.0f} a second"),
+        ("most looks in a second while all waited", f"{waiting.peak_rate:.0f}"),
+        ("most looks in a second, starting and ending included", f"{whole.peak_rate:.0f}"),
+        ("token requests", whole.tokens),
+        ("most connections to the service", whole.connections),
+        ("longest stall of the loop, empty triggerer", stalls(empty, begun)),
+        ("longest stall while the waits were created", stalls(begun, created + 1)),
+        ("longest stall while all waited", stalls(steady, put)),
+        ("that minus the empty triggerer's", f"{extra * 1000:.0f} ms"),
+        ("longest stall while all ended", stalls(put, ended)),
+        ("processor time of the triggerer's loop while all waited", f"{(used[-1] - used[0]) / waiting.seconds:.0%}"),
+        ("memory per wait, what Airflow keeps of it included", memory_each(before, after, count)),
+        ("put of all keys", f"{stored - put:.1f} s"),
+        ("from the last put to the last task's success", f"{ended - stored:.1f} s"),
+        ("tasks that failed", failed),
+        ("worker-seconds; logs that a worker wrote", f"{whole.worker_seconds:.1f}; {logs}"),
+    )
+
+
+def memory_each(before: list[float], after: list[float], count: int) -> str:
+    """Memory per wait, as text."""
+    return f"{(max(after) - max(before)) / count / 1024:.1f} KiB ({max(before) / 2**20:.0f} MiB without)"
+
+
+def beside_http(service: Service, options: argparse.Namespace, folder: Path) -> None:
+    """Part b."""
+    count = options.dags * options.waits
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(folder),
+        "PYTHONPATH": str(HERE.parent),
+        **{f"AIRFLOW_CONN_{k.upper()}": json.dumps(v) for k, v in service.connections(LOOP_RATE).items()},
+    }
+    columns = []
+    for kind in ("ours", "http"):
+        begun = time.time()
+        arguments = [kind, str(count), str(options.seconds), str(LOOP_POKE)]
+        loop = subprocess.run(
+            [sys.executable, str(HERE / "loops.py"), *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+        moments = json.loads(loop.stdout.splitlines()[-1])
+        span = service.samples.between(begun, time.time())
+        idle = [moment for moment in moments if not moment["waits"]]
+        busy = moments[len(idle) :]
+        later = [moment["stall"] * 1000 for moment in busy[LOOP_POKE + 1 :]]
+        before, after = ([moment["memory"] for moment in part] for part in (idle, busy))
+        cpu = busy[-1]["cpu"] - idle[-1]["cpu"]
+        columns.append(
+            (
+                f"{span.looks:,}",
+                f"{span.peak_rate:.0f}",
+                str(span.tokens) if kind == "ours" else "none: it needs a token that is ready",
+                str(span.connections),
+                f"{max(moment['stall'] for moment in busy[: LOOP_POKE + 1]) * 1000:.0f} ms",
+                f"{max(later):.0f} ms (median of the seconds: {median(later):.0f} ms)",
+                f"{cpu:.1f} s",
+                f"{cpu / span.looks * 1000:.2f} ms",
+                memory_each(before, after, count),
+            )
+        )
+    names = (
+        "looks (HEAD)",
+        "most looks in a second",
+        "token requests",
+        "most connections at a time",
+        "longest stall at the start",
+        "longest stall afterwards",
+        "processor time",
+        "processor time per look",
+        "memory per wait, at most",
+    )
+    http = f"http provider {importlib.metadata.version('apache-airflow-providers-http')}"
+    table(
+        f"{count:,} waits on a bare loop for {options.seconds:.0f} s, a look every {LOOP_POKE} s, "
+        f"requests_per_second={LOOP_RATE}",
+        ("", "ours", http),
+        *zip(names, *columns, strict=True),
+    )
+
+
+def worker_seconds(service: Service, options: argparse.Namespace, folder: Path) -> None:
+    """Part c."""
+    rows = []
+    with Triggerer(folder, service, options) as airflow:
+        for mode in ("poke", "reschedule", "deferrable", "no_worker"):
+            begun = time.time()
+            airflow.start(mode)
+            seen: dict[str, float] = {}
+            given: set[str] = set()
+            while len(given) < TASKS:
+                time.sleep(0.3)
+                where = f"/dags/{mode}/dagRuns/run/taskInstances"
+                for task in airflow.call("GET", where, params={"limit": TASKS})["task_instances"]:
+                    name = task["task_id"]
+                    if task["state"] in ("running", "up_for_reschedule", "deferred"):
+                        seen.setdefault(name, time.time())
+                    if name not in given and time.time() > seen.get(name, float("inf")) + WAITED:
+                        given.add(name)
+                        service.put([f"{mode}.{name}"])
+            ended = until(partial(airflow.done, mode))
+            time.sleep(1.5)
+            held = service.samples.between(begun, time.time()).worker_seconds
+            failed = airflow.count("failed", mode)
+            each = held / TASKS
+            took = f"{ended - begun:.0f} s"
+            rows.append((mode, f"{held:.0f} s", f"{each:.1f} s", f"{each * 1000:,.0f} s", took, failed))
+    table(
+        f"Worker-seconds of {TASKS} tasks that each wait {WAITED:.0f} s or more, a look every 5 s, {SLOTS} workers",
+        ("mode", "held", "per task", "1,000 tasks (scaled, not measured)", "took", "failed"),
+        *rows,
+    )
+
+
+def table(title: str, head: tuple[str, ...], *rows: tuple[object, ...]) -> None:
+    """Print as Markdown."""
+    lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
+    lines.insert(1, "|" + "---|" * len(head))
+    print(f"**{title}**\n", *lines, "", sep="\n", flush=True)
+
+
+PARTS = {"a": many_waits, "b": beside_http, "c": worker_seconds}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--dags", type=int, default=20)
+    parser.add_argument("--waits", type=int, default=50, help="in each DAG")
+    parser.add_argument("--seconds", type=float, default=40, help="of waiting, in parts a and b")
+    options = parser.parse_args()
+    if options.seconds < 10:
+        parser.error("--seconds: at least 10, two looks of part b")
+    version = importlib.metadata.version("apache-airflow-core")
+    if tuple(map(int, version.split(".")[:2])) < (3, 3):
+        sys.exit(f"This needs Airflow 3.3, where tasks can start in the triggerer; here is {version}")
+    names = ("apache-airflow-core", "aiohttp", "uvicorn")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}\n", flush=True)
+    for part in options.part or PARTS:
+        module = ("-m", "airflow_provider_objectstore.emulator", "--port", "0", "--s3", "none")
+        with tempfile.TemporaryDirectory() as folder, serving(*module) as (url, _), Samples(url) as samples:
+            PARTS[part](Service(url, samples), options, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
