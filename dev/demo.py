@@ -26,9 +26,17 @@ HOME = ROOT / ".cache" / "demo"
 # first one stopped; the last but one writes the key that the last one's watcher has looked for since Airflow is up.
 PLAN = [
     ["example_checkpoint", "example_checkpoint"],
+    ["example_rotation", "example_rotation_pool"],
+    ["example_purge", "example_backup"],
     ["example_confirmation", "example_provisioning", "example_waiting", "example_waiting_event"],
 ]
-BY_EVENT = {"example_waiting_event"}  # an asset event starts it, not the demo
+# The demo starts the others.
+BY_ITSELF = {
+    "example_waiting_event": "asset_triggered",
+    "example_rotation": "scheduled",
+    "example_purge": "scheduled",
+}
+POOLS = {"s3_consumers": 4, "object_store_v2": 2}
 S3 = {"moto": "airflow_provider_objectstore.emulator:MotoS3", "rgw": "tests.rgw.backend:RgwS3"}
 
 
@@ -41,7 +49,10 @@ def main() -> int:
     progress = Progress(console)
     progress.say(f"Starting the emulator (S3 by {options.s3}) and Airflow")
     try:
-        with emulator(options.s3) as services, Airflow(HOME, options.dags, services.connections()) as airflow:
+        with (
+            emulator(options.s3) as services,
+            Airflow(HOME, options.dags, services.connections(), POOLS) as airflow,
+        ):
             progress.say(f"Airflow is on {airflow.url} (no login), the services are on {services.url}")
             if options.up:
                 return stay(progress, services, airflow)
@@ -74,17 +85,22 @@ def planned(text: str) -> list[str]:
 
 def emulator(s3: str) -> Emulator:
     """Both services, on their usual ports where these are free."""
-    module, _, name = S3[s3].partition(":")
-    backend: S3Backend = getattr(importlib.import_module(module), name)()
     settings = Settings(creating_seconds=3)  # so that waiting for a bucket is worth showing
-    return Emulator(settings, port=free_port(8089), s3_port=free_port(8090), s3=backend)
+    return Emulator(settings, port=free_port(8089), s3_port=free_port(8090), s3=s3_backend(s3))
+
+
+def s3_backend(name: str) -> S3Backend:
+    """What holds the buckets: moto or rgw."""
+    module, _, kind = S3[name].partition(":")
+    backend: S3Backend = getattr(importlib.import_module(module), kind)()
+    return backend
 
 
 def play(airflow: Airflow, plan: list[list[str]], progress: Progress, seconds: float) -> tuple[list[Run], list[Task]]:
     """Run everything that is planned, each line up to its first failure."""
     tasks: dict[Run, list[Task]] = {}  # of every run that was started
     lines = [
-        iter([Run(airflow, dag_id, line[: at + 1].count(dag_id), dag_id in BY_EVENT) for at, dag_id in enumerate(line)])
+        iter([Run(airflow, dag, line[: at + 1].count(dag), BY_ITSELF.get(dag)) for at, dag in enumerate(line)])
         for line in plan
     ]
     running = {run: line for line in lines if (run := begin(line))}

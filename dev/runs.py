@@ -30,24 +30,24 @@ class Run:
     A run of a DAG.
 
     :param number: which one of this DAG's, from 1.
-    :param by_event: an asset event starts it; otherwise :meth:`start` does.
+    :param by: what starts it: ``asset_triggered`` or ``scheduled``; without it :meth:`start` does.
     """
 
-    def __init__(self, airflow: Airflow, dag_id: str, number: int, by_event: bool = False) -> None:
+    def __init__(self, airflow: Airflow, dag_id: str, number: int, by: str | None = None) -> None:
         self.dag_id = dag_id
         self.number = number
         self.state = "queued"
         self.started = time.monotonic()
-        self._by_event = by_event
+        self._by = by
         self._airflow = airflow
-        self._run_id = None if by_event else f"demo-{number}"
+        self._run_id = None if by else f"demo-{number}"
         self._seen_deferred: set[str] = set()
 
     def start(self) -> None:
-        """Start the run, or let its event start it."""
+        """Start the run, or let it be started."""
         self._wait_for_dag()
         self._airflow.call("PATCH", f"/dags/{self.dag_id}", json={"is_paused": False})
-        if not self._by_event:
+        if not self._by:
             run = {"dag_run_id": self._run_id, "logical_date": None}
             self._airflow.call("POST", f"/dags/{self.dag_id}/dagRuns", json=run)
         self.started = time.monotonic()
@@ -55,7 +55,7 @@ class Run:
     def look(self) -> list[Task]:
         """Bring :attr:`state` up to date; return the tasks."""
         if self._run_id is None:
-            order = {"run_type": "asset_triggered", "order_by": "run_after"}
+            order = {"run_type": self._by, "order_by": "run_after"}
             found = self._airflow.call("GET", f"/dags/{self.dag_id}/dagRuns", params=order)["dag_runs"]
             if len(found) < self.number:
                 return []

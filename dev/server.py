@@ -60,10 +60,17 @@ class Airflow:
 
     :param folder: for its state, which is kept until the next Airflow on the same port.
     :param dags: folder of the DAG files.
-    :param connections: Airflow connections by id.
+    :param connections: Airflow connections by id. ``airflow_api``, which leads to its own API, comes by itself.
+    :param pools: slots by name.
     """
 
-    def __init__(self, folder: Path, dags: Path, connections: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        dags: Path,
+        connections: Mapping[str, Mapping[str, Any]],
+        pools: Mapping[str, int] | None = None,
+    ) -> None:
         port, self._claim = claim_port(folder, 8080)
         self.home = folder / str(port)
         self.logs = self.home / "components"
@@ -71,9 +78,13 @@ class Airflow:
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy has no business here
         self._port = str(port)
+        self._pools = pools or {}
+        # Where all are administrators, any login gets a token.
+        api = {"conn_type": "http", "host": self.url, "login": "task", "password": secrets.token_urlsafe(16)}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
             **{f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(value) for conn_id, value in connections.items()},
+            "AIRFLOW_CONN_AIRFLOW_API": json.dumps(api),
             "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
@@ -120,6 +131,8 @@ class Airflow:
         with ExitStack() as undo:
             undo.callback(self._processes.stop)
             self._wait_until_healthy()
+            for name, slots in self._pools.items():
+                self.call("POST", "/pools", json={"name": name, "slots": slots})
             undo.pop_all()
         return self
 

@@ -69,20 +69,22 @@ class Manifest:
 
 
 def line_of(partition: str, entry: Entry) -> bytes:
-    """Return the line that holds a value."""
-    assert entry.key is not None
-    assert entry.value is not None
-    return (
-        encode(
-            {
-                "partition": partition,
-                "keyId": entry.key,
-                **given(index=entry.index, metadata=entry.metadata),
-                **encode_value(entry.value, entry.key),
-            }
-        )
-        + b"\n"
-    )
+    """
+    Return the line that holds a value.
+
+    :raises ObjectStoreError: if it could not be written back as it is.
+    """
+    key = str(entry.key)
+    which = f"key {key!r} of partition {partition!r}"
+    if entry.value is None:
+        raise ObjectStoreError(f"{which} has no value of type {entry.value_type}")
+    kept = given(index=entry.index, metadata=entry.metadata)
+    try:
+        return encode({"partition": partition, "keyId": key, **kept, **encode_value(entry.value, key)}) + b"\n"
+    except TypeError as error:  # a Decimal
+        raise ObjectStoreError(f"{which} cannot be exported: its metadata has a number that no float holds") from error
+    except ValueError as error:
+        raise ObjectStoreError(f"{which} cannot be exported: {error}") from error
 
 
 def put_of(line: bytes, store_id: str) -> tuple[str, str, Call[str | None]]:

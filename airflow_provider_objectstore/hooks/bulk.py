@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from airflow_provider_objectstore.api.call import Call, Flow
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.api.call import Call, Flow, Reply
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.transport import AsyncClient, Target
 
 if TYPE_CHECKING:
-    from airflow_provider_objectstore.transport import AsyncClient, Target
+    from airflow_provider_objectstore.transport.target import Request
 
 T = TypeVar("T")
 K = TypeVar("K")
 
 CONCURRENCY = 32
-LAST_WORD = 10.0
-"""Seconds for which requests that are under way may finish after a stop."""
+LAST_WORD = 4.0
+"""Seconds for which requests that are under way may finish after a stop: Airflow kills 5 s after its SIGTERM."""
 
 
 @dataclass
@@ -68,24 +68,23 @@ class Bulk:
         report: Callable[[], None] | None = None,
         interval: float = 30,
     ) -> None:
+        if type(concurrency) is not int or concurrency < 1:
+            raise InvalidArgumentError(f"the requests at a time must be a whole number from 1 on, not {concurrency!r}")
         if requests_per_second is not None:
+            if not requests_per_second > 0:
+                raise InvalidArgumentError(f"requests_per_second must be above 0, not {requests_per_second!r}")
             target = replace(target, requests_per_second=requests_per_second)
         self._target = target
         self._concurrency = concurrency
         self._report = report
         self._interval = interval
-        self._stop = threading.Event()
+        self.stopped = False
         self.retries = 0
         self.throttled = 0
 
-    @property
-    def stopped(self) -> bool:
-        """Whether it was told to stop."""
-        return self._stop.is_set()
-
     def stop(self) -> None:
-        """Start nothing more, from any thread; what is under way finishes."""
-        self._stop.set()
+        """Send no further request; those under way may finish. From any thread or signal handler: it locks nothing."""
+        self.stopped = True
 
     def run(
         self,
@@ -104,9 +103,8 @@ class Bulk:
         """
         # A thread, because the caller may itself be on an event loop.
         with ThreadPoolExecutor(1, thread_name_prefix="objectstore-bulk") as thread:
-            running = thread.submit(asyncio.run, self._carry(calls, succeeded, failed))
             try:
-                self._wait(running)
+                self._wait(thread.submit(asyncio.run, self._carry(calls, succeeded, failed)))
             except BaseException:
                 self.stop()
                 raise
@@ -122,8 +120,6 @@ class Bulk:
                     self._report()
 
     async def _carry(self, calls: Any, succeeded: Any, failed: Any) -> None:
-        from airflow_provider_objectstore.transport import AsyncClient
-
         queue: asyncio.Queue[Any] = asyncio.Queue(self._concurrency)
         end = object()
         broken: list[ObjectStoreError] = []
@@ -131,17 +127,17 @@ class Bulk:
         async def fill() -> None:
             try:
                 async for item in calls(client):
-                    if self.stopped:
-                        break
                     await queue.put(item)
             except ObjectStoreError as error:
                 broken.append(error)
             await queue.put(end)
 
         async def work() -> None:
-            while (item := await queue.get()) is not end:
-                if self.stopped:
-                    continue
+            while not self.stopped:
+                item = await queue.get()
+                if item is end:
+                    queue.put_nowait(end)  # for the next
+                    return
                 about, call = item
                 try:
                     result = await (client.send(call) if isinstance(call, Call) else client.run(call))
@@ -149,11 +145,10 @@ class Bulk:
                     failed(about, error)
                 else:
                     succeeded(about, result)
-            queue.put_nowait(end)  # for the next
 
-        async with AsyncClient(self._target, mask=_mask) as client:
+        async with _StoppableClient(self._target, self) as client:
             try:
-                await self._until_done([fill(), *(work() for _ in range(self._concurrency))])
+                await self._until_done(client, [fill(), *(work() for _ in range(self._concurrency))])
             finally:
                 retries, throttled = client.figures
                 self.retries += retries
@@ -161,19 +156,42 @@ class Bulk:
         if broken:
             raise broken[0]
 
-    async def _until_done(self, coroutines: list[Coroutine[Any, Any, None]]) -> None:
+    async def _until_done(self, client: _StoppableClient, coroutines: list[Coroutine[Any, Any, None]]) -> None:
         pending = {asyncio.create_task(coroutine) for coroutine in coroutines}
         patience = LAST_WORD
         try:
             while pending and patience > 0:
                 done, pending = await asyncio.wait(pending, timeout=0.2)
                 for task in done:
-                    task.result()
-                patience -= 0.2 * self.stopped
+                    if not task.cancelled():
+                        task.result()
+                if self.stopped:
+                    patience -= 0.2
+                    for task in pending - client.under_way:
+                        task.cancel()
         finally:
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
+
+
+class _StoppableClient(AsyncClient):
+    """Sends nothing once told to stop, and knows which tasks wait for an answer rather than for their turn."""
+
+    def __init__(self, target: Target, bulk: Bulk) -> None:
+        super().__init__(target, mask=_mask)
+        self._bulk = bulk
+        self.under_way: set[asyncio.Task[Any] | None] = set()
+
+    async def _exchange(self, request: Request) -> Reply:
+        if self._bulk.stopped:
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        self.under_way.add(task)
+        try:
+            return await super()._exchange(request)
+        finally:
+            self.under_way.discard(task)
 
 
 def carry_all(target: Target, calls: Mapping[str, Call[T]], concurrency: int = CONCURRENCY) -> BulkResult[T]:

@@ -6,9 +6,11 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.api.call import boolean, segment
+from airflow_provider_objectstore.assets import tell_outlets
 from airflow_provider_objectstore.bases import AnypointOperator, one_of
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, ObjectStoreError
 
@@ -30,8 +32,9 @@ class Purged:
     What was done; ``partitions`` and ``keys`` count what is gone, or would be with ``dry_run``.
 
     :param missing: what was gone already.
-    :param found: in the round that is under way.
+    :param found: what there was to delete, in the round that is under way.
     :param failed: likewise.
+    :param samples: likewise, the first errors.
     """
 
     partitions: int = 0
@@ -110,6 +113,7 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
         self.max_rounds = max_rounds
         self.if_nothing = if_nothing
         self._bulk: Bulk | None = None
+        self._named: list[str] | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete, round after round."""
@@ -129,6 +133,7 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
             seconds = time.monotonic() - started
             self._tell(purged, seconds)
             self._count(purged)
+        self._tell_outlets(context)
         if not (purged.partitions or purged.keys):
             nothing = f"nothing to delete in store {self.store_id} fits {self._what()}"
             if self.if_nothing == "fail":
@@ -152,17 +157,26 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
     def _another_round(self, bulk: Bulk, purged: Purged) -> bool:
         """Go through everything once; tell whether there may be more."""
         purged.found = purged.failed = 0
+        purged.samples = []
         purged.rounds += 1
 
-        def gone(place: tuple[str, str | None], _: Any) -> None:
-            if place[1] is None:
+        def gone(place: tuple[str, str | None], answer: Any) -> None:
+            if answer is False:
+                missing()
+            elif place[1] is None:
                 purged.partitions += 1
+                if boolean(self.plan_only):
+                    self.log.info("Would delete partition %s", place[0])
             else:
                 purged.keys += 1
 
+        def missing() -> None:
+            purged.missing += 1
+            purged.found -= 1  # a listing that still shows what is gone must not cost another round
+
         def failed(place: tuple[str, str | None], error: ObjectStoreError) -> None:
             if isinstance(error, NotFoundError):
-                purged.missing += 1
+                missing()
                 return
             purged.failed += 1
             purged.samples = [*purged.samples, str(error)][:SAMPLES]
@@ -201,8 +215,7 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
             if self.key_prefix is None:
                 purged.found += 1
                 if dry:
-                    purged.partitions += 1
-                    self.log.info("Would delete partition %s", partition)
+                    yield (partition, None), api.partition_exists(self.store_id, partition)
                 else:
                     yield (partition, None), api.delete_partition(self.store_id, partition)
                 continue
@@ -234,12 +247,9 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
                     continue
                 yield partition
 
-    @property
-    def _named(self) -> list[str] | None:
-        return None if self.partitions is None else _several(self.partitions)
-
     def _check(self) -> None:
         one_of("if_nothing", self.if_nothing, "succeed", "skip", "fail")
+        self._named = None if self.partitions is None else _several(self.partitions)
         segment("store id", self.store_id)
         for name, value in (("dry_run", self.plan_only), ("force", self.force)):
             try:
@@ -257,9 +267,10 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
                 raise InvalidArgumentError(f"partitions and patterns are text, not {name!r}")
         for partition in self._named or ():
             segment("partition", partition)
-        for name in ("max_concurrency", "max_rounds"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InvalidArgumentError(f"{name} must be a whole number from 1 on, not {getattr(self, name)!r}")
+        for name, least in (("max_concurrency", 1), ("max_rounds", 1), ("max_failures", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise InvalidArgumentError(f"{name} must be a whole number from {least} on, not {value!r}")
         if boolean(self.force):
             return
         kept = [it for it in self._named or () if it in DEFAULT_PARTITIONS]
@@ -292,6 +303,15 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
             purged.failed,
             left,
         )
+
+    def _tell_outlets(self, context: Context) -> None:
+        """Say on this task's outlets which partitions were purged, as far as they were named."""
+        if boolean(self.plan_only) or not self.outlets:
+            return
+        hook = self.hook
+        for partition in self._named or ():
+            said = {"operation": "purge", "store_id": self.store_id, "partition": partition}
+            tell_outlets(self.outlets, context, partial(hook.asset, self.store_id, partition), said)
 
     def _count(self, purged: Purged) -> None:
         from airflow.providers.common.compat.sdk import Stats

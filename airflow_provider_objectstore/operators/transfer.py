@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from abc import abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.api.call import segment
 from airflow_provider_objectstore.api.export_format import DATA, MANIFEST, Manifest, line_of, put_of
+from airflow_provider_objectstore.assets import tell_outlets
 from airflow_provider_objectstore.bases import AnypointOperator, one_of
 from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, NotFoundError, ObjectStoreError
 
@@ -39,6 +42,7 @@ class _TransferOperator(AnypointOperator):
     """
 
     template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "path", "partitions")
+    moved: str
 
     def __init__(
         self,
@@ -57,23 +61,49 @@ class _TransferOperator(AnypointOperator):
         self.max_concurrency = max_concurrency
         self.requests_per_second = requests_per_second
         self._bulk: Bulk | None = None
+        self._named: list[str] | None = None
         self._done = 0
+        self._skipped = 0
+        self._total: int | None = None
         self._errors: list[str] = []
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Move the values; log at the end what was done, also where it did not come to its end."""
+        from airflow.providers.common.compat.sdk import Stats
+
+        folder, started = self._folder(), time.monotonic()
+        bulk = self._bulk = self.hook.bulk(
+            concurrency=self.max_concurrency,
+            requests_per_second=self.requests_per_second,
+            report=lambda: self._tell(time.monotonic() - started),
+        )
+        try:
+            moved = self._move(folder, bulk)
+        finally:
+            seconds = time.monotonic() - started
+            self._tell(seconds)
+            Stats.incr(f"objectstore.{self.moved}.values", self._done)
+        self._tell_outlets(context, moved["partitions"])
+        return {**moved, "seconds": round(seconds, 3), "retries": bulk.retries, "throttled": bulk.throttled}
 
     def on_kill(self) -> None:
         """Start no further request; what is under way finishes."""
         if self._bulk:
             self._bulk.stop()
 
-    @property
-    def _named(self) -> list[str] | None:
-        if self.partitions is None:
-            return None
-        return [self.partitions] if isinstance(self.partitions, str) else list(self.partitions)
+    @abstractmethod
+    def _move(self, folder: ObjectStoragePath, bulk: Bulk) -> dict[str, Any]:
+        """Move the values; return the manifest."""
+
+    def _tell_outlets(self, context: Context, partitions: Mapping[str, int]) -> None:
+        """Say on this task's outlets what was written to the store."""
 
     def _folder(self) -> ObjectStoragePath:
         from airflow.sdk import ObjectStoragePath
 
+        if self.partitions is not None:
+            named = [self.partitions] if isinstance(self.partitions, str) else self.partitions
+            self._named = list(dict.fromkeys(named))
         segment("store id", self.store_id)
         for partition in self._named or ():
             segment("partition", partition)
@@ -81,17 +111,20 @@ class _TransferOperator(AnypointOperator):
             raise InvalidArgumentError("path must not be empty: it is the folder of the export")
         return ObjectStoragePath(self.path)
 
-    def _new_bulk(self) -> Bulk:
-        started = time.monotonic()
-
-        def tell() -> None:
-            seconds = time.monotonic() - started
-            self.log.info("%d values in %.0f s (%.1f a second)", self._done, seconds, self._done / seconds)
-
-        self._bulk = self.hook.bulk(
-            concurrency=self.max_concurrency, requests_per_second=self.requests_per_second, report=tell
+    def _tell(self, seconds: float) -> None:
+        handled, left = self._done + self._skipped, ""
+        if handled and (rest := (self._total or handled) - handled):
+            left = f", {rest:,} to go in about {rest * seconds / handled:,.0f} s"
+        self.log.info(
+            "%d values %s in %.0f s (%.1f a second), %d skipped, %d failed%s",
+            self._done,
+            self.moved,
+            seconds,
+            handled / max(seconds, 0.001),
+            self._skipped,
+            len(self._errors),
+            left,
         )
-        return self._bulk
 
     def _failed(self, about: object, error: ObjectStoreError) -> None:
         self._errors.append(str(error))
@@ -112,12 +145,13 @@ class AnypointExportOperator(_TransferOperator):
     Exact in type, metadata, index, numbers and binary bytes. What is written to the store meanwhile may or may not be
     in it. The manifest is written last: a folder without one is not a whole export.
 
-    XCom: the manifest.
+    XCom: the manifest, with ``seconds``, ``retries`` and ``throttled``.
     """
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Export the store."""
-        folder = self._folder()
+    moved = "exported"
+
+    def _move(self, folder: ObjectStoragePath, bulk: Bulk) -> dict[str, Any]:
+        self.hook.get_store(self.store_id)  # before an earlier export in this folder is given up
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
         counts: Counter[str] = Counter()
@@ -138,12 +172,12 @@ class AnypointExportOperator(_TransferOperator):
                 if not isinstance(error, NotFoundError):  # gone since it was listed
                     self._failed(place, error)
 
-            self._new_bulk().run(self._reads, write, failed)
+            bulk.run(self._reads, write, failed)
             self._check(f"the export of store {self.store_id} to {folder} stopped")
         manifest = Manifest(self.store_id, dict(sorted(counts.items())), size, digest.hexdigest())
         shown = manifest.as_dict()
         (folder / MANIFEST).write_text(json.dumps(shown, indent=2))
-        self.log.info("Exported %d values of %d partitions to %s", manifest.values, len(counts), folder)
+        self.log.info("The export of %d partitions is in %s", len(counts), folder)
         return shown
 
     async def _reads(self, client: AsyncClient) -> AsyncIterator[tuple[tuple[str, str], Any]]:
@@ -159,9 +193,13 @@ class AnypointExportOperator(_TransferOperator):
                     yield partition
 
         async for partition in partitions():
-            async for page in client.pages(api.list_keys(self.store_id, partition)):
-                for key in page.items:
-                    yield (partition, key), api.get_key(self.store_id, partition, key)
+            try:
+                async for page in client.pages(api.list_keys(self.store_id, partition)):
+                    for key in page.items:
+                        yield (partition, key), api.get_key(self.store_id, partition, key)
+            except NotFoundError:  # gone since it was listed
+                if self._named is not None:
+                    raise
 
 
 class AnypointImportOperator(_TransferOperator):
@@ -171,22 +209,20 @@ class AnypointImportOperator(_TransferOperator):
     The whole export is checked against its manifest, and every value against the service's limits, before anything is
     written. Run again, it goes on: values are stated, not added.
 
-    XCom: the manifest, with ``written`` and ``skipped``.
+    XCom: the manifest, with ``written``, ``skipped``, ``seconds``, ``retries`` and ``throttled``.
 
     :param if_exists: what becomes of a key that is there: ``skip``, ``overwrite``, or ``fail`` before anything is
         written.
     """
 
     template_fields: Sequence[str] = (*_TransferOperator.template_fields, "if_exists")
+    moved = "imported"
 
     def __init__(self, *, if_exists: str = "skip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.if_exists = if_exists
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Import the export."""
-        one_of("if_exists", self.if_exists, "skip", "overwrite", "fail")
-        folder = self._folder()
+    def _move(self, folder: ObjectStoragePath, bulk: Bulk) -> dict[str, Any]:
         try:
             text = (folder / MANIFEST).read_text()
         except FileNotFoundError:
@@ -196,22 +232,39 @@ class AnypointImportOperator(_TransferOperator):
         manifest = Manifest.read(text, str(folder / MANIFEST))
         if missing := [it for it in self._named or () if it not in manifest.partitions]:
             raise InvalidArgumentError(f"partition {missing[0]} is not in the export {folder}")
+        self._total = sum(n for name, n in manifest.partitions.items() if self._wanted(name))
         self._verify(folder / DATA, manifest)
         if not self.hook.store_exists(self.store_id):
             raise ObjectStoreError(
                 f"there is no store {self.store_id} to import into: create it with AnypointCreateStoreOperator"
             )
         if self.if_exists == "fail":
-            self._refuse_if_there(folder / DATA)
-        skipped = self._write(folder / DATA)
-        self.log.info("Imported %d values into store %s, skipped %d", self._done, self.store_id, skipped)
-        return {**manifest.as_dict(), "written": self._done, "skipped": skipped}
+            self._refuse_if_there(folder / DATA, bulk)
+        self._write(folder / DATA, bulk)
+        return {**manifest.as_dict(), "written": self._done, "skipped": self._skipped}
+
+    def _folder(self) -> ObjectStoragePath:
+        one_of("if_exists", self.if_exists, "skip", "overwrite", "fail")
+        return super()._folder()
+
+    def _wanted(self, partition: str) -> bool:
+        return self._named is None or partition in self._named
+
+    def _tell_outlets(self, context: Context, partitions: Mapping[str, int]) -> None:
+        if not self.outlets:
+            return
+        hook = self.hook
+        for name, values in partitions.items():
+            if self._wanted(name):
+                said = {"operation": "import", "store_id": self.store_id, "partition": name, "values": values}
+                tell_outlets(self.outlets, context, partial(hook.asset, self.store_id, name), said)
 
     def _verify(self, data: ObjectStoragePath, manifest: Manifest) -> None:
         counts: Counter[str] = Counter()
         digest, size = sha256(), 0
         with _open(data, "rb") as lines:
             for number, line in enumerate(lines, 1):
+                self._check(f"the import of {data} stopped while it was checked,")
                 digest.update(line)
                 size += len(line)
                 try:
@@ -228,10 +281,10 @@ class AnypointImportOperator(_TransferOperator):
         with _open(data, "rb") as lines:
             for line in lines:
                 partition, key, call = put_of(line, self.store_id)
-                if self._named is None or partition in self._named:
+                if self._wanted(partition):
                     yield partition, key, call
 
-    def _refuse_if_there(self, data: ObjectStoragePath) -> None:
+    def _refuse_if_there(self, data: ObjectStoragePath, bulk: Bulk) -> None:
         from airflow_provider_objectstore.api import anypoint as api
 
         there: list[tuple[str, str]] = []
@@ -245,7 +298,6 @@ class AnypointImportOperator(_TransferOperator):
                 there.append(place)
                 bulk.stop()
 
-        bulk = self._new_bulk()
         bulk.run(looks, found, self._failed)
         if there:
             partition, key = there[0]
@@ -255,11 +307,8 @@ class AnypointImportOperator(_TransferOperator):
             )
         self._check(f"the import into store {self.store_id} stopped before it wrote anything,")
 
-    def _write(self, data: ObjectStoragePath) -> int:
-        """Write all values; return how many were skipped."""
+    def _write(self, data: ObjectStoragePath, bulk: Bulk) -> None:
         from airflow_provider_objectstore.api import anypoint as api
-
-        skipped = 0
 
         def unless_there(partition: str, key: str, put: Call[str | None]) -> Flow[bool]:
             if (yield api.key_exists(self.store_id, partition, key)):
@@ -272,15 +321,13 @@ class AnypointImportOperator(_TransferOperator):
                 yield (partition, key), unless_there(partition, key, put) if self.if_exists == "skip" else put
 
         def written(place: tuple[str, str], outcome: Any) -> None:
-            nonlocal skipped
             if outcome is False:
-                skipped += 1
+                self._skipped += 1
             else:
                 self._done += 1
 
-        self._new_bulk().run(writes, written, self._failed)
+        bulk.run(writes, written, self._failed)
         self._check(f"the import into store {self.store_id} stopped")
-        return skipped
 
 
 def _open(path: ObjectStoragePath, mode: str) -> IO[bytes]:

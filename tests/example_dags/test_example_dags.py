@@ -13,9 +13,11 @@ from typing import Any
 import boto3
 import pytest
 
+from airflow_provider_objectstore.api.rotation_names import tag_of
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from tests.publishers.servers import PASSWORDS, ApiServer
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
@@ -143,3 +145,48 @@ def test_waiting_completes_the_delivery(airflow_home: Mapping[str, str], emulato
     state = AnypointObjectStoreHook().partition("deliveries", "regions")
     run_id = state["complete"]
     assert sorted(state) == sorted(["complete", *(f"{run_id}/{region}" for region in ("north", "south", "west"))])
+
+
+def test_rotation_hands_the_new_credential_to_consumers(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = CivoObjectStoreHook()
+    with ApiServer(tmp_path) as server:
+        api = {"conn_type": "http", "host": server.url, "login": "admin", "password": PASSWORDS["admin"]}
+        monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(api))
+        environment = {**server.environment, "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES)}
+
+        printed = run(environment, "example_rotation")
+        (first,) = hook.list_credentials()
+        assert tag_of(first)
+        assert "560 prices in 5 files" in printed
+        assert "{'orphans': [], 'shared': []}" in printed
+
+        again = run(environment, "example_rotation")  # younger than a week
+        assert list(hook.list_credentials()) == [first]
+        assert "{'orphans': [], 'shared': []}" in again
+
+        pooled = run(environment, "example_rotation_pool")
+        (second,) = hook.list_credentials()
+        assert second.name > first.name  # of the same length and beginning, with a later time
+        assert server.call("GET", "/connections/s3_stock_prices")["login"] == second.access_key_id
+    secrets = first.secret_access_key, second.secret_access_key, PASSWORDS["admin"]
+    assert [secret for secret in secrets if secret in printed + again + pooled] == []
+
+
+def test_purge_keeps_a_week(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    run(airflow_home, "example_purge")
+
+    days = [f"day-2015-12-{day}" for day in range(25, 32)]
+    assert list(AnypointObjectStoreHook().list_partitions("weather-records")) == days
+    assert emulator.requests()["by_operation"]["anypoint.delete_partition"] == {"204": 3}
+
+
+def test_backup_is_restored(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    printed = run(airflow_home, "example_backup")
+
+    assert "51 values in 3 partitions are restored" in printed
+    assert AnypointObjectStoreHook().partition("energy-restored", "Renewables")["2017-01-01"] == 21933
+    options = CivoObjectStoreHook().s3_options("backups")
+    found = boto3.client("s3", **options).list_objects_v2(Bucket=options.bucket)["Contents"]
+    assert [it["Key"].rpartition("/")[2] for it in found] == ["data.jsonl", "manifest.json"]

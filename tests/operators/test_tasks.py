@@ -27,7 +27,9 @@ from airflow_provider_objectstore.operators.civo import (
     CivoUpdateCredentialOperator,
     CivoUpdateObjectStoreOperator,
 )
+from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
 from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
+from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, AnypointPartitionSensor
 from airflow_provider_objectstore.sensors.base import WaitSensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
@@ -39,6 +41,9 @@ TASKS: dict[type[BaseOperator], dict[str, Any]] = {
     AnypointPutKeyOperator: {"store_id": "s", "partition": "p", "key": "k", "value": "v"},
     AnypointGetKeyOperator: {"store_id": "s", "partition": "p", "key": "k"},
     AnypointDeleteKeyOperator: {"store_id": "s", "partition": "p", "key": "k"},
+    AnypointPurgePartitionsOperator: {"store_id": "s", "include": "*", "partitions": ["p"]},
+    AnypointExportOperator: {"store_id": "s", "partitions": ["p"], "path": "file:///tmp/x"},
+    AnypointImportOperator: {"store_id": "s", "path": "file:///tmp/x", "if_exists": "fail"},
     AnypointKeySensor: {"store_id": "s", "partition": "p", "keys": ["a"]},
     AnypointPartitionSensor: {"store_id": "s", "partition": "p"},
     CivoCreateObjectStoreOperator: {"name": "photos"},

@@ -1,0 +1,298 @@
+"""
+What a rotation does to its consumers, what is left when it is killed, and whether a secret stays behind.
+
+``python benchmarks/rotation.py [--part kills|gap] [--s3 moto|rgw]`` prints Markdown tables and asserts nothing (about
+five minutes). Rotations are killed at each of their requests and run again; then they take place on a real Airflow, on
+SQLite, while tasks read through the published connection; then that Airflow's database and logs are searched for
+secrets. Services and Airflow are on 127.0.0.1, so no request takes time on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import re
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import boto3
+
+from airflow_provider_objectstore.emulator import Emulator, Settings
+from airflow_provider_objectstore.emulator.settings import CIVO_KEY, CLIENT_SECRET
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from dev.demo import s3_backend
+from dev.server import Airflow, AirflowError
+from tests.rotation.harness import kill_matrix
+
+HERE = Path(__file__).parent
+BUCKET, CONNECTION = "bench", "s3_bench"  # as in the DAGs
+POOL = {"s3_consumers": 4}
+NOT_KILLED = "it was not killed; {'rotated': True"
+ROTATIONS = [("replace", 10), ("replace", 1000), ("in_place", 10)]
+"""Strategy, and the connection's requests a second."""
+
+
+def kills(s3: str) -> None:
+    """Kill rotations everywhere."""
+    rows = []
+    for strategy in ("replace", "in_place", "auto"):
+        tried = kill_matrix(s3, strategy)
+        # Some end before it is their turn: they look at S3 less often than the undisturbed one did.
+        outcomes = [it for it in tried if not any(text.startswith(NOT_KILLED) for text in it.wrong)]
+        wrong = [text for outcome in outcomes for text in outcome.wrong]
+        left = sum(int(found[1]) - 1 for text in wrong if (found := re.match(r"(\d+) credentials are there", text)))
+        twice = sum(outcome.again is not None for outcome in outcomes)
+        right = sum(outcome.right for outcome in outcomes)
+        named = "auto, the service ignoring changes of owners" if strategy == "auto" else strategy
+        ended = len(tried) - len(outcomes)
+        rows.append((named, len(outcomes), twice, right, left, "; ".join(sorted(set(wrong))) or "none", ended))
+    table(
+        f"Rotations of a credential with two stores, killed and run again; S3 by {s3}",
+        (
+            "strategy",
+            "killed",
+            "of these twice",
+            "end state right",
+            "credentials left over",
+            "what was wrong",
+            "ended before",
+        ),
+        *rows,
+    )
+
+
+def gap(s3: str) -> None:
+    """Read while the credential is rotated, then search what Airflow keeps."""
+    settings = Settings(creating_seconds=1)
+    with tempfile.TemporaryDirectory() as folder, Emulator(settings, s3=s3_backend(s3)) as services:
+        connections = services.connections()
+        for rate in {rate for _, rate in ROTATIONS}:
+            civo = connections["civo_default"]
+            connections[f"civo_{rate}"] = {**civo, "extra": {**civo["extra"], "requests_per_second": rate}}
+        with Airflow(Path(folder), HERE / "rotation_dags", connections, POOL) as airflow:
+            os.environ.update(airflow.environment)
+            scene = Scene(airflow)
+            rows = [row for strategy, rate in ROTATIONS for row in scene.at_any_time(strategy, rate)]
+            table(
+                f"Reads while a credential with one store is rotated; S3 by {s3}",
+                (
+                    "consumer looks the connection up",
+                    "strategy",
+                    "requests/s allowed",
+                    "reads",
+                    "failed",
+                    "first to last failed",
+                    "`gap_seconds`",
+                ),
+                *rows,
+            )
+            table(
+                f"The same with consumers in a pool of 4 slots, and the switch taking all of them; S3 by {s3}",
+                ("tasks before the switch", "after it", "reads", "failed", "switch waited", "`gap_seconds`"),
+                scene.in_the_pool(),
+            )
+        scene.search()
+
+
+@dataclass
+class Run:
+    """A run of one of the DAGs."""
+
+    airflow: Airflow
+    dag_id: str
+    run_id: str
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Return the task instances."""
+        found: list[dict[str, Any]] = self.airflow.call("GET", f"{self._path}/taskInstances", params={"limit": 500})[
+            "task_instances"
+        ]
+        return found
+
+    def wait(self, state: str = "success", task: str = "") -> None:
+        """Wait until the tasks whose names begin so are in a state."""
+        deadline = time.monotonic() + 120
+        while states := {it["state"] for it in self.tasks() if it["task_id"].startswith(task)} - {state}:
+            self.airflow.check()
+            if time.monotonic() > deadline or "failed" in states:
+                raise SystemExit(f"{self.dag_id}: {states}")
+            time.sleep(0.3)
+
+    def returned(self) -> Iterator[tuple[dict[str, Any], Any]]:
+        """Yield each task instance with what it returned."""
+        for it in self.tasks():
+            path = f"{self._path}/taskInstances/{it['task_id']}/xcomEntries/return_value"
+            value = self.airflow.call("GET", path, params={"map_index": it["map_index"]})["value"]
+            yield it, json.loads(value) if isinstance(value, str) else value
+
+    @property
+    def _path(self) -> str:
+        return f"/dags/{self.dag_id}/dagRuns/{self.run_id}"
+
+
+class Scene:
+    """A bucket with objects, and a connection by which tasks read it."""
+
+    def __init__(self, airflow: Airflow) -> None:
+        self._airflow = airflow
+        self._secrets = {CIVO_KEY, CLIENT_SECRET, json.loads(os.environ["AIRFLOW_CONN_AIRFLOW_API"])["password"]}
+        self._keys: set[str] = set()
+        self._civo = CivoObjectStoreHook()
+        store = self._civo.create_object_store(BUCKET)
+        while not self._civo.get_object_store(store.id).ready:
+            time.sleep(0.2)
+        options = self._civo.s3_options(BUCKET)
+        client = boto3.client("s3", **options)
+        for number in range(20):
+            client.put_object(Bucket=BUCKET, Key=f"object-{number:02}", Body=b"x" * 1000)
+        connection = options.aws_connection()
+        body = {"connection_id": CONNECTION, **connection, "extra": json.dumps(connection["extra"])}
+        airflow.call("POST", "/connections", json=body)
+        while len(airflow.call("GET", "/dags")["dags"]) < 4:
+            time.sleep(0.5)
+        for dag in airflow.call("GET", "/dags")["dags"]:
+            airflow.call("PATCH", f"/dags/{dag['dag_id']}", json={"is_paused": False})
+
+    def at_any_time(self, strategy: str, rate: int) -> Iterator[tuple[object, ...]]:
+        """Rotate while tasks read; yield a row per kind of consumer."""
+        consumers = self._start("consumers")
+        consumers.wait("running")
+        time.sleep(2)
+        rotation = self._start("rotate", civo=f"civo_{rate}", strategy=strategy)
+        rotation.wait()
+        consumers.wait()
+        self._note_secrets()
+        seconds = next(value["gap_seconds"] for _, value in rotation.returned())
+        for task, value in consumers.returned():
+            failed = value["failed"]
+            lasted = f"{failed[-1] - failed[0]:.2f} s" if failed else "-"
+            if task["task_id"] == "once" and failed:
+                lasted = f"{lasted}, to its end"
+            looks_up = {"each_time": "for each read", "once": "once"}[task["task_id"]]
+            yield looks_up, strategy, rate, value["reads"], len(failed), lasted, f"{seconds:.2f}"
+
+    def in_the_pool(self) -> tuple[object, ...]:
+        """Rotate while tasks in the pool read; return the row."""
+        consumers = self._start("consumers_in_pool")
+        while not any(it["state"] == "running" for it in consumers.tasks()):
+            time.sleep(0.1)
+        begun = time.time()
+        rotation = self._start("rotate_in_pool")
+        consumers.wait()
+        rotation.wait()
+        self._note_secrets()
+        done = {task["task_id"]: (_time(task["start_date"]), value) for task, value in rotation.returned()}
+        at, value = done["switch"]
+        reads = list(consumers.returned())
+        before = sum(_time(task["end_date"]) <= at for task, _ in reads)
+        failed = sum(len(value["failed"]) for _, value in reads)
+        counted = sum(value["reads"] for _, value in reads)
+        return before, len(reads) - before, counted, failed, f"{at - begun:.1f} s", f"{value['gap_seconds']:.2f}"
+
+    def search(self) -> None:
+        """Look for the secrets in what Airflow has kept, and for access keys, which must be there."""
+        home = self._airflow.home
+        database = sqlite3.connect(home / "airflow.db")
+        tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
+        contents = {name: [_text(row) for row in database.execute(f'select * from "{name}"')] for name in tables}
+        places = {
+            "metadata database, all tables": [row for rows in contents.values() for row in rows],
+            "of these XCom": contents["xcom"],
+            "database files, raw": [it.read_text("latin-1") for it in home.glob("airflow.db*")],
+            "log files": [
+                it.read_text("latin-1")
+                for at in ("logs", "components")
+                for it in (home / at).rglob("*")
+                if it.is_file()
+            ],
+        }
+        table(
+            f"Search for {len(self._secrets)} secrets: the bucket's before and after each rotation, the API key, the "
+            "client secret, the password of Airflow's API; as they are, in JSON, in URLs and in Base64",
+            ("where", "rows or files", "bytes", "secrets found", "access keys found, to show that the search works"),
+            *(
+                (
+                    place,
+                    len(texts),
+                    f"{sum(map(len, texts)):,}",
+                    _found(self._secrets, texts),
+                    f"{_found(self._keys, texts)} of {len(self._keys)}",
+                )
+                for place, texts in places.items()
+            ),
+        )
+
+    def _start(self, dag_id: str, **conf: Any) -> Run:
+        self._note_secrets()
+        run = Run(self._airflow, dag_id, f"run-{time.time():.0f}")
+        body = {"dag_run_id": run.run_id, "logical_date": None, "conf": conf}
+        for last in (False, False, True):
+            try:
+                self._airflow.call("POST", f"/dags/{dag_id}/dagRuns", json=body)
+            except AirflowError:  # SQLite is locked at times
+                if last:
+                    raise
+                time.sleep(0.5)
+            else:
+                break
+        return run
+
+    def _note_secrets(self) -> None:
+        for credential in self._civo.list_credentials():
+            self._secrets.add(credential.secret_access_key)
+            self._keys.add(credential.access_key_id)
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _text(row: Iterable[Any]) -> str:
+    return "\n".join(it.decode("latin-1") if isinstance(it, bytes) else str(it) for it in row)
+
+
+def _found(words: Iterable[str], texts: list[str]) -> int:
+    """How many of the words are there."""
+    whole = "\n".join(texts)
+    forms = (lambda it: it, quote, lambda it: json.dumps(it)[1:-1], lambda it: base64.b64encode(it.encode()).decode())
+    return sum(any(form(word) in whole for form in forms) for word in words)
+
+
+def table(title: str, head: tuple[str, ...], *rows: tuple[object, ...]) -> None:
+    """Print as Markdown."""
+    lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
+    lines.insert(1, "|" + "---|" * len(head))
+    print(f"**{title}**\n", *lines, "", sep="\n", flush=True)
+
+
+PARTS = {"kills": kills, "gap": gap}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--s3", choices=("moto", "rgw"), default="moto", help="what holds the buckets")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    names = ("apache-airflow-core", "apache-airflow-providers-amazon", "boto3")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}\n", flush=True)
+    for part in options.part or PARTS:
+        PARTS[part](options.s3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""
+Replacing the credential of a bucket, and handing the new one to its consumers.
+
+``example_rotation`` looks once a week whether the credential is due, replaces it, publishes the new one as the ``aws``
+connection ``s3_stock_prices``, and deletes the old one some time later. Until the new one is published, consumers are
+refused for a moment. In ``example_rotation_pool`` nobody reads in that moment: consumers run in a pool, of which the
+switch takes all slots. It works on the bucket and the connection of the first DAG.
+
+Needs the connection ``airflow_api``, which leads to this Airflow's own API server; for the second DAG the pool
+``s3_consumers`` with 4 slots; and the extras ``pip install airflow-provider-objectstore[s3,amazon] vega_datasets``.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, Param, task
+
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.operators.civo import CivoCreateObjectStoreOperator
+from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
+from airflow_provider_objectstore.publishers import AirflowConnectionPublisher
+
+BUCKET = "stock-prices"
+CONNECTION = "s3_stock_prices"
+GRACE_PERIOD = timedelta(seconds=5)  # so that the demo ends; a day in life
+POOL = "s3_consumers"
+POOL_SLOTS = 4
+
+with DAG(
+    dag_id="example_rotation",
+    description="Replaces the credential of a bucket once a week",
+    schedule="@weekly",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
+    params={"days": Param(6, type="number", description="How old a credential may be")},
+    doc_md=__doc__,
+    tags=["example", "objectstore"],
+):
+    # With a credential of its own, as no access key is given. Later runs find it there.
+    create_bucket = CivoCreateObjectStoreOperator(
+        task_id="create_bucket", name=BUCKET, poke_interval=1, deferrable=True
+    )
+
+    @task
+    def fill() -> int:
+        """Put a file for each share into the bucket."""
+        from itertools import groupby
+        from pathlib import Path
+
+        import boto3
+        from vega_datasets import local_data
+
+        s3 = boto3.client("s3", **CivoObjectStoreHook().s3_options(BUCKET))
+        header, *prices = Path(local_data.stocks.filepath).read_text().splitlines()
+        shares = [(share, list(rows)) for share, rows in groupby(prices, lambda row: row.partition(",")[0])]
+        for share, rows in shares:
+            s3.put_object(Bucket=BUCKET, Key=f"prices/{share}.csv", Body="\n".join((header, *rows)).encode())
+        return len(shares)
+
+    # [START due]
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def due(params: dict[str, Any]) -> bool:
+        """Whether the bucket's credential is old, or was never rotated."""
+        (use,) = (it for it in CivoObjectStoreHook().credential_inventory() if BUCKET in it.stores)
+        print(f"{use.credential.name} owns {', '.join(use.stores)}; last rotated: {use.rotated or 'never'}")
+        return use.age is None or use.age >= timedelta(days=params["days"])
+
+    # [END due]
+
+    # [START rotate]
+    rotate = CivoRotateCredentialOperator(
+        task_id="rotate",
+        object_store=BUCKET,
+        publishers=[AirflowConnectionPublisher(CONNECTION, airflow_api_conn_id="airflow_api")],
+        grace_period=GRACE_PERIOD,
+    )
+
+    @task
+    def read() -> int:
+        """Read every file through the published connection."""
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        s3 = S3Hook(CONNECTION)
+        rows = {key: len(s3.read_key(key, BUCKET).splitlines()) - 1 for key in s3.list_keys(BUCKET, "prices/")}
+        print(f"{sum(rows.values())} prices in {len(rows)} files")
+        return sum(rows.values())
+
+    # [END rotate]
+
+    # [START report]
+    @task(trigger_rule="none_failed")
+    def report() -> dict[str, list[str]]:
+        """Names of credentials that no object store needs, and of those that several depend on."""
+        inventory = CivoObjectStoreHook().credential_inventory()
+        found = {
+            "orphans": [use.credential.name for use in inventory if use.orphan],
+            "shared": [use.credential.name for use in inventory if use.shared],
+        }
+        print(found)
+        return found
+
+    # [END report]
+
+    create_bucket >> fill() >> due() >> rotate >> read() >> report()
+
+with DAG(
+    dag_id="example_rotation_pool",
+    description="Replaces the credential of a bucket while nobody reads",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
+    doc_md=__doc__,
+    tags=["example", "objectstore"],
+):
+    # [START pool]
+    publishers = [AirflowConnectionPublisher(CONNECTION, airflow_api_conn_id="airflow_api")]
+    switch = CivoRotateCredentialOperator(
+        task_id="switch",
+        object_store=BUCKET,
+        publishers=publishers,
+        retire="keep",
+        pool=POOL,
+        pool_slots=POOL_SLOTS,
+        priority_weight=100,
+    )
+    retire = CivoRotateCredentialOperator(
+        task_id="retire", object_store=BUCKET, publishers=publishers, grace_period=GRACE_PERIOD
+    )
+    switch >> retire
+
+    @task(pool=POOL)
+    def read_share(share: str) -> str:
+        """Read a file through the published connection."""
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        return S3Hook(CONNECTION).read_key(f"prices/{share}.csv", BUCKET).splitlines()[-1]
+
+    # [END pool]
+
+    read_share.expand(share=["AAPL", "AMZN", "GOOG", "IBM", "MSFT"])

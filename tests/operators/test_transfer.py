@@ -1,0 +1,430 @@
+"""Stores to files and back: exact, whole or not at all, and what is said where that cannot be."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import time
+import tracemalloc
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Stats
+from airflow.sdk import ObjectStoragePath
+from airflow.sdk.execution_time.timeout import timeout
+
+from airflow_provider_objectstore.api import anypoint as api
+from airflow_provider_objectstore.api.call import encode
+from airflow_provider_objectstore.emulator import Emulator, Settings
+from airflow_provider_objectstore.emulator import anypoint as service
+from airflow_provider_objectstore.emulator.anypoint_request import entry_of
+from airflow_provider_objectstore.emulator.messages import loads
+from airflow_provider_objectstore.exceptions import (
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    ObjectStoreError,
+)
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
+from tests.conftest import connect
+from tests.triggers.waiting import answers, once
+
+GET, PUT = "anypoint.get_key", "anypoint.put_key"
+
+
+@pytest.fixture
+def hook(emulator: Emulator) -> AnypointObjectStoreHook:
+    hook = AnypointObjectStoreHook()
+    hook.create_store("s")
+    hook.create_store("t")
+    return hook
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return f"file://{tmp_path}/export"
+
+
+def export(path: Any, **settings: Any) -> dict[str, Any]:
+    task = AnypointExportOperator(**{"task_id": "export", "store_id": "s", "path": path, **settings})
+    done: dict[str, Any] = task.execute({})  # type: ignore[typeddict-item]
+    assert json.loads(json.dumps(done)) == done
+    return done
+
+
+def restore(path: Any, **settings: Any) -> dict[str, Any]:
+    task = AnypointImportOperator(**{"task_id": "import", "store_id": "t", "path": path, **settings})
+    done: dict[str, Any] = task.execute({})  # type: ignore[typeddict-item]
+    assert json.loads(json.dumps(done)) == done
+    return done
+
+
+def contents(emulator: Emulator, store: str) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """What the service holds, exactly."""
+    return {
+        (partition, key): (entry.value_type, repr(entry.value), repr(entry.metadata), entry.index)
+        for partition, entries in emulator._app.anypoint.data.stores[store].partitions.items()
+        for key, entry in entries.items()
+    }
+
+
+def fill(emulator: Emulator, values: int) -> None:
+    """Let store s hold a mixture of everything that the service takes."""
+    chance, data = random.Random(1), emulator._app.anypoint.data
+
+    def word(longest: int) -> str:
+        alphabet = "abc XYZ09/%?#&+'\"\\\n\t\u0000äß€漢😀.-_~"
+        return "".join(chance.choices(alphabet, k=chance.randint(1, longest)))
+
+    def value() -> Any:
+        match chance.randrange(6):
+            case 0:
+                return chance.randbytes(chance.randint(0, 200))
+            case 1:
+                return chance.randint(-(10 ** chance.randint(0, 30)), 10**30)
+            case 2:
+                return chance.choice([0.1, -1e-300, 1e22, 5.0, -0.0]) * chance.choice([1, chance.random()])
+            case 3:
+                return Decimal(chance.randint(-(10**25), 10**25)).scaleb(-chance.randint(0, 40))
+            case 4:
+                return ""
+        return word(300)
+
+    def metadata() -> Any:
+        return chance.choice([None, None, word(20), 0.1, [1, 2.5, None], {word(5): {"rate": chance.random()}}, ""])
+
+    for number in range(values):
+        partition, key = f"p{chance.randrange(7)} {word(1)}".strip(), f"{number}{word(30)}"
+        index = chance.choice([None, None, 0, number])
+        put = api.put_key("s", partition, key, value(), metadata=metadata(), index=index)
+        data.write(data.stores["s"], partition, key.replace(" ", "+"), entry_of(loads(encode(put.body or {}))))
+
+
+# ---- there and back ------------------------------------------------------------------------------
+
+
+def test_ten_thousand_mixed_values(hook: AnypointObjectStoreHook, emulator: Emulator, tmp_path: Path) -> None:
+    fill(emulator, 10_000)
+    manifest = export(f"file://{tmp_path}/1")
+    assert (manifest["values"], sum(manifest["partitions"].values())) == (10_000, 10_000)
+    done = restore(f"file://{tmp_path}/1", if_exists="overwrite")
+    assert (done["written"], done["skipped"]) == (10_000, 0)
+    export(f"file://{tmp_path}/2", store_id="t")
+    first, second = (sorted((tmp_path / it / "data.jsonl").read_bytes().splitlines()) for it in "12")
+    assert first == second
+    before, after = contents(emulator, "s"), contents(emulator, "t")
+    assert before.keys() == after.keys()
+    assert {kind for kind, *_ in after.values()} == {"STRING", "NUMBER", "BINARY"}
+    for place, kept in before.items():
+        assert same(kept, after[place]), (place, kept, after[place])
+
+
+def same(kept: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
+    """All alike; numbers by what they are, not by how many zeros they are written with."""
+    if kept[0] == "NUMBER":
+        first, second = (Decimal(re.sub(r"^Decimal\('(.*)'\)$", r"\1", it[1])) for it in (kept, now))
+        return first == second and kept[2:] == now[2:]
+    return kept == now
+
+
+@pytest.fixture
+def bucket(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket that ``aws`` and ``civo`` connections lead to."""
+    civo = CivoObjectStoreHook()
+    store = civo.create_object_store("backups")
+    while not civo.get_object_store(store.id).ready:
+        time.sleep(0.05)
+    options = civo.s3_options("backups")
+    aws = {
+        "conn_type": "aws",
+        "login": options.access_key_id,
+        "password": options.secret_access_key,
+        "extra": {"endpoint_url": emulator.s3_url, "region_name": "us-east-1"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_MY_AWS", json.dumps(aws))
+    return "backups"
+
+
+@pytest.mark.parametrize("path", ["s3://my_aws@{}/nightly/2026", "civo://civo_default@{}/nightly/2026", "civo://{}"])
+def test_over_s3(path: str, bucket: str, hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+    fill(emulator, 50)
+    where = path.format(bucket)
+    exported = export(where)
+    assert export(where, partitions=[])["values"] == 0, "again, over the first"
+    with pytest.raises(InvalidArgumentError, match="is not in the export"):
+        restore(where, partitions="p0")
+    assert export(where)["values"] == 50
+    restore(ObjectStoragePath(where))
+    assert contents(emulator, "t").keys() == contents(emulator, "s").keys()
+    kept = json.loads((ObjectStoragePath(where) / "manifest.json").read_text())
+    assert kept == {name: exported[name] for name in kept} | {"sha256": kept["sha256"]}
+
+
+def test_into_another_environment(
+    hook: AnypointObjectStoreHook, emulator: Emulator, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(emulator, 50)
+    export(folder)
+    with Emulator(Settings()) as elsewhere:
+        other = {**elsewhere.connections()["anypoint_default"]}
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
+        there = AnypointObjectStoreHook("other")
+        with pytest.raises(ObjectStoreError, match="no store s to import into: create it with AnypointCreateStore"):
+            restore(folder, store_id="s", anypoint_conn_id="other")
+        there.create_store("s")
+        restore(folder, store_id="s", anypoint_conn_id="other")
+        assert contents(elsewhere, "s").keys() == contents(emulator, "s").keys()
+
+
+def test_some_partitions(hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
+    for partition in "abc":
+        hook.put_key("s", partition, "k", partition)
+    assert export(folder, partitions=["a", "b", "a"])["partitions"] == {"a": 1, "b": 1}
+    assert restore(folder, partitions="b")["written"] == 1
+    assert list(contents(emulator, "t")) == [("b", "k")]
+    with pytest.raises(NotFoundError, match="partition d"):
+        export(folder, partitions="d")
+    with pytest.raises(InvalidArgumentError, match="partition c is not in the export"):
+        export(folder, partitions=["a"])
+        restore(folder, partitions="c")
+
+
+def test_what_goes_while_it_is_read(
+    hook: AnypointObjectStoreHook, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook.put_many("s", "p", {"gone": 1, "here": 1}).raise_failed()
+    more = lambda state, request: service._listing(["expired", "p"], None)  # noqa: E731
+    monkeypatch.setitem(service.OPERATIONS, (2, "GET"), (more, service.DATA))
+    keys = lambda state, request: (  # noqa: E731
+        service._listing([{"keyId": "gone"}, {"keyId": "here"}], None)
+        if request.path[2] == "p"
+        else service.list_keys(state, request)
+    )
+    monkeypatch.setitem(service.OPERATIONS, (4, "GET"), (keys, service.DATA))
+    hook.delete_key("s", "p", "gone")
+    assert export(folder)["partitions"] == {"p": 1}
+
+
+@pytest.mark.parametrize(("if_exists", "value"), [("skip", "theirs"), ("overwrite", "ours")])
+def test_keys_that_are_there(hook: AnypointObjectStoreHook, folder: str, if_exists: str, value: str) -> None:
+    hook.put_many("s", "p", {"a": "ours", "b": "ours"}).raise_failed()
+    hook.put_key("t", "p", "a", "theirs")
+    export(folder)
+    done = restore(folder, if_exists=if_exists)
+    assert done["written"] + done["skipped"] == 2
+    assert dict(hook.partition("t", "p")) == {"a": value, "b": "ours"}
+
+
+def test_a_key_that_is_there_fails_before_anything_is_written(
+    hook: AnypointObjectStoreHook, folder: str, emulator: Emulator
+) -> None:
+    hook.put_many("s", "p", {f"k{number}": 1 for number in range(100)}).raise_failed()
+    export(folder)
+    hook.put_key("t", "p", "k99", "theirs")
+    puts = sum(answers(emulator, PUT).values())
+    with pytest.raises(ConflictError, match=r"key 'k99' of partition 'p' is in store t already\. Nothing was written"):
+        restore(folder, if_exists="fail")
+    assert sum(answers(emulator, PUT).values()) == puts
+    hook.delete_key("t", "p", "k99")
+    assert restore(folder, if_exists="fail")["written"] == 100
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"path": " "}, "path must not be empty"),
+        ({"store_id": ".."}, "store id"),
+        ({"partitions": ["p", ""]}, "partition"),
+        ({"if_exists": "perhaps"}, "if_exists must be one of"),
+        ({"max_concurrency": 0}, "at a time"),
+    ],
+    ids=repr,
+)
+def test_bad_input_asks_nothing(bad: dict[str, Any], message: str, emulator: Emulator, folder: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        restore(**{"path": folder, **bad})
+    assert emulator.requests()["total"] == 0
+
+
+def test_a_store_that_is_not_there_costs_no_earlier_export(hook: AnypointObjectStoreHook, folder: str) -> None:
+    hook.put_key("s", "p", "k", 1)
+    export(folder)
+    with pytest.raises(NotFoundError, match="store none"):
+        export(folder, store_id="none")
+    assert restore(folder)["written"] == 1
+
+
+def test_no_manifest(hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
+    with pytest.raises(ObjectStoreError, match=r"no .*/export/manifest\.json: either this is no export, or its export"):
+        restore(folder)
+
+
+def test_an_export_that_broke_off_is_none(hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
+    fill(emulator, 100)
+    export(folder)
+    emulator.faults([{"operation": GET, "kind": "status", "status": 403, "share": 0.5}])
+    with pytest.raises(ObjectStoreError, match=r"the export of store s to .* stopped after \d+ values: anypoint\.get_"):
+        export(folder)
+    with pytest.raises(ObjectStoreError, match="did not come to an end"):
+        restore(folder)
+    emulator.faults([])
+    assert export(folder)["values"] == 100, "and it can be run again"
+
+
+def line(**item: Any) -> str:
+    return json.dumps({"partition": "p", "keyId": "k", "stringValue": "v", **item}) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text + "{broken\n", r"data\.jsonl, line 21: it is not a line of an export"),
+        (lambda text: text.replace('"v7"', '"v8"'), "is not what its manifest says: .* or their checksum differs"),
+        (lambda text: text[: len(text) // 2], r"data\.jsonl, line \d+: it is not a line"),
+        (lambda text: text[: text.rindex("{")], "it has 19 values in .* of 20 in"),
+        (
+            lambda text: text + line(metadata="m" * 5000),
+            "line 21: key 'k' of partition 'p': the metadata .* 5,002",
+        ),
+        (lambda text: text + line(keyId="k" * 1025), r"line 21: key 'kk+' of partition 'p': the key .* 1,025 bytes"),
+    ],
+    ids=["broken", "altered", "cut", "short", "metadata", "key"],
+)
+def test_what_is_corrupt_writes_nothing(
+    change: Any, message: str, hook: AnypointObjectStoreHook, emulator: Emulator, folder: str
+) -> None:
+    hook.put_many("s", "p", {f"k{number}": f"v{number}" for number in range(20)}).raise_failed()
+    export(folder)
+    data = Path(folder.removeprefix("file://")) / "data.jsonl"
+    data.write_text(change(data.read_text()))
+    with pytest.raises(ObjectStoreError, match=rf"{message}.*Nothing was written"):
+        restore(folder)
+    assert contents(emulator, "t") == {}
+
+
+def test_metadata_that_cannot_be_kept_is_named(hook: AnypointObjectStoreHook, emulator: Emulator, folder: str) -> None:
+    hook.put_key("s", "p", "k", "v", metadata=0.5)
+    (entry,) = emulator._app.anypoint.data.stores["s"].partitions["p"].values()
+    entry.metadata = {"rate": Decimal("0.12345678901234567890123")}
+    with pytest.raises(ObjectStoreError, match="key 'k' of partition 'p' cannot be exported: its metadata"):
+        export(folder)
+    with pytest.raises(ObjectStoreError, match=r"no .*manifest\.json"):
+        restore(folder)
+
+
+# ---- interruptions -------------------------------------------------------------------------------
+
+
+def test_an_import_that_broke_off_goes_on(hook: AnypointObjectStoreHook, emulator: Emulator, folder: str) -> None:
+    fill(emulator, 200)
+    export(folder)
+    emulator.faults([{"operation": PUT, "kind": "status", "status": 403, "share": 0.05}])
+    with pytest.raises(ObjectStoreError, match=r"the import into store t stopped after \d+ values: anypoint\.put_key"):
+        restore(folder)
+    written = len(contents(emulator, "t"))
+    assert 0 < written < 200
+    emulator.faults([])
+    done = restore(folder)
+    assert (done["written"], done["skipped"]) == (200 - written, written)
+    assert contents(emulator, "t").keys() == contents(emulator, "s").keys()
+
+
+@pytest.mark.parametrize(("operator", "operation"), [(AnypointExportOperator, GET), (AnypointImportOperator, PUT)])
+def test_a_kill(
+    operator: Any,
+    operation: str,
+    hook: AnypointObjectStoreHook,
+    services: Emulator,
+    folder: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fill(services, 200)
+    export(folder)
+    connect(monkeypatch, services, requests_per_second=50)
+    before = sum(answers(services, operation).values())
+    task = operator(task_id="t", store_id="s" if operation == GET else "t", path=folder)
+    with (
+        pytest.raises(ObjectStoreError, match=r"stopped after \d+ values: told to stop\. Run this task again"),
+        once(lambda: sum(answers(services, operation).values()) >= before + 5, task.on_kill),
+    ):
+        task.execute({})
+    done = sum(answers(services, operation).values()) - before
+    assert 5 <= done < 20
+    assert re.findall(r"\] (\d+) values (?:ex|im)ported", capsys.readouterr().out)[-1] == str(done)
+
+
+def test_execution_timeout(
+    hook: AnypointObjectStoreHook, services: Emulator, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(services, 200)
+    connect(monkeypatch, services, requests_per_second=50)
+    with pytest.raises(AirflowTaskTimeout), timeout(1):
+        export(folder)
+    with pytest.raises(ObjectStoreError, match="did not come to an end"):
+        restore(folder)
+
+
+# ---- what it says --------------------------------------------------------------------------------
+
+
+def test_metrics_and_summary(
+    hook: AnypointObjectStoreHook, emulator: Emulator, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: dict[str, int] = {}
+    monkeypatch.setattr(Stats, "incr", lambda name, count=1, **_: sent.update({name: count}), raising=False)
+    fill(emulator, 20)
+    assert {"seconds", "retries", "throttled", "sha256"} <= set(export(folder))
+    restore(folder)
+    assert sent == {"objectstore.exported.values": 20, "objectstore.imported.values": 20}
+
+
+def test_outlets(hook: AnypointObjectStoreHook, folder: str) -> None:
+    class Event:
+        def __init__(self) -> None:
+            self.extra: dict[str, Any] = {}
+
+    hook.put_many("s", "p", {"a": 1, "b": 2}).raise_failed()
+    hook.put_key("s", "q", "c", 3)
+    export(folder)
+    assets = [hook.asset("t", "p"), hook.asset("t", "q"), hook.asset("s", "p")]
+    events = {asset.uri: Event() for asset in assets}
+    context: Any = {"outlet_events": type("Events", (), {"__getitem__": lambda _, asset: events[asset.uri]})()}
+    task = AnypointImportOperator(task_id="t", store_id="t", path=folder, partitions="p", outlets=assets)
+    task.execute(context)
+    said = {"operation": "import", "store_id": "t", "partition": "p", "values": 2}
+    assert [event.extra for event in events.values()] == [said, {}, {}]
+
+
+def test_memory_is_flat(
+    hook: AnypointObjectStoreHook, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = emulator._app.anypoint.data
+    keep = data.write
+    monkeypatch.setattr(data, "write", lambda *_: None)  # the emulator's memory counts here as well
+
+    def peaks(values: int) -> list[int]:
+        for number in range(values):
+            entry = service.Entry("STRING", "v" * 200)
+            keep(data.stores["s"], f"p{number // 50:04}", f"k{number:06}", entry)
+        found = []
+        for move in (export, restore):
+            tracemalloc.start()
+            assert move(f"file://{tmp_path}/{values}")["values"] == values
+            found.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        return found
+
+    few, many = (int(it) for it in os.environ.get("TRANSFER_MEMORY", "300 2500").split())
+    peaks(100)
+    for small, large in zip(peaks(few), peaks(many), strict=True):
+        assert large < small + (many - few) * 150, "its values alone are larger"
