@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
-from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+    from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
 
 def default_deferrable() -> bool:
@@ -41,7 +43,7 @@ class AnypointOperator(BaseOperator):
     def __init__(
         self,
         *,
-        anypoint_conn_id: str = AnypointObjectStoreHook.default_conn_name,
+        anypoint_conn_id: str = "anypoint_default",
         region: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -52,6 +54,8 @@ class AnypointOperator(BaseOperator):
     @property
     def hook(self) -> AnypointObjectStoreHook:
         """The hook with this task's connection."""
+        from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+
         return AnypointObjectStoreHook(self.anypoint_conn_id, region=self.region)
 
 
@@ -69,7 +73,7 @@ class CivoOperator(BaseOperator):
     def __init__(
         self,
         *,
-        civo_conn_id: str = CivoObjectStoreHook.default_conn_name,
+        civo_conn_id: str = "civo_default",
         region: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -80,4 +84,6 @@ class CivoOperator(BaseOperator):
     @property
     def hook(self) -> CivoObjectStoreHook:
         """The hook with this task's connection."""
+        from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
         return CivoObjectStoreHook(self.civo_conn_id, region=self.region)
