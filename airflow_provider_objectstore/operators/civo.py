@@ -8,13 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.api.call import check_flag
-from airflow_provider_objectstore.api.civo import (
-    check_name,
-    check_size,
-    create_credential,
-    update_credential,
-    update_object_store,
-)
 from airflow_provider_objectstore.assets import tell_outlets
 from airflow_provider_objectstore.bases import CivoOperator, default_deferrable, one_of
 from airflow_provider_objectstore.exceptions import (
@@ -81,11 +74,12 @@ class CivoCreateObjectStoreOperator(CivoOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Create the object store."""
+        from airflow_provider_objectstore.api import civo as api
         from airflow_provider_objectstore.triggers.waits import ObjectStoreTrigger
 
         one_of("if_exists", self.if_exists, "skip", "fail")
-        check_name(self.name)
-        size_gb = check_size(self.size_gb)
+        api.check_name(self.name)
+        size_gb = api.check_size(self.size_gb)
         hook = self.hook
         store = hook.find_object_store(self.name)
         if store is None:
@@ -151,7 +145,9 @@ class CivoUpdateObjectStoreOperator(CivoOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Change the object store."""
-        change = update_object_store("id", max_size_gb=self.max_size_gb, access_key_id=self.access_key_id)
+        from airflow_provider_objectstore.api import civo as api
+
+        change = api.update_object_store("id", max_size_gb=self.max_size_gb, access_key_id=self.access_key_id)
         hook = self.hook
         store = hook.find_object_store(self.object_store)
         if store is None:
@@ -261,8 +257,10 @@ class CivoCreateCredentialOperator(CivoOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the credential."""
+        from airflow_provider_objectstore.api import civo as api
+
         one_of("if_exists", self.if_exists, "skip", "fail")
-        create_credential(self.name, max_size_gb=self.max_size_gb)  # refuses what is wrong before any request
+        api.create_credential(self.name, max_size_gb=self.max_size_gb)  # refuses what is wrong before any request
         hook = self.hook
         credential = next((it for it in hook.list_credentials() if it.name == self.name), None)
         if credential is None:
@@ -305,7 +303,9 @@ class CivoUpdateCredentialOperator(CivoOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Change the credential."""
-        change = update_credential("id", suspended=self.suspended, max_size_gb=self.max_size_gb)
+        from airflow_provider_objectstore.api import civo as api
+
+        change = api.update_credential("id", suspended=self.suspended, max_size_gb=self.max_size_gb)
         hook = self.hook
         found = hook.find_credential(self.credential)
         if found is None:

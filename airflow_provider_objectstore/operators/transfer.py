@@ -12,7 +12,6 @@ from hashlib import sha256
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.api.call import segment
-from airflow_provider_objectstore.api.export_format import DATA, MANIFEST, Manifest, line_of, put_of
 from airflow_provider_objectstore.assets import tell_outlets
 from airflow_provider_objectstore.bases import AnypointOperator, one_of
 from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, NotFoundError, ObjectStoreError
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_objectstore.api.call import Call, Flow
+    from airflow_provider_objectstore.api.export_format import Manifest
     from airflow_provider_objectstore.api.values import Entry
     from airflow_provider_objectstore.hooks.bulk import Bulk
     from airflow_provider_objectstore.transport import AsyncClient
@@ -151,17 +151,19 @@ class AnypointExportOperator(_TransferOperator):
     moved = "exported"
 
     def _move(self, folder: ObjectStoragePath, bulk: Bulk) -> dict[str, Any]:
+        from airflow_provider_objectstore.api import export_format as export
+
         self.hook.get_store(self.store_id)  # before an earlier export in this folder is given up
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / MANIFEST).unlink(missing_ok=True)
+        (folder / export.MANIFEST).unlink(missing_ok=True)
         counts: Counter[str] = Counter()
         digest, size = sha256(), 0
-        with _open(folder / DATA, "wb") as out:
+        with _open(folder / export.DATA, "wb") as out:
 
             def write(place: tuple[str, str], entry: Entry) -> None:
                 nonlocal size
                 partition, _ = place
-                line = line_of(partition, entry)
+                line = export.line_of(partition, entry)
                 out.write(line)
                 digest.update(line)
                 size += len(line)
@@ -174,9 +176,9 @@ class AnypointExportOperator(_TransferOperator):
 
             bulk.run(self._reads, write, failed)
             self._check(f"the export of store {self.store_id} to {folder} stopped")
-        manifest = Manifest(self.store_id, dict(sorted(counts.items())), size, digest.hexdigest())
+        manifest = export.Manifest(self.store_id, dict(sorted(counts.items())), size, digest.hexdigest())
         shown = manifest.as_dict()
-        (folder / MANIFEST).write_text(json.dumps(shown, indent=2))
+        (folder / export.MANIFEST).write_text(json.dumps(shown, indent=2))
         self.log.info("The export of %d partitions is in %s", len(counts), folder)
         return shown
 
@@ -223,24 +225,26 @@ class AnypointImportOperator(_TransferOperator):
         self.if_exists = if_exists
 
     def _move(self, folder: ObjectStoragePath, bulk: Bulk) -> dict[str, Any]:
+        from airflow_provider_objectstore.api import export_format as export
+
         try:
-            text = (folder / MANIFEST).read_text()
+            text = (folder / export.MANIFEST).read_text()
         except FileNotFoundError:
             raise ObjectStoreError(
-                f"there is no {folder / MANIFEST}: either this is no export, or its export did not come to an end"
+                f"there is no {folder / export.MANIFEST}: either this is no export, or the export did not end"
             ) from None
-        manifest = Manifest.read(text, str(folder / MANIFEST))
+        manifest = export.Manifest.read(text, str(folder / export.MANIFEST))
         if missing := [it for it in self._named or () if it not in manifest.partitions]:
             raise InvalidArgumentError(f"partition {missing[0]} is not in the export {folder}")
         self._total = sum(n for name, n in manifest.partitions.items() if self._wanted(name))
-        self._verify(folder / DATA, manifest)
+        self._verify(folder / export.DATA, manifest)
         if not self.hook.store_exists(self.store_id):
             raise ObjectStoreError(
                 f"there is no store {self.store_id} to import into: create it with AnypointCreateStoreOperator"
             )
         if self.if_exists == "fail":
-            self._refuse_if_there(folder / DATA, bulk)
-        self._write(folder / DATA, bulk)
+            self._refuse_if_there(folder / export.DATA, bulk)
+        self._write(folder / export.DATA, bulk)
         return {**manifest.as_dict(), "written": self._done, "skipped": self._skipped}
 
     def _folder(self) -> ObjectStoragePath:
@@ -260,6 +264,8 @@ class AnypointImportOperator(_TransferOperator):
                 tell_outlets(self.outlets, context, partial(hook.asset, self.store_id, name), said)
 
     def _verify(self, data: ObjectStoragePath, manifest: Manifest) -> None:
+        from airflow_provider_objectstore.api import export_format as export
+
         counts: Counter[str] = Counter()
         digest, size = sha256(), 0
         with _open(data, "rb") as lines:
@@ -268,7 +274,7 @@ class AnypointImportOperator(_TransferOperator):
                 digest.update(line)
                 size += len(line)
                 try:
-                    counts[put_of(line, self.store_id)[0]] += 1
+                    counts[export.put_of(line, self.store_id)[0]] += 1
                 except ObjectStoreError as error:
                     raise ObjectStoreError(f"{data}, line {number}: {error}. Nothing was written") from error
         if (dict(counts), size, digest.hexdigest()) != (dict(manifest.partitions), manifest.bytes, manifest.sha256):
@@ -278,9 +284,11 @@ class AnypointImportOperator(_TransferOperator):
             )
 
     def _puts(self, data: ObjectStoragePath) -> Iterator[tuple[str, str, Any]]:
+        from airflow_provider_objectstore.api import export_format as export
+
         with _open(data, "rb") as lines:
             for line in lines:
-                partition, key, call = put_of(line, self.store_id)
+                partition, key, call = export.put_of(line, self.store_id)
                 if self._wanted(partition):
                     yield partition, key, call
 

@@ -264,7 +264,7 @@ def test_a_store_that_is_not_there_costs_no_earlier_export(hook: AnypointObjectS
 
 
 def test_no_manifest(hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
-    with pytest.raises(ObjectStoreError, match=r"no .*/export/manifest\.json: either this is no export, or its export"):
+    with pytest.raises(ObjectStoreError, match=r"no .*/export/manifest\.json: either this is no export, or the export"):
         restore(folder)
 
 
@@ -274,7 +274,7 @@ def test_an_export_that_broke_off_is_none(hook: AnypointObjectStoreHook, folder:
     emulator.faults([{"operation": GET, "kind": "status", "status": 403, "share": 0.5}])
     with pytest.raises(ObjectStoreError, match=r"the export of store s to .* stopped after \d+ values: anypoint\.get_"):
         export(folder)
-    with pytest.raises(ObjectStoreError, match="did not come to an end"):
+    with pytest.raises(ObjectStoreError, match="did not end"):
         restore(folder)
     emulator.faults([])
     assert export(folder)["values"] == 100, "and it can be run again"
@@ -370,7 +370,7 @@ def test_execution_timeout(
     connect(monkeypatch, services, requests_per_second=50)
     with pytest.raises(AirflowTaskTimeout), timeout(1):
         export(folder)
-    with pytest.raises(ObjectStoreError, match="did not come to an end"):
+    with pytest.raises(ObjectStoreError, match="did not end"):
         restore(folder)
 
 
