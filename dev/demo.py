@@ -51,7 +51,7 @@ def main() -> int:
     try:
         with (
             emulator(options.s3) as services,
-            Airflow(HOME, options.dags, services.connections(), POOLS) as airflow,
+            Airflow(HOME, options.dags, services.connections(), POOLS, port=8080) as airflow,
         ):
             progress.say(f"Airflow is on {airflow.url} (no login), the services are on {services.url}")
             if options.up:

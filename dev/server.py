@@ -62,6 +62,7 @@ class Airflow:
     :param dags: folder of the DAG files.
     :param connections: Airflow connections by id. ``airflow_api``, which leads to its own API, comes by itself.
     :param pools: slots by name.
+    :param port: where to be if that is free; any free one otherwise.
     """
 
     def __init__(
@@ -70,8 +71,9 @@ class Airflow:
         dags: Path,
         connections: Mapping[str, Mapping[str, Any]],
         pools: Mapping[str, int] | None = None,
+        port: int = 0,
     ) -> None:
-        port, self._claim = claim_port(folder, 8080)
+        port, self._claim = claim_port(folder, port)
         self.home = folder / str(port)
         self.logs = self.home / "components"
         self.url = f"http://127.0.0.1:{port}"
