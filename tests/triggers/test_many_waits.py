@@ -148,14 +148,18 @@ async def test_slow_answers_hold_up_no_other_wait(emulator: Emulator, arrivals: 
     emulator.faults([{"operation": "anypoint.partition_exists", "kind": "delay", "seconds": 2}])
     slow = PartitionTrigger(anypoint_conn_id="anypoint_default", store_id="s", partition="slow", poke_interval=0.1)
     quick = [f"k{number}" for number in range(10)]
-    async with ticking() as late, waiting([slow] * 10 + [wait_for(name, poke_interval=0.1) for name in quick]):
-        await asyncio.sleep(2.6)
-    assert answers(emulator, "anypoint.partition_exists")["404"] >= 10
-    assert late.loop < 0.1 + late.machine
-    for name in quick:
-        times = [moment for moment, asked in arrivals if asked == name]
-        assert len(times) > 5
-        assert max(b - a for a, b in pairwise(times)) < 0.1 + 0.1 + 3 * late.machine
+    # A busy machine is late by itself now and then; a wait that holds up others does so each time, by up to 2 s.
+    for last in (False, False, True):
+        arrivals.clear()
+        async with ticking() as late, waiting([slow] * 10 + [wait_for(name, poke_interval=0.1) for name in quick]):
+            await asyncio.sleep(2.6)
+        assert answers(emulator, "anypoint.partition_exists")["404"] >= 10
+        times = {name: [moment for moment, asked in arrivals if asked == name] for name in quick}
+        gaps = [b - a for moments in times.values() for a, b in pairwise(moments)]
+        if late.loop < 0.1 + late.machine and max(gaps) < 0.2 + 3 * late.machine:
+            break
+        assert not last, (late.loop, late.machine, max(gaps))
+    assert min(map(len, times.values())) > 5
 
 
 @pytest.mark.parametrize(("status", "each"), [(403, 1), (500, 3 * ATTEMPTS)])
