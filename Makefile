@@ -25,7 +25,9 @@ VENV := .venv-airflow-$(AIRFLOW)
 EXTRA := test
 CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 # What does not touch Airflow is tested once, on the newest.
-TESTS := -m "not rgw" $(addprefix --ignore=tests/,wheel api emulator fs/test_abstract.py $(addprefix rotation/test_,kill.py at_once.py rotation.py))
+TESTS := -m "not rgw" $(addprefix --ignore=tests/,wheel api emulator transport fs/test_abstract.py \
+  $(addprefix rotation/test_,kill.py at_once.py rotation.py) $(addprefix operators/test_,purge.py transfer.py) \
+  triggers/test_many_waits.py)
 endif
 
 BIN := $(VENV)/bin

@@ -37,7 +37,8 @@ class Osv2(Fixtures):
 
 class Civo(Fixtures):
     @pytest.fixture
-    def fs(self, emulator: Emulator) -> Any:
+    def fs(self, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setattr(emulator.settings, "creating_seconds", 0)
         hook = CivoObjectStoreHook()
         created = hook.create_object_store("bucket")
         while not hook.get_object_store(created.id).ready:
