@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import io
+import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from fsspec import AbstractFileSystem
+from fsspec.core import get_compression, has_magic
 from fsspec.utils import tokenize
 
 from airflow_provider_objectstore.api.values import Value
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError
 from airflow_provider_objectstore.fs.keys import decode, encode
 from airflow_provider_objectstore.fs.paths import without_protocol
+from airflow_provider_objectstore.fs.uploads import TextUpload, Upload
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
 schemes = ["osv2"]
+
+log = logging.getLogger(__name__)
 
 
 def get_fs(conn_id: str | None, storage_options: Mapping[str, Any] | None = None) -> AnypointFileSystem:
@@ -31,7 +38,8 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
     A file is read and written whole, with one request. Text (valid UTF-8) is stored as STRING, anything else as
     BINARY; a NUMBER reads as its digits. Folders below a partition are there as long as they hold files. A store's
     time to live applies: what is not renewed is gone after 30 days at the latest. Sizes are told of files that are
-    looked at one by one, and are None in listings: the service does not tell them.
+    looked at one by one, and are None in listings: the service does not tell them. Keys that other programs wrote and
+    that are not in the form of :mod:`.keys` are left out of listings; a warning says so.
 
     :param conn_id: id of an ``anypoint`` connection.
     :param region: region instead of the connection's.
@@ -47,7 +55,18 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         **storage_options: Any,
     ) -> None:
         super().__init__(**storage_options)
-        self.hook = AnypointObjectStoreHook(conn_id or AnypointObjectStoreHook.default_conn_name, region=region)
+        self._conn_id = conn_id or AnypointObjectStoreHook.default_conn_name
+        self._region = region
+        self._hooks: dict[int, AnypointObjectStoreHook] = {}
+        self._told: set[str] = set()
+
+    @property
+    def hook(self) -> AnypointObjectStoreHook:
+        """The hook, one for each process: a forked child must not use its parent's sockets."""
+        pid = os.getpid()
+        if pid not in self._hooks:
+            self._hooks = {pid: AnypointObjectStoreHook(self._conn_id, region=self._region)}
+        return self._hooks[pid]
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -59,8 +78,8 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """List a folder."""
         path = self._strip_protocol(path)
         found = {it["name"]: it for it in self._entries(path)}
-        if not found and path and not self._is_folder(path):
-            found = {path: self.info(path)}
+        if not found and path and (info := self.info(path))["type"] == "file":
+            found = {path: info}
         return [found[name] if detail else name for name in sorted(found)]
 
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
@@ -93,9 +112,17 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """List all files below a path; below a partition in one listing."""
         path = self._strip_protocol(path)
         store, partition, key = self._parts(path)
-        if not partition or maxdepth is not None or withdirs:
+        if not partition:
             return super().find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
-        found = {name: _file(name, None) for name in self._files(store, partition, f"{key}%2F" if key else "")}
+        found: dict[str, dict[str, Any]] = {}
+        for name in self._files(store, partition, f"{key}%2F" if key else ""):
+            steps = name[len(path) + 1 :].split("/")
+            if withdirs:
+                depths = range(min(len(steps), (maxdepth or len(steps)) + 1))
+                folders = ["/".join([path, *steps[:depth]]) for depth in depths]
+                found.update({it: _folder(it) for it in folders if it not in found})
+            if maxdepth is None or len(steps) <= maxdepth:
+                found[name] = _file(name, None)
         if key and not found and self.isfile(path):
             found[path] = _file(path, None)
         return dict(sorted(found.items())) if detail else sorted(found)
@@ -108,11 +135,10 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def cat(self, path: Any, recursive: bool = False, on_error: str = "raise", **kwargs: Any) -> Any:
         """Read one file or many, many at once."""
-        single = isinstance(path, str) and not recursive and "*" not in path
-        if single:
+        if isinstance(path, str) and not recursive and not has_magic(path):
             return self.cat_file(path)
         results: dict[str, Any] = {}
-        paths = [it for it in self.expand_path(path, recursive=recursive) if not recursive or self.isfile(it)]
+        paths = self._files_of([path] if isinstance(path, str) else path, recursive)
         for (store, partition), names in self._grouped(paths).items():
             done = self.hook.get_many(store, partition, names.values())
             for name, key in names.items():
@@ -125,11 +151,24 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
                         raise results[name]
         return results
 
-    def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> io.BytesIO:
+    def open(self, path: str, mode: str = "rb", compression: str | None = None, **kwargs: Any) -> Any:
+        """Open a file. What is written is sent when it is closed, unless its ``with`` block fails."""
+        if "r" in mode:
+            return super().open(path, mode, compression=compression, **kwargs)
+        if "b" not in mode:
+            how = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
+            return TextUpload(self.open(path, f"{mode.replace('t', '')}b", compression, **kwargs), **how)
+        upload = super().open(path, mode, **kwargs)
+        upload.compression = get_compression(path, compression)
+        return upload
+
+    def _open(self, path: str, mode: str = "rb", autocommit: bool = True, **kwargs: Any) -> io.BytesIO:
         if mode == "rb":
             return io.BytesIO(self._read(path))
         if mode not in ("wb", "ab", "xb"):
             raise ValueError(f"mode {mode!r} is not supported; there are r, w, a and x")
+        if not autocommit:
+            raise NotImplementedError("osv2:// has no transactions: a file is written when it is closed")
         self._key(path)
         if mode == "xb" and self.isfile(path):
             raise FileExistsError(path)
@@ -139,7 +178,7 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 held = self._read(path)
             except FileNotFoundError:
                 held = b""
-        return _Upload(self, path, held)
+        return Upload(partial(self.pipe_file, path), held)
 
     # Writing
 
@@ -148,15 +187,20 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         path = self._strip_protocol(path)
         if mode == "create" and self.isfile(path):
             raise FileExistsError(path)
-        self.hook.put_key(*self._key(path), _value(value))
+        self._write(path, _value(value))
 
-    def pipe(self, path: Any, value: bytes | None = None, **kwargs: Any) -> None:
+    def pipe(self, path: Any, value: bytes | None = None, mode: str = "overwrite", **kwargs: Any) -> None:
         """Write one file or many, many at once; all are checked before the first is sent."""
         if isinstance(path, str):
-            assert value is not None
-            self.pipe_file(path, value, **kwargs)
+            if value is None:
+                raise ValueError(f"there is no value to write to {path}")
+            self.pipe_file(path, value, mode=mode)
             return
         grouped = self._grouped(path)
+        if mode == "create":
+            for it in path:
+                if self.isfile(it):
+                    raise FileExistsError(it)
         values = {self._strip_protocol(name): _value(it) for name, it in path.items()}
         for (store, partition), names in grouped.items():
             self.hook.put_many(store, partition, {key: values[name] for name, key in names.items()}).raise_failed()
@@ -178,8 +222,7 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
             if self._is_folder(path1):
                 return
             raise FileNotFoundError(path1) from None
-        assert entry.value is not None
-        self.hook.put_key(*self._key(self._strip_protocol(path2)), entry.value, metadata=entry.metadata)
+        self._write(self._strip_protocol(path2), _bytes(None) if entry.value is None else entry.value, entry.metadata)
 
     def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
         """Create a store; anything deeper appears with its first file."""
@@ -219,8 +262,8 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
             for it in whole:
                 self._remove_partition(it)
             paths = [it for it in paths if it not in whole]
-        if recursive or maxdepth is not None or any("*" in it for it in paths):
-            paths = [it for it in self.expand_path(paths, recursive=recursive, maxdepth=maxdepth) if self.isfile(it)]
+        if paths:
+            paths = self._files_of(paths, recursive, maxdepth)
         if len(paths) == 1:
             self.rm_file(paths[0])
             return
@@ -241,6 +284,24 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
             self.hook.delete_store(store)
 
     # How it is kept
+
+    def _files_of(self, paths: Iterable[str], recursive: bool, maxdepth: int | None = None) -> list[str]:
+        """Return the files that paths and patterns stand for; with ``recursive``, those below them too."""
+        files: set[str] = set()
+        for path in map(self._strip_protocol, paths):
+            if not recursive and not has_magic(path):
+                files.add(path)
+                continue
+            found = self.glob(path, maxdepth=maxdepth, detail=True) if has_magic(path) else {path: _folder(path)}
+            matched = {name for name, info in found.items() if info["type"] == "file"}
+            for folder in found.keys() - matched if recursive else ():
+                matched.update(self.find(folder, maxdepth=maxdepth))
+            if recursive and path in found and self._parts(path)[2] and self.isfile(path):
+                matched.add(path)  # a key may be a file and a folder
+            if not matched:
+                raise FileNotFoundError(path)
+            files |= matched
+        return sorted(files)
 
     def _parts(self, path: str) -> tuple[str, str, str]:
         """Return store, partition and key."""
@@ -263,14 +324,32 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         except NotFoundError:
             raise FileNotFoundError(path) from None
 
+    def _write(self, path: str, value: Value, metadata: Any = None) -> None:
+        try:
+            self.hook.put_key(*self._key(path), value, metadata=metadata)
+        except NotFoundError as error:
+            raise FileNotFoundError(f"{path} cannot be written, its store is created first: {error}") from error
+
     def _files(self, store: str, partition: str, prefix: str) -> Iterator[str]:
         try:
             for key in self.hook.list_keys(store, partition, prefix or None):
                 name = decode(key)
                 if name is not None:
                     yield f"{store}/{partition}/{name}"
+                else:
+                    self._leave_out(f"{store}/{partition}", key)
         except NotFoundError:
             return
+
+    def _leave_out(self, folder: str, name: str) -> None:
+        if folder not in self._told:
+            self._told.add(folder)
+            log.warning(
+                "%r in osv2://%s, and others like it, are not the keys of paths: listings leave them out, the hook and "
+                "partition() have them, and a recursive deletion of the partition deletes them",
+                name,
+                folder,
+            )
 
     def _entries(self, path: str) -> Iterator[dict[str, Any]]:
         store, partition, key = self._parts(path)
@@ -278,7 +357,11 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
             if not store:
                 yield from (_folder(it.store_id) for it in self.hook.list_stores())
             elif not partition:
-                yield from (_folder(f"{store}/{it}") for it in self.hook.list_partitions(store))
+                for it in self.hook.list_partitions(store):
+                    if "/" in it:
+                        self._leave_out(store, it)
+                    else:
+                        yield _folder(f"{store}/{it}")
             else:
                 for name in self._files(store, partition, f"{key}%2F" if key else ""):
                     first, slash, _ = name[len(path) + 1 :].partition("/")
@@ -319,29 +402,6 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def ukey(self, path: str) -> str:
         """Return a digest of a file's contents."""
         return str(tokenize(self.cat_file(path)))
-
-
-class _Upload(io.BytesIO):
-    """Writes itself when it is closed, unless its ``with`` block fails."""
-
-    def __init__(self, fs: AnypointFileSystem, path: str, held: bytes) -> None:
-        super().__init__()
-        self.write(held)
-        self._fs = fs
-        self._path = path
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        if kind is None:
-            self.close()
-        else:
-            super().close()
-
-    def close(self) -> None:
-        """Write what was collected."""
-        if not self.closed:
-            value = self.getvalue()
-            super().close()
-            self._fs.pipe_file(self._path, value)
 
 
 def _value(raw: bytes) -> Value:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-from fsspec.asyn import sync_wrapper
-from s3fs import S3FileSystem
-from s3fs.utils import ParamKwargsHelper
+from fsspec.asyn import get_loop, sync_wrapper
 
+from airflow_provider_objectstore.exceptions import ConfigurationError
 from airflow_provider_objectstore.fs.paths import without_protocol
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
+try:
+    from s3fs import S3FileSystem
+    from s3fs.utils import ParamKwargsHelper
+except ImportError as error:
+    # No ImportError: fsspec would put its own words in place of these.
+    raise ConfigurationError("civo:// paths need s3fs: pip install 'airflow-provider-objectstore[s3]'") from error
 
 
 class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
@@ -27,6 +35,7 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
 
     protocol: ClassVar[str] = "civo"
     root_marker: ClassVar[str] = ""
+    _pid: int
 
     def __init__(self, conn_id: str | None = None, region: str | None = None, **storage_options: Any) -> None:
         super().__init__(**{"use_listings_cache": False, **storage_options})
@@ -38,6 +47,15 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
         return without_protocol("civo", path)
+
+    @property
+    def loop(self) -> Any:
+        """The event loop; a forked child gets one of its own, and connections of its own."""
+        if self._pid != os.getpid() and not self.asynchronous:
+            self.hook = CivoObjectStoreHook(self.hook.civo_conn_id, region=self.hook.region)
+            self._pid, self._loop = os.getpid(), get_loop()
+            self._buckets, self._opening = {}, asyncio.Lock()
+        return super().loop
 
     async def set_session(self, refresh: bool = False, kwargs: Mapping[str, Any] | None = None) -> Any:
         """Do nothing: each bucket has a session of its own, with its owner's keys."""
@@ -69,9 +87,12 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
     call_s3 = sync_wrapper(_call_s3)
 
     async def _connected(self, bucket: str) -> Any:
-        options = await asyncio.to_thread(self.hook.s3_options, bucket)
-        own = {**self._storage_options, **options.s3fs()}
-        fs = S3FileSystem(**own, asynchronous=self.asynchronous, loop=self._loop, skip_instance_cache=True)
+        store = await asyncio.to_thread(self.hook.find_object_store, bucket)
+        if store is None or store.name != bucket:
+            raise FileNotFoundError(f"connection {self.hook.civo_conn_id!r} has no object store {bucket!r}")
+        options = await asyncio.to_thread(self.hook.s3_options, store)
+        here = {"asynchronous": self.asynchronous, "loop": self._loop, "skip_instance_cache": True}
+        fs = S3FileSystem(**{**self._storage_options, **options.s3fs(), **here})
         if not hasattr(self, "_kwargs_helper"):
             self._kwargs_helper = ParamKwargsHelper(await fs.set_session())
         return fs
@@ -85,6 +106,21 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
                     return False
                 self._buckets[bucket] = fresh
         return True
+
+    async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        if (await self._info(path1))["type"] == "directory":
+            return  # a folder comes with its files
+        buckets = [self.split_path(it)[0] for it in (path1, path2)]
+        for it in buckets:
+            await self.get_s3(it)
+        if len({self._buckets[it].key for it in buckets}) == 1:
+            await super()._cp_file(path1, path2, **kwargs)
+            return
+        # The owner of one bucket may have no access to the other.
+        with TemporaryDirectory() as folder:
+            local = f"{folder}/copy"
+            await self._get_file(path1, local)
+            await self._put_file(local, path2, **kwargs)
 
     async def _is_missing(self, bucket: str, *named: Mapping[str, Any]) -> bool:
         # The backend answers 403 to HEAD and GET of a missing object, unless the bucket's owner asks.

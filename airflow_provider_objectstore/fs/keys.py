@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-_ESCAPED = re.compile(r"[/%| \x00-\x1f\x7f-\x9f]")
+_ESCAPED = re.compile(r"[/%|\s\x00-\x1f\x7f-\x9f]")
 _DOTS = re.compile(r"\.{1,2}")
 
 

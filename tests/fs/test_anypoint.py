@@ -1,0 +1,349 @@
+"""``osv2://`` over real HTTP: what it keeps, how many requests that takes, and how it fails."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import (
+    AuthenticationError,
+    InvalidArgumentError,
+    ObjectStoreError,
+    PermissionDeniedError,
+)
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+
+Requests = Callable[[], dict[str, int]]
+ON_ONE_EMULATOR = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = {f"store/p/many/{number:03}": str(number).encode() for number in range(200)}
+
+
+@pytest.fixture
+def filled(osv2: Any, requests: Requests) -> Any:
+    """The filesystem with a file at each depth."""
+    osv2.pipe({f"store/p/{name}": name.encode() for name in ("a", "b/c", "b/d/e", "b/d/f")})
+    requests()
+    return osv2
+
+
+@ON_ONE_EMULATOR
+@given(st.binary() | st.text().map(str.encode), st.text(st.characters(exclude_categories=["Cs"]), max_size=100))
+def test_contents_and_names_come_back(osv2: Any, contents: bytes, name: str) -> None:
+    path = f"store/p/x{name}x"
+    osv2.pipe_file(path, contents)
+    assert osv2.cat_file(path) == contents
+    assert osv2.find("store/p") == [path]
+    osv2.rm_file(path)
+
+
+@pytest.mark.parametrize(
+    ("contents", "kind"), [(b"", "STRING"), (b"42", "STRING"), ("ä\r\n".encode(), "STRING"), (b"\xff", "BINARY")]
+)
+def test_text_is_kept_as_text(osv2: Any, contents: bytes, kind: str) -> None:
+    osv2.pipe_file("store/p/k", contents)
+    assert AnypointObjectStoreHook().get_key("store", "p", "k").value_type == kind
+    assert osv2.info("store/p/k") == {"name": "store/p/k", "size": len(contents), "type": "file"}
+
+
+def test_what_others_wrote_is_read(osv2: Any) -> None:
+    AnypointObjectStoreHook().put_many("store", "p", {"n": 7, "t": "ä", "b": b"\x00\xff"}).raise_failed()
+    assert osv2.cat(["store/p/n", "store/p/t", "store/p/b"]) == {
+        "store/p/n": b"7",
+        "store/p/t": "ä".encode(),
+        "store/p/b": b"\x00\xff",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "size"), [("store/p/k", 7_864_321), ("store/p/" + "x/" * 300, 1), ("store/p/k\udcff", 1), ("store/p", 1)]
+)
+def test_what_does_not_fit_is_refused_before_any_request(osv2: Any, requests: Requests, path: str, size: int) -> None:
+    requests()
+    for write in (osv2.pipe_file, lambda path, value: osv2.pipe({path: value})):
+        with pytest.raises(InvalidArgumentError, match=r"at most|Unicode|is no file"):
+            write(path, b"\xff" * size)
+    assert requests() == {}
+
+
+def test_the_largest_file_fits(osv2: Any) -> None:
+    osv2.pipe_file("store/p/k", b"\xff" * 7_864_320)
+    assert len(osv2.cat_file("store/p/k")) == 7_864_320
+
+
+def test_requests_of_each_operation(filled: Any, requests: Requests, tmp_path: Path) -> None:
+    fs = filled
+    steps: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
+        "cat": (lambda: fs.cat("store/p/a"), {"get_key": 1}),
+        "open": (lambda: fs.open("store/p/a", "r").read(), {"get_key": 1}),
+        "pipe": (lambda: fs.pipe("store/p/a", b"1"), {"put_key": 1}),
+        "exists": (lambda: fs.exists("store/p/a"), {"key_exists": 1}),
+        "isfile": (lambda: fs.isfile("store/p/a"), {"key_exists": 1}),
+        "isdir": (lambda: fs.isdir("store/p"), {"partition_exists": 1}),
+        "info": (lambda: fs.info("store/p/a"), {"get_key": 1}),
+        "makedirs": (lambda: fs.makedirs("store/p/new/folder", exist_ok=True), {}),
+        "ls": (lambda: fs.ls("store/p"), {"list_keys": 1}),
+        "find": (lambda: fs.find("store/p"), {"list_keys": 1}),
+        "glob": (lambda: fs.glob("store/p/b/*"), {"list_keys": 1}),
+        "glob **": (lambda: fs.glob("store/p/**"), {"list_keys": 1}),
+        "cp": (lambda: fs.cp("store/p/a", "store/p/copy"), {"get_key": 1, "put_key": 1, "list_keys": 2}),
+        "rm": (lambda: fs.rm("store/p/copy"), {"delete_key": 1}),
+        "rm -r": (lambda: fs.rm("store/p/b", recursive=True), {"list_keys": 1, "key_exists": 1, "delete_key": 3}),
+        "rm -r partition": (lambda: fs.rm("store/p", recursive=True), {"delete_partition": 1}),
+    }
+    taken = {}
+    for name, (act, _) in steps.items():
+        act()
+        taken[name] = requests()
+    assert taken == {name: expected for name, (_, expected) in steps.items()}
+
+
+def test_looking(filled: Any) -> None:
+    assert filled.ls("store/p", detail=False) == ["store/p/a", "store/p/b"]
+    assert [it["type"] for it in filled.ls("store/p")] == ["file", "directory"]
+    assert filled.ls("store/p/b/d", detail=False) == ["store/p/b/d/e", "store/p/b/d/f"]
+    assert filled.ls("store", detail=False) == ["store/p"]
+    assert filled.ls("", detail=False) == ["store"]
+    assert filled.ls("store/p/a", detail=False) == ["store/p/a"]
+    assert filled.find("store/p/b") == ["store/p/b/c", "store/p/b/d/e", "store/p/b/d/f"]
+    assert filled.find("store/p", maxdepth=2) == ["store/p/a", "store/p/b/c"]
+    assert filled.find("store/p", withdirs=True, maxdepth=1) == ["store/p", "store/p/a", "store/p/b"]
+    assert filled.find("store") == filled.find("store/p")
+    assert filled.find("store/p/a") == ["store/p/a"]
+    assert filled.find("store/q") == []
+    assert filled.glob("store/p/*/?") == ["store/p/b/c", "store/p/b/d"]
+    assert filled.glob("store/*/b/**/e") == ["store/p/b/d/e"]
+    assert [(folder, sorted(files)) for folder, _, files in filled.walk("store")] == [
+        ("store", []),
+        ("store/p", ["a"]),
+        ("store/p/b", ["c"]),
+        ("store/p/b/d", ["e", "f"]),
+    ]
+    assert filled.du("store/p") == 14
+    assert [filled.isdir(it) for it in ("", "store", "store/p", "store/p/b", "store/p/a", "other")] == [True] * 4 + [
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("act", ["cat", "open", "info", "ls", "rm", "cp", "mv"])
+@pytest.mark.parametrize("path", ["store/p/none", "store/none/k", "none/p/k"])
+def test_what_is_missing(filled: Any, act: str, path: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        getattr(filled, act)(*((path, "store/p/other") if act in ("cp", "mv") else (path,)))
+    assert not filled.exists(path)
+
+
+def test_a_missing_store_is_named(osv2: Any) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none/p/k cannot be written, its store is created first"):
+        osv2.pipe_file("none/p/k", b"1")
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (403, PermissionDeniedError)])
+def test_refusals_stay_what_they_are(filled: Any, emulator: Emulator, status: int, kind: type[Exception]) -> None:
+    emulator.faults([{"operation": "anypoint.*", "kind": "status", "status": status}])
+    for act in (filled.cat, filled.exists, filled.ls, filled.info, filled.rm):
+        with pytest.raises(kind):
+            act("store/p/a")
+    with pytest.raises(ObjectStoreError):
+        filled.pipe({"store/p/a": b"1", "store/p/b": b"2"})
+    emulator.faults([])
+    assert filled.cat("store/p/a") == b"a"
+
+
+@pytest.mark.parametrize("mode", ["xb", "x"])
+def test_exclusive(filled: Any, mode: str) -> None:
+    with pytest.raises(FileExistsError):
+        filled.open("store/p/a", mode)
+    with pytest.raises(FileExistsError):
+        filled.pipe({"store/p/new": b"1", "store/p/a": b"1"}, mode="create")
+    assert not filled.exists("store/p/new")
+    with filled.open("store/p/x", mode) as file:
+        file.write("1" if mode == "x" else b"1")
+    assert filled.cat("store/p/x") == b"1"
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "infer"])
+@pytest.mark.parametrize("mode", ["w", "wb", "a", "ab"])
+def test_a_failed_block_writes_nothing(filled: Any, mode: str, compression: str | None) -> None:
+    path = "store/p/a.gz"
+    with pytest.raises(ZeroDivisionError), filled.open(path, mode, compression=compression) as file:
+        file.write(b"lost" if "b" in mode else "lost")
+        raise ZeroDivisionError
+    del file
+    assert not filled.exists(path)
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "infer"])
+def test_append_and_compress(filled: Any, compression: str | None) -> None:
+    path = "store/p/log.gz"
+    for line in ("one\n", "ä\n"):
+        with filled.open(path, "a", compression=compression, encoding="utf-8", newline="") as file:
+            file.write(line)
+    assert filled.cat(path).startswith(b"\x1f\x8b") == bool(compression)
+    assert filled.open(path, "r", compression=compression, encoding="utf-8").read() == "one\nä\n"
+
+
+def test_a_compressed_file_that_cannot_be_written_is_an_error(filled: Any, emulator: Emulator) -> None:
+    emulator.faults([{"operation": "anypoint.put_key", "kind": "status", "status": 403}])
+    with pytest.raises(PermissionDeniedError), filled.open("store/p/a.gz", "wb", compression="gzip") as file:
+        file.write(b"1")
+    emulator.faults([])
+
+
+def test_transactions_are_refused(filled: Any) -> None:
+    with pytest.raises(NotImplementedError, match="no transactions"), filled.transaction:
+        filled.open("store/p/t", "wb")
+
+
+def test_copies_keep_type_and_metadata(osv2: Any) -> None:
+    hook = AnypointObjectStoreHook()
+    hook.put_key("store", "p", "n", 7, metadata={"by": "test"})
+    hook.put_key("store", "p", "b", b"text")
+    osv2.cp_file("store/p/n", "store/q/n")
+    osv2.mv("store/p/b", "store/q/b")
+    number, text = (hook.get_key("store", "q", key) for key in "nb")
+    assert (number.value, number.value_type, number.metadata) == (7, "NUMBER", {"by": "test"})
+    assert (text.value, text.value_type) == (b"text", "BINARY")
+    assert osv2.find("store") == ["store/p/n", "store/q/b", "store/q/n"]
+
+
+def test_move_of_a_folder(filled: Any) -> None:
+    filled.mv("store/p/b", "store/q/moved", recursive=True)
+    assert filled.find("store") == ["store/p/a", "store/q/moved/c", "store/q/moved/d/e", "store/q/moved/d/f"]
+
+
+def test_deleting(filled: Any) -> None:
+    filled.rm("store/p/b/d/*")
+    assert filled.find("store") == ["store/p/a", "store/p/b/c"]
+    filled.pipe("store/p/b", b"a file and a folder")
+    filled.rm("store/p/b", recursive=True)
+    assert filled.find("store") == ["store/p/a"]
+    with pytest.raises(FileNotFoundError):
+        filled.rm(["store/p/a", "store/p/none"])
+    assert filled.find("store") == []
+
+
+@pytest.mark.parametrize("path", ["store", ""])
+def test_a_whole_store_is_not_deleted(filled: Any, requests: Requests, path: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="AnypointDeleteStoreOperator"):
+        filled.rm(path, recursive=True)
+    with pytest.raises(OSError, match="not empty"):
+        filled.rmdir("store")
+    assert len(filled.find("store")) == 4
+
+
+def test_stores_are_folders(osv2: Any) -> None:
+    osv2.mkdir("another")
+    with pytest.raises(FileExistsError):
+        osv2.mkdir("another")
+    osv2.makedirs("another", exist_ok=True)
+    assert osv2.ls("", detail=False) == ["another", "store"]
+    osv2.rmdir("another")
+    assert osv2.ls("", detail=False) == ["store"]
+
+
+def test_other_programs_keys_are_left_out_and_said_once(osv2: Any, caplog: pytest.LogCaptureFixture) -> None:
+    hook = AnypointObjectStoreHook()
+    hook.put_many("store", "p", dict.fromkeys(("a/b", "100%", "plain"), "1")).raise_failed()
+    hook.put_key("store", "q/r", "k", "1")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert osv2.find("store/p") == ["store/p/plain"]
+            assert osv2.ls("store", detail=False) == ["store/p"]
+    told = [record.getMessage() for record in caplog.records if "listings leave them out" in record.getMessage()]
+    assert [text.split(",")[0] for text in told] == ["'100%' in osv2://store/p", "'q/r' in osv2://store"]
+    osv2.pipe_file("store/p/a/b", b"2")
+    assert hook.get_key("store", "p", "a/b").value == "1"
+
+
+@pytest.mark.parametrize(
+    ("operation", "act"),
+    [
+        ("put_key", lambda fs: fs.pipe(MANY)),
+        ("get_key", lambda fs: fs.cat(list(MANY))),
+        ("get_key", lambda fs: fs.cat("store/p/many", recursive=True)),
+        ("delete_key", lambda fs: fs.rm(list(MANY))),
+        ("delete_key", lambda fs: fs.rm("store/p/many", recursive=True)),
+    ],
+    ids=["pipe", "cat", "cat -r", "rm", "rm -r"],
+)
+def test_many_files_go_at_once(
+    osv2: Any, emulator: Emulator, requests: Requests, operation: str, act: Callable[[Any], Any]
+) -> None:
+    osv2.pipe(MANY)
+    requests()
+    emulator.faults([{"operation": f"anypoint.{operation}", "kind": "delay", "seconds": 0.1}])
+    start = time.monotonic()
+    done = act(osv2)
+    taken = time.monotonic() - start
+    emulator.faults([])
+    assert requests()[operation] == 200
+    assert done in (None, MANY)
+    assert taken < 5  # one after the other: 20 s
+
+
+def test_cat_tells_what_failed(filled: Any) -> None:
+    paths = ["store/p/a", "store/p/none"]
+    with pytest.raises(FileNotFoundError):
+        filled.cat(paths)
+    assert filled.cat(paths, on_error="omit") == {"store/p/a": b"a"}
+    assert isinstance(filled.cat(paths, on_error="return")["store/p/none"], FileNotFoundError)
+
+
+def test_many_threads_on_one_instance(osv2: Any) -> None:
+    def work(number: int) -> bool:
+        path = f"store/p/{number}"
+        osv2.pipe_file(path, path.encode())
+        with osv2.open(path, "a") as file:
+            file.write("!")
+        return bool(osv2.cat_file(path) == f"{path}!".encode())
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(work, range(100)))
+    assert len(osv2.find("store/p")) == 100
+
+
+_INHERITED: Any = None
+_INHERITED_STATE: Any = None
+
+
+def _in_a_child(path: str) -> tuple[bytes, bool]:
+    contents = _INHERITED.cat_file(path)
+    state = _INHERITED.hook._client._state
+    return contents, state is _INHERITED_STATE
+
+
+def test_a_forked_child_has_sockets_of_its_own(filled: Any) -> None:
+    global _INHERITED, _INHERITED_STATE
+    filled.cat_file("store/p/a")
+    _INHERITED, _INHERITED_STATE = filled, filled.hook._client._state
+    with get_context("fork").Pool(2) as children:
+        answers = children.map(_in_a_child, ["store/p/a", "store/p/b/c"] * 10)
+    assert answers == [(b"a", False), (b"b/c", False)] * 10
+    assert filled.cat_file("store/p/a") == b"a"
+
+
+def test_pickled_it_holds_no_secret(filled: Any) -> None:
+    filled.cat_file("store/p/a")
+    packed = pickle.dumps(filled)
+    assert b"emulator-secret" not in packed
+    assert "emulator-secret" not in filled.to_json() + repr(filled) + str(vars(filled))
+    assert pickle.loads(packed).cat_file("store/p/a") == b"a"
+
+
+def test_local_files(filled: Any, tmp_path: Path) -> None:
+    filled.get("store/p/b", str(tmp_path / "got"), recursive=True)
+    assert (tmp_path / "got" / "d" / "e").read_bytes() == b"b/d/e"
+    filled.put(str(tmp_path / "got"), "store/q/put", recursive=True)
+    assert filled.find("store/q") == ["store/q/put/c", "store/q/put/d/e", "store/q/put/d/f"]
