@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-from fsspec.asyn import get_loop, sync_wrapper
+from fsspec.asyn import get_loop, sync, sync_wrapper
 
 from airflow_provider_objectstore.exceptions import ConfigurationError
 from airflow_provider_objectstore.fs.paths import without_protocol
@@ -20,6 +20,10 @@ try:
 except ImportError as error:
     # No ImportError: fsspec would put its own words in place of these.
     raise ConfigurationError("civo:// paths need s3fs: pip install 'airflow-provider-objectstore[s3]'") from error
+
+_SMALL = 256 * 1024
+# What a forked child got from its parent, never let go: closing it there would deafen the parent, whose epoll it shares.
+_inherited: list[Any] = []
 
 
 class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
@@ -54,6 +58,7 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
         if self._pid != os.getpid() and not self.asynchronous:
             self.hook = CivoObjectStoreHook(self.hook.civo_conn_id, region=self.hook.region)
             self._pid, self._loop = os.getpid(), get_loop()
+            _inherited.append(self._buckets)
             self._buckets, self._opening = {}, asyncio.Lock()
         return super().loop
 
@@ -134,7 +139,23 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
     def _open(self, path: str, mode: str = "rb", *arguments: Any, **kwargs: Any) -> Any:
         if mode == "xb" and self.exists(path):
             raise FileExistsError(path)  # not every version of the backend heeds the condition that s3fs sends
+        usual = not arguments and not self.version_aware and not any(map(kwargs.get, ("size", "cache_type")))
+        if mode == "rb" and usual and (whole := sync(self.loop, self._small, path)) is not None:
+            kwargs |= {"size": len(whole), "cache_type": "all", "cache_options": {"data": whole}}
         return super()._open(path, mode, *arguments, **kwargs)
+
+    async def _small(self, path: str) -> bytes | None:
+        """Read a small file with the one request that s3fs would take to ask for its size; None for any other."""
+        bucket, key, _ = self.split_path(path)
+        try:
+            answer = await self._call_s3("get_object", Bucket=bucket, Key=key, Range=f"bytes=0-{_SMALL - 1}")
+            async with answer["Body"] as body:
+                whole = answer["ContentRange"].endswith(f"/{answer['ContentLength']}")
+                return bytes(await body.read()) if whole else None
+        except FileNotFoundError:
+            raise
+        except Exception:
+            return None  # s3fs asks again, and says what is wrong
 
     async def _lsbuckets(self, refresh: bool = False) -> list[dict[str, Any]]:
         stores = await asyncio.to_thread(lambda: list(self.hook.list_object_stores()))

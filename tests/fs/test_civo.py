@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import random
 import subprocess
 import sys
 import time
@@ -74,6 +75,56 @@ def rotate(hook: CivoObjectStoreHook, how: str) -> None:
     else:
         other = hook.create_credential(f"other-{time.time_ns()}")
         hook.update_object_store(store.id, access_key_id=other.access_key_id)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The requests to S3 that were made, by the names of their operations."""
+    from aiobotocore.client import AioBaseClient
+
+    names: list[str] = []
+    carry = AioBaseClient._make_api_call
+
+    async def noted(self: Any, name: str, parameters: Any) -> Any:
+        names.append(name)
+        return await carry(self, name, parameters)
+
+    monkeypatch.setattr(AioBaseClient, "_make_api_call", noted)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("size", "requests"),
+    [
+        (1, ["GetObject"]),
+        (262_144, ["GetObject"]),
+        (262_145, ["GetObject", "HeadObject", "GetObject"]),
+        (0, ["GetObject", "HeadObject"]),
+    ],
+)
+def test_a_small_file_takes_one_request(fs: Any, asked: list[str], size: int, requests: list[str]) -> None:
+    contents = random.Random(size).randbytes(size)
+    fs.pipe("photos/a", contents)
+    asked.clear()
+    with fs.open("photos/a", "rb") as file:
+        assert file.read() == contents
+    assert asked == requests
+    with fs.open("photos/a", "rb") as file:
+        assert (file.size, file.seek(-1, 2) if size else 0) == (size, max(size - 1, 0))
+        assert file.read() == contents[-1:]
+        assert file.info()["size"] == size
+    asked.clear()
+    fs.pipe("photos/a", contents)
+    assert asked == ["PutObject"]
+
+
+def test_opening_what_is_missing_takes_one_request(fs: Any, asked: list[str]) -> None:
+    fs.pipe("photos/folder/a", b"1")
+    asked.clear()
+    for path in ("photos/none", "photos/folder"):
+        with pytest.raises(FileNotFoundError):
+            fs.open(path, "rb")
+    assert asked == ["GetObject", "GetObject"]
 
 
 CHANGES = ["secret", "both keys", "owner"]
@@ -197,7 +248,9 @@ def test_a_forked_child_may_use_it(fs: Any) -> None:
     _INHERITED = fs
     with get_context("fork").Pool(2) as children:
         assert children.map(_in_a_child, ["photos/a"] * 6) == [b"1"] * 6
+    start = time.monotonic()
     assert fs.cat("photos/a") == b"1"
+    assert time.monotonic() - start < 10  # 15 s, where a child has closed what it inherited
 
 
 def test_pickled_it_holds_no_secret(fs: Any, hook: CivoObjectStoreHook) -> None:
