@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 from rich.console import Console
@@ -28,6 +29,7 @@ PLAN = [
     ["example_checkpoint", "example_checkpoint"],
     ["example_rotation", "example_rotation_pool"],
     ["example_purge", "example_backup"],
+    ["example_task_state"] if metadata.version("apache-airflow") >= "3.3" else [],
     ["example_confirmation", "example_provisioning", "example_waiting", "example_waiting_event"],
 ]
 # The demo starts the others.
@@ -37,6 +39,11 @@ BY_ITSELF = {
     "example_purge": "scheduled",
 }
 POOLS = {"s3_consumers": 4, "object_store_v2": 2}
+# Of the tasks only: in the triggerer, the backend would block the event loop.
+STATE = {
+    "WORKERS__STATE_STORE_BACKEND": "airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend",
+    "COMMON_IO__STATE_STORE_OBJECTSTORAGE_PATH": "osv2://anypoint_default@airflow-state/tasks",
+}
 S3 = {"moto": "airflow_provider_objectstore.emulator:MotoS3", "rgw": "tests.rgw.backend:RgwS3"}
 
 
@@ -51,7 +58,7 @@ def main() -> int:
     try:
         with (
             emulator(options.s3) as services,
-            Airflow(HOME, options.dags, services.connections(), POOLS, port=8080) as airflow,
+            Airflow(HOME, options.dags, services.connections(), POOLS, 8080, task_configuration=STATE) as airflow,
         ):
             progress.say(f"Airflow is on {airflow.url} (no login), the services are on {services.url}")
             if options.up:

@@ -63,6 +63,8 @@ class Airflow:
     :param connections: Airflow connections by id. ``airflow_api``, which leads to its own API, comes by itself.
     :param pools: slots by name.
     :param port: where to be if that is free; any free one otherwise.
+    :param configuration: options beside its own, by ``SECTION__NAME``.
+    :param task_configuration: options of the scheduler and so of its tasks alone.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Airflow:
         connections: Mapping[str, Mapping[str, Any]],
         pools: Mapping[str, int] | None = None,
         port: int = 0,
+        configuration: Mapping[str, str] | None = None,
+        task_configuration: Mapping[str, str] | None = None,
     ) -> None:
         port, self._claim = claim_port(folder, port)
         self.home = folder / str(port)
@@ -81,6 +85,7 @@ class Airflow:
         self._session.trust_env = False  # a proxy has no business here
         self._port = str(port)
         self._pools = pools or {}
+        self._task_options = [f"AIRFLOW__{name}={value}" for name, value in (task_configuration or {}).items()]
         # Where all are administrators, any login gets a token.
         api = {"conn_type": "http", "host": self.url, "login": "task", "password": secrets.token_urlsafe(16)}
         self.environment = {
@@ -107,6 +112,7 @@ class Airflow:
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            **{f"AIRFLOW__{name}": value for name, value in (configuration or {}).items()},
         }
 
     def __enter__(self) -> Self:
@@ -123,7 +129,7 @@ class Airflow:
         self._processes = Processes(
             {
                 "api-server": [*airflow, "api-server", "--host", "127.0.0.1", "--port", self._port],
-                "scheduler": [*airflow, "scheduler", "--skip-serve-logs"],
+                "scheduler": ["env", *self._task_options, *airflow, "scheduler", "--skip-serve-logs"],
                 "dag-processor": [*airflow, "dag-processor"],
                 "triggerer": [*airflow, "triggerer", "--skip-serve-logs"],
             },

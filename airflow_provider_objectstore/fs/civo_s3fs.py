@@ -16,13 +16,13 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
 try:
     from s3fs import S3FileSystem
-    from s3fs.utils import ParamKwargsHelper
+    from s3fs.utils import FileExpired, ParamKwargsHelper
 except ImportError as error:
     # No ImportError: fsspec would put its own words in place of these.
     raise ConfigurationError("civo:// paths need s3fs: pip install 'airflow-provider-objectstore[s3]'") from error
 
 _SMALL = 256 * 1024
-# What a forked child got from its parent, never let go: closing it there would deafen the parent, whose epoll it shares.
+# What a forked child got from its parent, and never closes: both share an epoll, and the parent would hear no more.
 _inherited: list[Any] = []
 
 
@@ -81,7 +81,10 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
         try:
             return await super()._call_s3(method, *akwarglist, **kwargs)
         except OSError as error:
-            if bucket is None or not _refused(error):
+            status = _status(error)
+            if status == 412 and "IfMatch" in kwargs:
+                raise FileExpired(f"{bucket}/{kwargs['Key']}", kwargs["IfMatch"]) from error
+            if bucket is None or status not in (401, 403):
                 raise
             if known is not None and await self._renewed(bucket, known):
                 return await super()._call_s3(method, *akwarglist, **kwargs)
@@ -140,18 +143,26 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
         if mode == "xb" and self.exists(path):
             raise FileExistsError(path)  # not every version of the backend heeds the condition that s3fs sends
         usual = not arguments and not self.version_aware and not any(map(kwargs.get, ("size", "cache_type")))
-        if mode == "rb" and usual and (whole := sync(self.loop, self._small, path)) is not None:
-            kwargs |= {"size": len(whole), "cache_type": "all", "cache_options": {"data": whole}}
-        return super()._open(path, mode, *arguments, **kwargs)
+        if mode != "rb" or not usual or (begun := sync(self.loop, self._begin, path)) is None:
+            return super()._open(path, mode, *arguments, **kwargs)
+        details, contents = begun
+        if len(contents) == details["size"]:
+            kwargs |= {"cache_type": "all", "cache_options": {"data": contents}}
+        file = super()._open(path, mode, **{**kwargs, "size": details["size"]})
+        file.details = details
+        file.read_kw = {**file.read_kw, "IfMatch": details["ETag"]}
+        return file
 
-    async def _small(self, path: str) -> bytes | None:
-        """Read a small file with the one request that s3fs would take to ask for its size; None for any other."""
+    async def _begin(self, path: str) -> tuple[dict[str, Any], bytes] | None:
+        """Read a file's beginning, the whole of a small one, with the request that s3fs would take for its size."""
         bucket, key, _ = self.split_path(path)
         try:
             answer = await self._call_s3("get_object", Bucket=bucket, Key=key, Range=f"bytes=0-{_SMALL - 1}")
             async with answer["Body"] as body:
-                whole = answer["ContentRange"].endswith(f"/{answer['ContentLength']}")
-                return bytes(await body.read()) if whole else None
+                size = int(answer["ContentRange"].rpartition("/")[2])
+                details = {name: answer.get(name) for name in ("ETag", "LastModified", "StorageClass", "ContentType")}
+                contents = await body.read() if size <= _SMALL else b""
+            return {**details, "name": f"{bucket}/{key}", "size": size, "type": "file"}, bytes(contents)
         except FileNotFoundError:
             raise
         except Exception:
@@ -184,6 +195,7 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
     rmdir = sync_wrapper(_rmdir)
 
 
-def _refused(error: OSError) -> bool:
+def _status(error: OSError) -> int | None:
     response = getattr(error.__cause__, "response", None) or {}
-    return response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (401, 403)
+    status: int | None = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_objectstore.api.rotation_names import tag_of
 from airflow_provider_objectstore.emulator import Emulator
@@ -190,3 +191,16 @@ def test_backup_is_restored(airflow_home: Mapping[str, str], emulator: Emulator)
     options = CivoObjectStoreHook().s3_options("backups")
     found = boto3.client("s3", **options).list_objects_v2(Bucket=options.bucket)["Contents"]
     assert [it["Key"].rpartition("/")[2] for it in found] == ["data.jsonl", "manifest.json"]
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="task_state_store came with Airflow 3.3")
+def test_task_state_is_gone_on_with(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    printed = run(airflow_home, "example_task_state")
+
+    assert "half-way: 5 of 11 years are done" in printed
+    assert "5 years by the first try, 6 by the second, none twice" in printed
+
+
+@pytest.mark.skipif(AIRFLOW_V_3_3_PLUS, reason="task_state_store came with Airflow 3.3")
+def test_task_state_says_what_it_needs(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    assert "task_state_store needs Airflow 3.3" in run(airflow_home, "example_task_state", state="failed")

@@ -87,8 +87,8 @@ async def test_fires_once_and_ends(key_hook: AnypointObjectStoreHook) -> None:
 
 async def test_waits_between_looks(key_hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(events(keys_trigger(poke_interval=0.1)), 0.35)
-    assert answers(emulator, HEAD)["404"] in (2, 3, 4)
+        await asyncio.wait_for(events(keys_trigger(poke_interval=0.5)), 2.2)
+    assert answers(emulator, HEAD)["404"] in range(2, 6)
 
 
 async def test_can_be_cancelled(key_hook: AnypointObjectStoreHook) -> None:

@@ -1,0 +1,183 @@
+"""
+What a state and an XCom cost on ``osv2://`` and ``civo://``, beside ``s3://`` of the amazon provider.
+
+``python benchmarks/storage.py [--values 200] [--rounds 3]`` prints Markdown tables. All go through Airflow's own
+backends of common.io. ``civo://`` and ``s3://`` reach the same bucket with the same keys on the same moto; the services
+run in a process of their own on 127.0.0.1. The three take turns, and the median of all calls counts. Times are those of
+moto and of the emulator, which answer at once: compare them within one run, and the requests with any service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+BASES = {
+    "osv2": "osv2://anypoint_default@bench/p",
+    "civo": "civo://civo_default@bench/p",
+    "s3": "s3://aws_bench@bench/p",
+}
+SIZES = {"100 B": 100, "100 KB": 100_000}
+_s3_calls: Counter[str] = Counter()
+
+
+@contextmanager
+def services() -> Iterator[str]:
+    """Run the emulator with moto; yields its URL. The connections that lead there are in the environment."""
+    command = [sys.executable, "-m", "airflow_provider_objectstore.emulator", "--port", "0", "--s3-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = ""
+            for line in process.stdout:
+                url = url or line.strip().rpartition(" ")[2]
+                if found := re.match(r"export (\w+)='(.*)'", line):
+                    connection = json.loads(found[2])
+                    connection["extra"]["requests_per_second"] = 100_000  # the pace is not what is measured
+                    os.environ[found[1]] = json.dumps(connection)
+                    if found[1].startswith("AIRFLOW_CONN_CIVO"):
+                        break
+            yield url
+        finally:
+            process.terminate()
+
+
+def prepare() -> None:
+    """Make the store and the bucket, and an ``aws`` connection to it."""
+    from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+    from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
+    AnypointObjectStoreHook().create_store("bench")
+    civo = CivoObjectStoreHook()
+    created = civo.create_object_store("bench")
+    while not civo.get_object_store(created.id).ready:
+        time.sleep(0.1)
+    os.environ["AIRFLOW_CONN_AWS_BENCH"] = json.dumps(civo.s3_options("bench").aws_connection())
+
+
+def count_s3_calls() -> None:
+    """Count what s3fs asks S3 for, through either filesystem."""
+    from aiobotocore.client import AioBaseClient
+
+    carry = AioBaseClient._make_api_call
+
+    async def counted(self: Any, operation_name: str, api_params: Any) -> Any:
+        _s3_calls[operation_name] += 1
+        return await carry(self, operation_name, api_params)
+
+    AioBaseClient._make_api_call = counted
+
+
+def requests(url: str) -> Counter[str]:
+    """What was asked of the services so far, by operation, without tokens."""
+    with urllib.request.urlopen(f"{url}/_emulator/requests") as answer:
+        asked = json.load(answer)["by_operation"]
+    return _s3_calls + Counter(
+        {name.partition(".")[2]: sum(by.values()) for name, by in asked.items() if "token" not in name}
+    )
+
+
+def backends(scheme: str) -> tuple[Any, Any]:
+    """Return the state and the XCom backend, configured for a filesystem."""
+    from airflow.providers.common.io.state_store import backend as state
+    from airflow.providers.common.io.xcom import backend as xcom
+
+    os.environ["AIRFLOW__COMMON_IO__STATE_STORE_OBJECTSTORAGE_PATH"] = f"{BASES[scheme]}/state"
+    os.environ["AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH"] = f"{BASES[scheme]}/xcom"
+    os.environ["AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD"] = "0"
+    for module in (state, xcom):
+        for cached in ("_get_base_path", "_get_threshold", "_get_compression"):
+            getattr(module, cached).cache_clear()
+    return state.StateStoreObjectStorageBackend(), xcom.XComObjectStorageBackend
+
+
+def steps(scheme: str, size: int) -> dict[str, Callable[[int], Any]]:
+    """What is measured, in this order; each takes the number of the value."""
+    from airflow.sdk.execution_time.comms import XComResult
+    from airflow.sdk.state import TaskScope
+
+    state, xcom = backends(scheme)
+    text = json.dumps("x" * size)
+    scope = TaskScope("dag", "manual__2026-11-21T05:30:06+00:00", "task")
+    pushed: dict[int, Any] = {}
+
+    def push(number: int) -> None:
+        pushed[number] = xcom.serialize_value(
+            "x" * size, key="k", dag_id="dag", run_id="manual__2026-11-21T05:30:06+00:00", task_id="task"
+        )
+
+    def pull(number: int) -> None:
+        value = xcom.deserialize_value(XComResult(key="k", value=pushed[number]))
+        assert len(value) == size, value
+
+    def get(number: int) -> None:
+        assert state.get(scope, f"key-{number}") == text
+
+    return {
+        "state set": lambda number: state.set(scope, f"key-{number}", text),
+        "state get": get,
+        "state delete": lambda number: state.delete(scope, f"key-{number}"),
+        "XCom push": push,
+        "XCom pull": pull,
+    }
+
+
+def main() -> None:
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--values", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    with services() as url:
+        prepare()
+        count_s3_calls()
+        taken: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+        asked: dict[tuple[str, str], Counter[str]] = {}
+        for turn in range(options.rounds + 1):
+            for scheme in BASES:
+                for name, size in SIZES.items():
+                    for step, act in steps(scheme, size).items():
+                        before = requests(url)
+                        for number in range(options.values):
+                            start = time.perf_counter()
+                            act(number)
+                            if turn:  # the first opens connections and looks up keys
+                                taken[step, name, scheme].append(time.perf_counter() - start)
+                        asked[step, scheme] = requests(url) - before
+    report(taken, asked, options.values)
+
+
+def report(taken: dict[tuple[str, str, str], list[float]], asked: dict[tuple[str, str], Counter[str]], n: int) -> None:
+    """Print the machine, the times and the requests."""
+    names = ("apache-airflow", "apache-airflow-providers-common-io", "apache-airflow-providers-amazon", "s3fs", "moto")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}\n")
+    print("| | " + " | ".join(f"{scheme}, ms" for scheme in BASES) + " | osv2 / s3 | civo / s3 |\n|" + "---|" * 6)
+    for step in dict.fromkeys(step for step, _, _ in taken):
+        for name in SIZES:
+            times = {scheme: statistics.median(taken[step, name, scheme]) * 1000 for scheme in BASES}
+            ratios = " | ".join(f"{times[scheme] / times['s3']:.2f}" for scheme in ("osv2", "civo"))
+            print(f"| {step}, {name} | " + " | ".join(f"{it:.2f}" for it in times.values()) + f" | {ratios} |")
+    print("\n| requests for each | " + " | ".join(BASES) + " |\n|" + "---|" * 4)
+    for step in dict.fromkeys(step for step, _ in asked):
+        cells = (", ".join(f"{name} {many / n:g}" for name, many in asked[step, scheme].items()) for scheme in BASES)
+        print(f"| {step} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
