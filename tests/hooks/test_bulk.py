@@ -214,7 +214,7 @@ def test_a_stop_before_the_start(hook: AnypointObjectStoreHook, emulator: Emulat
 
 
 def test_a_flow_goes_no_further(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
-    slow(emulator, 0.5)
+    slow(emulator, 2)
     bulk = hook.bulk()
 
     def move() -> Any:
@@ -223,7 +223,7 @@ def test_a_flow_goes_no_further(hook: AnypointObjectStoreHook, emulator: Emulato
 
     async def one(_: Any) -> AsyncIterator[tuple[int, Any]]:
         yield 1, move()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1)
         bulk.stop()
 
     bulk.run(one, lambda *_: None, lambda *_: None)
