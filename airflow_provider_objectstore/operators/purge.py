@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -24,6 +24,10 @@ DEFAULT_PARTITIONS = ("DEFAULT_PARTITION", "_defaultPartition")
 APP_STORES = ("APP_*__defaultPersistentObjectStore", "*-Object-Store")
 """What running Mule applications call their stores, as far as it was seen: an assumption."""
 SAMPLES = 5
+
+
+Place = tuple[str, str | None]
+"""A partition, or a partition and a key."""
 
 
 @dataclass
@@ -160,7 +164,7 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
         purged.samples = []
         purged.rounds += 1
 
-        def gone(place: tuple[str, str | None], answer: Any) -> None:
+        def gone(place: Place, answer: Any) -> None:
             if answer is False:
                 missing()
             elif place[1] is None:
@@ -174,7 +178,7 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
             purged.missing += 1
             purged.found -= 1  # a listing that still shows what is gone must not cost another round
 
-        def failed(place: tuple[str, str | None], error: ObjectStoreError) -> None:
+        def failed(place: Place, error: ObjectStoreError) -> None:
             if isinstance(error, NotFoundError):
                 missing()
                 return
@@ -183,7 +187,7 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
             if purged.failed > self.max_failures:
                 bulk.stop()
 
-        bulk.run(lambda client: self._deletions(client, purged), gone, failed)
+        bulk.run(lambda client: self._deletions(client, purged, failed), gone, failed)
         if purged.failed > self.max_failures:
             raise ObjectStoreError(
                 f"stopped after {purged.failed} failed deletions in store {self.store_id}, more than max_failures="
@@ -206,30 +210,35 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
         return not last
 
     async def _deletions(
-        self, client: AsyncClient, purged: Purged
-    ) -> AsyncIterator[tuple[tuple[str, str | None], Any]]:
+        self, client: AsyncClient, purged: Purged, failed: Callable[[Place, ObjectStoreError], None]
+    ) -> AsyncIterator[tuple[Place, Any]]:
         from airflow_provider_objectstore.api import anypoint as api
 
         dry = boolean(self.plan_only)
+        delete = api.partition_exists if dry else api.delete_partition
         async for partition in self._partitions(client):
-            if self.key_prefix is None:
-                purged.found += 1
-                if dry:
-                    yield (partition, None), api.partition_exists(self.store_id, partition)
-                else:
-                    yield (partition, None), api.delete_partition(self.store_id, partition)
-                continue
             try:
+                if self.key_prefix is None:
+                    purged.found += 1
+                    yield (partition, None), delete(self.store_id, partition)
+                    continue
                 async for page in client.pages(api.list_keys(self.store_id, partition, self.key_prefix)):
                     for key in page.items:
                         purged.found += 1
                         if dry:
                             purged.keys += 1
                             self.log.info("Would delete key %s of partition %s", key, partition)
+                            continue
+                        try:
+                            call = api.delete_key(self.store_id, partition, key)
+                        except InvalidArgumentError as error:  # named ``..``, for one
+                            failed((partition, key), error)
                         else:
-                            yield (partition, key), api.delete_key(self.store_id, partition, key)
+                            yield (partition, key), call
             except NotFoundError:
                 self.log.info("Partition %s is not there", partition)
+            except InvalidArgumentError as error:
+                failed((partition, None), error)
 
     async def _partitions(self, client: AsyncClient) -> AsyncIterator[str]:
         from airflow_provider_objectstore.api import anypoint as api

@@ -8,8 +8,10 @@ import os
 import random
 import re
 import signal
+import socket
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -254,6 +256,22 @@ def test_single_failures_do_not_stop_it(hook: AnypointObjectStoreHook, emulator:
     assert len(list(hook.list_partitions("s"))) == 7
 
 
+@pytest.mark.parametrize("what", ["partition", "key"])
+def test_names_that_cannot_be_addressed_stop_nothing_else(
+    hook: AnypointObjectStoreHook, emulator: Emulator, what: str
+) -> None:
+    for partition in ("a", "b", "c"):
+        hook.put_key("s", partition, ".k", "v")
+    (store,) = emulator._app.anypoint.data.stores.values()
+    if what == "partition":
+        store.partitions.put("..", store.partitions["b"])
+    else:
+        store.partitions["b"].put("..", store.partitions["b"][".k"])
+    with pytest.raises(ObjectStoreError, match=rf"^1 deletions in store s failed: the {what} must not be '\.\.'"):
+        purge(include="*", key_prefix="." if what == "key" else None)
+    assert list(hook.list_partitions("s")) == ([".."] if what == "partition" else ["b"])
+
+
 def test_another_round_makes_good_what_failed(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
     fill(hook, 100)
     refuse(emulator, DELETE_PARTITION, times=7)
@@ -472,15 +490,42 @@ with DAG("purges", schedule=None, is_paused_upon_creation=False, default_args={"
 
 
 @pytest.fixture
-def airflow(tmp_path: Path, emulator: Emulator) -> Iterator[Airflow]:
+def metrics() -> Iterator[socket.socket]:
+    """Where Airflow sends its metrics."""
+    with socket.socket(type=socket.SOCK_DGRAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024 * 1024)
+        listening.bind(("127.0.0.1", 0))
+        listening.setblocking(False)
+        yield listening
+
+
+def counted(metrics: socket.socket) -> Counter[str]:
+    """The package's own counters."""
+    sums: Counter[str] = Counter()
+    while True:
+        try:
+            sent = metrics.recv(65_536).decode()
+        except BlockingIOError:
+            return sums
+        for name, number in re.findall(r"^airflow\.objectstore\.([\w.]+):(\d+)\|c", sent, re.MULTILINE):
+            sums[name] += int(number)
+
+
+@pytest.fixture
+def airflow(tmp_path: Path, emulator: Emulator, metrics: socket.socket) -> Iterator[Airflow]:
     dags = tmp_path / "dags"
     dags.mkdir()
     (dags / "purges.py").write_text(DAG)
-    with Airflow(tmp_path / "airflow", dags, emulator.connections(), {"one": 1}) as airflow:
+    host, port = metrics.getsockname()
+    statsd = {"METRICS__STATSD_ON": "True", "METRICS__STATSD_HOST": host, "METRICS__STATSD_PORT": str(port)}
+    statsd["METRICS__METRICS_ALLOW_LIST"] = "objectstore"
+    with Airflow(tmp_path / "airflow", dags, emulator.connections(), {"one": 1}, configuration=statsd) as airflow:
         yield airflow
 
 
-def test_on_a_real_airflow(airflow: Airflow, hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+def test_on_a_real_airflow(
+    airflow: Airflow, hook: AnypointObjectStoreHook, emulator: Emulator, metrics: socket.socket
+) -> None:
     fill(hook, 200)
     hook.put_key("s", "a", "k", 1)
     hook.put_key("s", "b", "k", 1)
@@ -525,3 +570,4 @@ def test_on_a_real_airflow(airflow: Airflow, hook: AnypointObjectStoreHook, emul
     ends = [it["end_date"] for it in mapped]
     assert all(it["start_date"] >= end for it, end in zip(mapped[1:], ends, strict=False)), "one slot, one at a time"
     assert not {"a", "b"} & set(hook.list_partitions("s"))
+    assert +counted(metrics) == {"purged.partitions": len(purged) + 2}

@@ -363,6 +363,20 @@ def test_a_kill(
     assert re.findall(r"\] (\d+) values (?:ex|im)ported", capsys.readouterr().out)[-1] == str(done)
 
 
+def test_a_kill_while_the_export_is_checked(hook: AnypointObjectStoreHook, emulator: Emulator, folder: str) -> None:
+    hook.put_key("s", "p", "k", "v")
+    export(folder)
+    data = Path(folder.removeprefix("file://")) / "data.jsonl"
+    data.write_bytes(data.read_bytes() * 500_000)
+    task = AnypointImportOperator(task_id="t", store_id="t", path=folder)
+    with (
+        pytest.raises(ObjectStoreError, match=r"stopped while it was checked, after 0 values: told to stop"),
+        once(lambda: task._bulk, task.on_kill),
+    ):
+        task.execute({})
+    assert sum(answers(emulator, PUT).values()) == 1
+
+
 def test_execution_timeout(
     hook: AnypointObjectStoreHook, services: Emulator, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
