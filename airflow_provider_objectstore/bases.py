@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
@@ -11,6 +11,7 @@ from airflow_provider_objectstore.exceptions import InvalidArgumentError
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+    from airflow_provider_objectstore.hooks.bulk import Bulk
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
 
@@ -57,6 +58,48 @@ class AnypointOperator(BaseOperator):
         from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
         return AnypointObjectStoreHook(self.anypoint_conn_id, region=self.region)
+
+
+class AnypointBulkOperator(AnypointOperator):
+    """
+    Base of what makes many requests at once.
+
+    :param store_id: the store.
+    :param max_concurrency: requests at a time.
+    :param requests_per_second: pace instead of the connection's.
+    """
+
+    template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id")
+
+    def __init__(
+        self,
+        *,
+        store_id: str,
+        max_concurrency: int = 32,
+        requests_per_second: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.store_id = store_id
+        self.max_concurrency = max_concurrency
+        self.requests_per_second = requests_per_second
+        self._bulk: Bulk | None = None
+        self._killed = False
+
+    def on_kill(self) -> None:
+        """Start no further request; what is under way finishes."""
+        self._killed = True
+        if self._bulk:
+            self._bulk.stop()
+
+    def _begin(self, report: Callable[[], None]) -> Bulk:
+        """Return what carries the requests; it calls ``report`` at a steady interval."""
+        bulk = self._bulk = self.hook.bulk(
+            concurrency=self.max_concurrency, requests_per_second=self.requests_per_second, report=report
+        )
+        if self._killed:
+            bulk.stop()
+        return bulk
 
 
 class CivoOperator(BaseOperator):

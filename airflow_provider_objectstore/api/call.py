@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -17,7 +17,10 @@ Item = TypeVar("Item")
 
 def number(text: str) -> float | Decimal:
     """Read a JSON number with a fraction: a float where that is written the same, else a Decimal."""
-    exact = Decimal(text)
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"the number {text} is out of range") from None
     near = float(text)
     return near if Decimal(repr(near)) == exact else exact
 
@@ -44,7 +47,7 @@ class Reply:
         """Return the body if it is a JSON object, else None: gateways answer in plain text or HTML."""
         try:
             parsed = self.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return parsed if isinstance(parsed, dict) else None
 
@@ -126,7 +129,7 @@ class Call(Generic[T]):
             raise self.failure(self, reply)
         try:
             return self.read(reply)
-        except (LookupError, TypeError, ValueError, AttributeError) as cause:
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as cause:
             raise ServerError(
                 f"{self}: the service answered {reply.status} with a body that does not follow its contract "
                 f"({type(cause).__name__})",
@@ -183,11 +186,15 @@ def query_string(query: tuple[tuple[str, str], ...]) -> str:
     return urlencode(query, quote_via=quote, safe="")
 
 
+def dump(value: Any) -> str:
+    """Return JSON without spaces; raise ``TypeError`` or ``ValueError`` for what is none."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def encode(body: Mapping[str, Any]) -> bytes:
     """Encode a JSON object; a top-level Decimal is written as the exact number that it is."""
     members = [
-        f"{json.dumps(name)}:{value if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)}"
-        for name, value in body.items()
+        f"{json.dumps(name)}:{value if isinstance(value, Decimal) else dump(value)}" for name, value in body.items()
     ]
     return f"{{{','.join(members)}}}".encode()
 

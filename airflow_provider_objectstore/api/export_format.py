@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_objectstore.api import anypoint
 from airflow_provider_objectstore.api.call import Call, encode, given, integer, number
-from airflow_provider_objectstore.api.values import Entry, decode_value, encode_value
+from airflow_provider_objectstore.api.values import Entry, check_metadata, decode_value, encode_value
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
 
 DATA = "data.jsonl"
@@ -64,7 +64,7 @@ class Manifest:
                 raise ValueError(f"version {item['version']} is not known")
             counts = {str(name): integer(count) for name, count in item["partitions"].items()}
             return cls(str(item["store_id"]), counts, integer(item["bytes"]), str(item["sha256"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ObjectStoreError(f"{where} is no manifest of an export: {type(error).__name__} {error}") from error
 
 
@@ -78,11 +78,10 @@ def line_of(partition: str, entry: Entry) -> bytes:
     which = f"key {key!r} of partition {partition!r}"
     if entry.value is None:
         raise ObjectStoreError(f"{which} has no value of type {entry.value_type}")
-    kept = given(index=entry.index, metadata=entry.metadata)
     try:
+        check_metadata(entry.metadata, key)
+        kept = given(index=entry.index, metadata=entry.metadata)
         return encode({"partition": partition, "keyId": key, **kept, **encode_value(entry.value, key)}) + b"\n"
-    except TypeError as error:  # a Decimal
-        raise ObjectStoreError(f"{which} cannot be exported: its metadata has a number that no float holds") from error
     except ValueError as error:
         raise ObjectStoreError(f"{which} cannot be exported: {error}") from error
 
@@ -97,7 +96,7 @@ def put_of(line: bytes, store_id: str) -> tuple[str, str, Call[str | None]]:
         item = json.loads(line, parse_float=number)
         partition, key = item["partition"], item["keyId"]
         value_type, value = decode_value(item)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ObjectStoreError(f"it is not a line of an export ({type(error).__name__}: {error})") from error
     if value is None:
         raise ObjectStoreError(f"key {key!r} of partition {partition!r} has no value of type {value_type}")

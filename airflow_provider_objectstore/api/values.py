@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
-from airflow_provider_objectstore.api.call import number
+from airflow_provider_objectstore.api.call import dump, number
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 
 MAX_OBJECT_BYTES = 10 * 1024 * 1024
@@ -130,7 +129,7 @@ def check_metadata(metadata: Any, key: str) -> None:
     :raises InvalidArgumentError: saying the limit and the size.
     """
     try:
-        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
+        size = len(dump(metadata).encode())
     except (TypeError, ValueError) as cause:
         raise InvalidArgumentError(f"the metadata of key {key!r} cannot be written as JSON: {cause}") from cause
     if size > MAX_METADATA_BYTES:

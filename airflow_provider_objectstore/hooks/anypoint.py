@@ -306,7 +306,9 @@ class AnypointObjectStoreHook(ObjectStoreHook):
 
     def get_many(self, store_id: str, partition: str, keys: Iterable[str]) -> BulkResult[Entry]:
         """Read many values at once; what fails is in the result, a missing key as ``NotFoundError``."""
-        return self._all({key: api.get_key(store_id, partition, key) for key in keys})
+        return self._all(
+            {key: api.get_key(store_id, partition, key) for key in ([keys] if isinstance(keys, str) else keys)}
+        )
 
     def put_many(self, store_id: str, partition: str, items: Mapping[str, Value]) -> BulkResult[str | None]:
         """Write many values at once; all are checked before the first request, what fails is in the result."""
@@ -314,7 +316,9 @@ class AnypointObjectStoreHook(ObjectStoreHook):
 
     def delete_many(self, store_id: str, partition: str, keys: Iterable[str]) -> BulkResult[str | None]:
         """Delete many keys at once; what fails is in the result, a missing key as ``NotFoundError``."""
-        return self._all({key: api.delete_key(store_id, partition, key) for key in keys})
+        return self._all(
+            {key: api.delete_key(store_id, partition, key) for key in ([keys] if isinstance(keys, str) else keys)}
+        )
 
     # Confirmations
 
@@ -345,3 +349,7 @@ class AnypointObjectStoreHook(ObjectStoreHook):
         for key in list(result.succeeded)[:1]:  # the partition stands for its many keys
             self._report(calls[key], None, whole=True)
         return result
+
+
+def _several(keys: Iterable[str]) -> Iterable[str]:
+    return [keys] if isinstance(keys, str) else keys

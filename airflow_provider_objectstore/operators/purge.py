@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.api.call import boolean, segment
 from airflow_provider_objectstore.assets import tell_outlets
-from airflow_provider_objectstore.bases import AnypointOperator, one_of
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.bases import AnypointBulkOperator, one_of
+from airflow_provider_objectstore.exceptions import (
+    InvalidArgumentError,
+    NotFoundError,
+    ObjectStoreError,
+    PermissionDeniedError,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -36,6 +41,8 @@ class Purged:
     What was done; ``partitions`` and ``keys`` count what is gone, or would be with ``dry_run``.
 
     :param missing: what was gone already.
+    :param failures: of all rounds.
+    :param idle_rounds: those that found no less than the one before.
     :param found: what there was to delete, in the round that is under way.
     :param failed: likewise.
     :param samples: likewise, the first errors.
@@ -44,40 +51,38 @@ class Purged:
     partitions: int = 0
     keys: int = 0
     missing: int = 0
+    failures: int = 0
+    rounds: int = 0
+    idle_rounds: int = 0
     found: int = 0
     failed: int = 0
-    rounds: int = 0
     samples: list[str] = field(default_factory=list)
 
 
-class AnypointPurgePartitionsOperator(AnypointOperator):
+class AnypointPurgePartitionsOperator(AnypointBulkOperator):
     """
     Empties partitions: whole, by one request each, or their keys that begin with something.
 
     It deletes while it lists, holds no listing, and lists again until there is nothing left. Safe to stop and run again
     at any point. A kill, ``execution_timeout`` or SIGTERM lets the requests under way finish and logs the counts.
 
-    XCom: ``{"partitions", "keys", "rounds", "seconds", "retries", "throttled"}``: what is gone, how often requests were
-    repeated, and how often the service told it to slow down.
+    XCom: ``{"partitions", "keys", "missing", "rounds", "seconds", "retries", "throttled"}``: what is gone, what was not
+    there any more, how often requests were repeated, and how often the service told it to slow down.
 
-    :param store_id: the store.
     :param partitions: names of partitions; mappable.
     :param include: instead of names: patterns as in a shell, such as ``tmp-*``, of which one has to fit.
     :param exclude: patterns of which none must fit.
     :param key_prefix: delete only keys that begin with this; without it whole partitions.
     :param dry_run: only log what would be deleted.
     :param force: also the default partition, and stores named like a running application's.
-    :param max_concurrency: requests at a time.
-    :param requests_per_second: pace instead of the connection's.
-    :param max_failures: failed deletions after which it stops. With fewer it goes on, and fails at its end if the last
-        round had failures.
-    :param max_rounds: listings after which it ends if something keeps writing.
+    :param max_failures: failures of a round after which it stops. With fewer it goes on, and fails at its end if the
+        last round had failures.
+    :param max_rounds: listings that found no less than the one before, after which it ends: something keeps writing.
     :param if_nothing: what becomes of the task if nothing fits: ``succeed``, ``skip`` or ``fail``.
     """
 
     template_fields: Sequence[str] = (
-        *AnypointOperator.template_fields,
-        "store_id",
+        *AnypointBulkOperator.template_fields,
         "partitions",
         "include",
         "exclude",
@@ -89,34 +94,27 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
     def __init__(
         self,
         *,
-        store_id: str,
         partitions: str | Sequence[str] | None = None,
         include: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] = (),
         key_prefix: str | None = None,
         dry_run: bool | str = False,
         force: bool | str = False,
-        max_concurrency: int = 32,
-        requests_per_second: float | None = None,
         max_failures: int = 100,
         max_rounds: int = 10,
         if_nothing: str = "succeed",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.store_id = store_id
         self.partitions = partitions
         self.include = include
         self.exclude = exclude
         self.key_prefix = key_prefix
         self.plan_only = dry_run  # dry_run is a method of every operator
         self.force = force
-        self.max_concurrency = max_concurrency
-        self.requests_per_second = requests_per_second
         self.max_failures = max_failures
         self.max_rounds = max_rounds
         self.if_nothing = if_nothing
-        self._bulk: Bulk | None = None
         self._named: list[str] | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -125,11 +123,7 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
 
         self._check()
         purged, started = Purged(), time.monotonic()
-        bulk = self._bulk = self.hook.bulk(
-            concurrency=self.max_concurrency,
-            requests_per_second=self.requests_per_second,
-            report=lambda: self._tell(purged, time.monotonic() - started),
-        )
+        bulk = self._begin(lambda: self._tell(purged, time.monotonic() - started))
         try:
             while self._another_round(bulk, purged):
                 pass
@@ -137,31 +131,27 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
             seconds = time.monotonic() - started
             self._tell(purged, seconds)
             self._count(purged)
-        self._tell_outlets(context)
         if not (purged.partitions or purged.keys):
+            self._refuse_if_no_store()
             nothing = f"nothing to delete in store {self.store_id} fits {self._what()}"
             if self.if_nothing == "fail":
                 raise ObjectStoreError(nothing)
             if self.if_nothing == "skip":
                 raise AirflowSkipException(nothing)
+        self._tell_outlets(context)
         return {
             "partitions": purged.partitions,
             "keys": purged.keys,
+            "missing": purged.missing,
             "rounds": purged.rounds,
             "seconds": round(seconds, 3),
             "retries": bulk.retries,
             "throttled": bulk.throttled,
         }
 
-    def on_kill(self) -> None:
-        """Start no further request; what is under way finishes."""
-        if self._bulk:
-            self._bulk.stop()
-
     def _another_round(self, bulk: Bulk, purged: Purged) -> bool:
         """Go through everything once; tell whether there may be more."""
-        purged.found = purged.failed = 0
-        purged.samples = []
+        before, purged.found, purged.failed, purged.samples = purged.found, 0, 0, []
         purged.rounds += 1
 
         def gone(place: Place, answer: Any) -> None:
@@ -183,6 +173,7 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
                 missing()
                 return
             purged.failed += 1
+            purged.failures += 1
             purged.samples = [*purged.samples, str(error)][:SAMPLES]
             if purged.failed > self.max_failures:
                 bulk.stop()
@@ -195,50 +186,59 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
             )
         if bulk.stopped:
             raise ObjectStoreError(f"told to stop while purging store {self.store_id}: run this task again to go on")
-        if boolean(self.plan_only) or not purged.found:
-            return False
-        last = self._named is not None and self.key_prefix is None
-        if purged.failed and (last or purged.failed == purged.found or purged.rounds >= self.max_rounds):
+        if before and purged.found >= before:
+            purged.idle_rounds += 1
+        once = boolean(self.plan_only) or (self._named is not None and self.key_prefix is None)
+        if purged.failed and (once or purged.failed == purged.found or purged.idle_rounds >= self.max_rounds):
             raise ObjectStoreError(
                 f"{purged.failed} deletions in store {self.store_id} failed: {'; '.join(purged.samples)}"
             )
-        if not last and purged.rounds >= self.max_rounds:
+        if once or not purged.found:
+            return False
+        if purged.idle_rounds >= self.max_rounds:
             raise ObjectStoreError(
                 f"after {purged.rounds} rounds there is still something in store {self.store_id} that fits "
-                f"{self._what()}: an application may be writing there. Stop it, or run this task again"
+                f"{self._what()}, and no less than before: an application may be writing there. Stop it, or run this "
+                "task again"
             )
-        return not last
+        return True
 
     async def _deletions(
         self, client: AsyncClient, purged: Purged, failed: Callable[[Place, ObjectStoreError], None]
     ) -> AsyncIterator[tuple[Place, Any]]:
         from airflow_provider_objectstore.api import anypoint as api
 
+        def refused(place: Place, error: ObjectStoreError) -> None:
+            purged.found += 1
+            failed(place, error)
+
         dry = boolean(self.plan_only)
         delete = api.partition_exists if dry else api.delete_partition
         async for partition in self._partitions(client):
             try:
                 if self.key_prefix is None:
+                    call = delete(self.store_id, partition)
                     purged.found += 1
-                    yield (partition, None), delete(self.store_id, partition)
+                    yield (partition, None), call
                     continue
                 async for page in client.pages(api.list_keys(self.store_id, partition, self.key_prefix)):
                     for key in page.items:
-                        purged.found += 1
                         if dry:
                             purged.keys += 1
                             self.log.info("Would delete key %s of partition %s", key, partition)
                             continue
                         try:
-                            call = api.delete_key(self.store_id, partition, key)
+                            deletion = api.delete_key(self.store_id, partition, key)
                         except InvalidArgumentError as error:  # named ``..``, for one
-                            failed((partition, key), error)
+                            refused((partition, key), error)
                         else:
-                            yield (partition, key), call
+                            purged.found += 1
+                            yield (partition, key), deletion
             except NotFoundError:
+                purged.missing += 1
                 self.log.info("Partition %s is not there", partition)
-            except InvalidArgumentError as error:
-                failed((partition, None), error)
+            except ObjectStoreError as error:
+                refused((partition, None), error)
 
     async def _partitions(self, client: AsyncClient) -> AsyncIterator[str]:
         from airflow_provider_objectstore.api import anypoint as api
@@ -256,9 +256,17 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
                     continue
                 yield partition
 
+    def _refuse_if_no_store(self) -> None:
+        try:
+            there = self.hook.store_exists(self.store_id)
+        except PermissionDeniedError:  # it takes another scope than deleting
+            return
+        if not there:
+            raise ObjectStoreError(f"there is no store {self.store_id}, so there was nothing to delete in it")
+
     def _check(self) -> None:
         one_of("if_nothing", self.if_nothing, "succeed", "skip", "fail")
-        self._named = None if self.partitions is None else _several(self.partitions)
+        self._named = None if self.partitions is None else list(dict.fromkeys(_several(self.partitions)))
         segment("store id", self.store_id)
         for name, value in (("dry_run", self.plan_only), ("force", self.force)):
             try:
@@ -267,11 +275,11 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
                 raise InvalidArgumentError(f"{name} must be True or False: {error}") from None
         if (self.partitions is None) == (self.include is None):
             raise InvalidArgumentError("give partitions or include, and not both; include='*' is all of them")
-        if self.partitions is not None and _several(self.exclude):
+        if self.partitions is not None and _several(self.exclude or ()):
             raise InvalidArgumentError("exclude goes with include: leave it out where partitions are named")
         if self.key_prefix == "":
             raise InvalidArgumentError("key_prefix must not be empty; without it whole partitions are deleted")
-        for name in self._named or _several(self.include or ()):
+        for name in [*(self._named or _several(self.include or ())), *_several(self.exclude or ())]:
             if not isinstance(name, str):
                 raise InvalidArgumentError(f"partitions and patterns are text, not {name!r}")
         for partition in self._named or ():
@@ -302,13 +310,14 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
             remaining = len(self._named) - gone - purged.missing - purged.failed
             left = f", {remaining:,} to go in about {remaining * seconds / gone:,.0f} s"
         self.log.info(
-            "Round %d: %s%d partitions and %d keys deleted in %.0f s (%.1f a second), %d failed%s",
+            "Round %d: %s%d partitions and %d keys deleted in %.0f s (%.1f a second), %d were gone, %d failed%s",
             purged.rounds,
             "would be: " if boolean(self.plan_only) else "",
             purged.partitions,
             purged.keys,
             seconds,
             gone / max(seconds, 0.001),
+            purged.missing,
             purged.failed,
             left,
         )
@@ -328,7 +337,7 @@ class AnypointPurgePartitionsOperator(AnypointOperator):
         if not boolean(self.plan_only):
             Stats.incr("objectstore.purged.partitions", purged.partitions)
             Stats.incr("objectstore.purged.keys", purged.keys)
-            Stats.incr("objectstore.purge.failures", purged.failed)
+            Stats.incr("objectstore.purge.failures", purged.failures)
 
 
 def _several(names: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from abc import abstractmethod
@@ -9,11 +10,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from airflow_provider_objectstore.api.call import segment
 from airflow_provider_objectstore.assets import tell_outlets
-from airflow_provider_objectstore.bases import AnypointOperator, one_of
+from airflow_provider_objectstore.bases import AnypointBulkOperator, one_of
 from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, NotFoundError, ObjectStoreError
 
 if TYPE_CHECKING:
@@ -29,67 +30,49 @@ if TYPE_CHECKING:
 SAMPLES = 5
 
 
-class _TransferOperator(AnypointOperator):
+class _TransferOperator(AnypointBulkOperator):
     """
     Base of both directions.
 
-    :param store_id: the store.
     :param path: folder of the export, as any ``ObjectStoragePath``: ``file:///…``, ``s3://conn_id@bucket/…``,
         ``civo://conn_id@bucket/…``.
     :param partitions: only these; all if left out.
-    :param max_concurrency: requests at a time.
-    :param requests_per_second: pace instead of the connection's.
     """
 
-    template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "path", "partitions")
+    template_fields: Sequence[str] = (*AnypointBulkOperator.template_fields, "path", "partitions")
     moved: str
 
     def __init__(
         self,
         *,
-        store_id: str,
         path: str | ObjectStoragePath,
         partitions: str | Sequence[str] | None = None,
-        max_concurrency: int = 32,
-        requests_per_second: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.store_id = store_id
         self.path = path
         self.partitions = partitions
-        self.max_concurrency = max_concurrency
-        self.requests_per_second = requests_per_second
-        self._bulk: Bulk | None = None
         self._named: list[str] | None = None
-        self._done = 0
-        self._skipped = 0
-        self._total: int | None = None
-        self._errors: list[str] = []
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Move the values; log at the end what was done, also where it did not come to its end."""
         from airflow.providers.common.compat.sdk import Stats
 
-        folder, started = self._folder(), time.monotonic()
-        bulk = self._bulk = self.hook.bulk(
-            concurrency=self.max_concurrency,
-            requests_per_second=self.requests_per_second,
-            report=lambda: self._tell(time.monotonic() - started),
-        )
+        # Here and not in the constructor: a second try may have the same object.
+        self._done = self._skipped = self._missing = 0
+        self._total: int | None = None
+        self._errors: list[str] = []
+        self._started = started = time.monotonic()
+        folder = self._folder()
+        bulk = self._begin(lambda: self._tell(time.monotonic() - self._started))
         try:
             moved = self._move(folder, bulk)
         finally:
-            seconds = time.monotonic() - started
-            self._tell(seconds)
+            self._tell(time.monotonic() - self._started)
             Stats.incr(f"objectstore.{self.moved}.values", self._done)
         self._tell_outlets(context, moved["partitions"])
-        return {**moved, "seconds": round(seconds, 3), "retries": bulk.retries, "throttled": bulk.throttled}
-
-    def on_kill(self) -> None:
-        """Start no further request; what is under way finishes."""
-        if self._bulk:
-            self._bulk.stop()
+        seconds = round(time.monotonic() - started, 3)
+        return {**moved, "seconds": seconds, "retries": bulk.retries, "throttled": bulk.throttled}
 
     @abstractmethod
     def _move(self, folder: ObjectStoragePath, bulk: Bulk) -> dict[str, Any]:
@@ -116,12 +99,13 @@ class _TransferOperator(AnypointOperator):
         if handled and (rest := (self._total or handled) - handled):
             left = f", {rest:,} to go in about {rest * seconds / handled:,.0f} s"
         self.log.info(
-            "%d values %s in %.0f s (%.1f a second), %d skipped, %d failed%s",
+            "%d values %s in %.0f s (%.1f a second), %d skipped, %d were gone, %d failed%s",
             self._done,
             self.moved,
             seconds,
             handled / max(seconds, 0.001),
             self._skipped,
+            self._missing,
             len(self._errors),
             left,
         )
@@ -145,7 +129,8 @@ class AnypointExportOperator(_TransferOperator):
     Exact in type, metadata, index, numbers and binary bytes. What is written to the store meanwhile may or may not be
     in it. The manifest is written last: a folder without one is not a whole export.
 
-    XCom: the manifest, with ``seconds``, ``retries`` and ``throttled``.
+    XCom: the manifest, with ``missing`` (values that were listed and then not there), ``seconds``, ``retries`` and
+    ``throttled``.
     """
 
     moved = "exported"
@@ -171,7 +156,9 @@ class AnypointExportOperator(_TransferOperator):
                 self._done += 1
 
             def failed(place: tuple[str, str], error: ObjectStoreError) -> None:
-                if not isinstance(error, NotFoundError):  # gone since it was listed
+                if isinstance(error, NotFoundError):
+                    self._missing += 1  # since it was listed
+                else:
                     self._failed(place, error)
 
             bulk.run(self._reads, write, failed)
@@ -180,7 +167,7 @@ class AnypointExportOperator(_TransferOperator):
         shown = manifest.as_dict()
         (folder / export.MANIFEST).write_text(json.dumps(shown, indent=2))
         self.log.info("The export of %d partitions is in %s", len(counts), folder)
-        return shown
+        return {**shown, "missing": self._missing}
 
     async def _reads(self, client: AsyncClient) -> AsyncIterator[tuple[tuple[str, str], Any]]:
         from airflow_provider_objectstore.api import anypoint as api
@@ -228,7 +215,7 @@ class AnypointImportOperator(_TransferOperator):
         from airflow_provider_objectstore.api import export_format as export
 
         try:
-            text = (folder / export.MANIFEST).read_text()
+            text = (folder / export.MANIFEST).read_bytes().decode(errors="replace")
         except FileNotFoundError:
             raise ObjectStoreError(
                 f"there is no {folder / export.MANIFEST}: either this is no export, or the export did not end"
@@ -244,6 +231,7 @@ class AnypointImportOperator(_TransferOperator):
             )
         if self.if_exists == "fail":
             self._refuse_if_there(folder / export.DATA, bulk)
+        self._started = time.monotonic()  # the check is no measure for how long writing takes
         self._write(folder / export.DATA, bulk)
         return {**manifest.as_dict(), "written": self._done, "skipped": self._skipped}
 
@@ -268,7 +256,7 @@ class AnypointImportOperator(_TransferOperator):
 
         counts: Counter[str] = Counter()
         digest, size = sha256(), 0
-        with _open(data, "rb") as lines:
+        with _lines(data) as lines:
             for number, line in enumerate(lines, 1):
                 self._check(f"the import of {data} stopped while it was checked,")
                 digest.update(line)
@@ -286,7 +274,7 @@ class AnypointImportOperator(_TransferOperator):
     def _puts(self, data: ObjectStoragePath) -> Iterator[tuple[str, str, Any]]:
         from airflow_provider_objectstore.api import export_format as export
 
-        with _open(data, "rb") as lines:
+        with _lines(data) as lines:
             for line in lines:
                 partition, key, call = export.put_of(line, self.store_id)
                 if self._wanted(partition):
@@ -336,6 +324,11 @@ class AnypointImportOperator(_TransferOperator):
 
         bulk.run(writes, written, self._failed)
         self._check(f"the import into store {self.store_id} stopped")
+
+
+def _lines(path: ObjectStoragePath) -> io.BufferedReader:
+    # fsspec's own files copy a whole block, tens of megabytes, for every line.
+    return io.BufferedReader(cast("io.RawIOBase", _open(path, "rb")), 1024 * 1024)
 
 
 def _open(path: ObjectStoragePath, mode: str) -> IO[bytes]:

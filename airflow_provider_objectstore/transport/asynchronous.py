@@ -43,9 +43,12 @@ class _AsyncState(State):
 
     async def close(self) -> None:
         self.clients -= 1
-        if self.clients == 0 and self.session is not None:
-            session, self.session = self.session, None
-            await session.close()
+        if self.clients == 0:
+            # A lock that was waited for holds the loop, which would then hold itself in the dictionary of loops.
+            self.lock, self.opening = asyncio.Lock(), asyncio.Lock()
+            if self.session is not None:
+                session, self.session = self.session, None
+                await session.close()
 
     async def _new_session(self) -> ClientSession:
         import ssl

@@ -120,7 +120,7 @@ def test_keys_that_are_refused(key: Any, said: str) -> None:
 
 
 def test_metadata_has_a_limit() -> None:
-    fits = {"a": "x" * (4096 - len('{"a": ""}'))}
+    fits = {"a": "x" * (4096 - len('{"a":""}'))}
     assert anypoint.put_key("s", "p", "k", "v", metadata=fits)
     with pytest.raises(InvalidArgumentError, match=r"is 4,097 bytes as JSON; .* at most 4,096"):
         anypoint.put_key("s", "p", "k", "v", metadata={"a": fits["a"] + "x"})

@@ -83,7 +83,8 @@ def test_named_partitions_by_one_request_each(hook: AnypointObjectStoreHook, emu
     names = [f"p{number:03}" for number in range(10)]
     done = purge(partitions=[*names, "missing"])
     assert counts(done) == (10, 0, 1)
-    assert set(done) == {"partitions", "keys", "rounds", "seconds", "retries", "throttled"}
+    assert done["missing"] == 1
+    assert set(done) == {"partitions", "keys", "missing", "rounds", "seconds", "retries", "throttled"}
     assert answers(emulator, DELETE_PARTITION) == {"204": 10, "404": 1}
     assert not answers(emulator, DELETE_KEY)
     assert not answers(emulator, "anypoint.list_partitions")
@@ -161,8 +162,13 @@ def test_something_that_keeps_writing(hook: AnypointObjectStoreHook, monkeypatch
         return service.delete_key(state, request)
 
     monkeypatch.setitem(service.OPERATIONS, (5, "DELETE"), (delete_and_write, service.DATA))
-    with pytest.raises(ObjectStoreError, match=r"after 4 rounds there is still something in store s .*may be writing"):
+    with pytest.raises(ObjectStoreError, match=r"after 5 rounds there is still something in store s .*may be writing"):
         purge(partitions="p000", key_prefix="k", max_rounds=4)
+
+
+def test_one_round_is_enough_where_nothing_is_hidden(hook: AnypointObjectStoreHook) -> None:
+    fill(hook, 1, keys=3)
+    assert counts(purge(partitions="p000", key_prefix="k", max_rounds=1)) == (0, 3, 2)
 
 
 def test_memory_is_flat(emulator: Emulator, hook: AnypointObjectStoreHook) -> None:
@@ -256,20 +262,54 @@ def test_single_failures_do_not_stop_it(hook: AnypointObjectStoreHook, emulator:
     assert len(list(hook.list_partitions("s"))) == 7
 
 
-@pytest.mark.parametrize("what", ["partition", "key"])
+@pytest.mark.parametrize("what", ["partition", "partition's keys", "key"])
 def test_names_that_cannot_be_addressed_stop_nothing_else(
     hook: AnypointObjectStoreHook, emulator: Emulator, what: str
 ) -> None:
     for partition in ("a", "b", "c"):
         hook.put_key("s", partition, ".k", "v")
     (store,) = emulator._app.anypoint.data.stores.values()
-    if what == "partition":
+    if what != "key":
         store.partitions.put("..", store.partitions["b"])
+        store.partitions.drop("b")
     else:
         store.partitions["b"].put("..", store.partitions["b"][".k"])
-    with pytest.raises(ObjectStoreError, match=rf"^1 deletions in store s failed: the {what} must not be '\.\.'"):
-        purge(include="*", key_prefix="." if what == "key" else None)
-    assert list(hook.list_partitions("s")) == ([".."] if what == "partition" else ["b"])
+    named = what.split("'")[0]
+    with pytest.raises(ObjectStoreError, match=rf"^1 deletions in store s failed: the {named} must not be '\.\.'"):
+        purge(include="*", key_prefix=None if what == "partition" else ".")
+    assert list(hook.list_partitions("s")) == (["b"] if what == "key" else [".."])
+
+
+def test_a_listing_that_fails_stops_nothing_else(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+    fill(hook, 5, keys=3)
+    refuse(emulator, "anypoint.list_keys", times=1)
+    assert counts(purge(include="*", key_prefix="k")) == (0, 15, 3)
+    fill(hook, 5, keys=3)
+    refuse(emulator, "anypoint.list_keys")
+    with pytest.raises(ObjectStoreError, match=r"^5 deletions in store s failed: .*list_keys .*403"):
+        purge(include="*", key_prefix="k")
+
+
+def test_a_dry_run_that_could_not_look_fails(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+    fill(hook, 3)
+    refuse(emulator, "anypoint.partition_exists")
+    with pytest.raises(ObjectStoreError, match=r"^3 deletions in store s failed"):
+        purge(include="*", dry_run=True)
+
+
+@pytest.mark.parametrize("settings", [{}, {"key_prefix": "k"}, {"if_nothing": "skip"}, {"dry_run": True}])
+def test_a_store_that_is_not_there(hook: AnypointObjectStoreHook, settings: dict[str, Any]) -> None:
+    with pytest.raises(ObjectStoreError, match="there is no store misspelt"):
+        purge(store_id="misspelt", partitions=["a", "b"], **settings)
+
+
+def test_a_kill_while_the_connection_is_looked_up(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+    fill(hook, 3)
+    killed = task(include="*")
+    killed.on_kill()
+    with pytest.raises(ObjectStoreError, match="told to stop"):
+        killed.execute({})
+    assert not answers(emulator, DELETE_PARTITION)
 
 
 def test_another_round_makes_good_what_failed(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
@@ -428,10 +468,6 @@ def test_a_long_pause_ends(hook: AnypointObjectStoreHook, emulator: Emulator) ->
     assert time.monotonic() - begun < LAST_WORD
 
 
-def test_a_kill_before_the_start_is_no_error() -> None:
-    task(partitions="p").on_kill()
-
-
 def _in_child(connection: str, settings: dict[str, Any]) -> None:
     os.environ["AIRFLOW_CONN_ANYPOINT_DEFAULT"] = connection
     purge(**settings)
@@ -557,7 +593,7 @@ def test_on_a_real_airflow(
     (line,) = until(words)
     purged = [name for name in NAMES if name not in set(hook.list_partitions("s"))]
     assert line.startswith(f"Round 1: {len(purged)} partitions and 0 keys deleted")
-    assert 10 < len(purged) < 150
+    assert 5 < len(purged) < 150
 
     def ended() -> Any:
         run = airflow.call("GET", "/dags/purges/dagRuns/r")

@@ -86,6 +86,8 @@ def kill_matrix(
         for position, when in (positions or everywhere)(whole):
             twice = random.randint(1, len(whole)) if random.random() < again else None
             wrong = scene.killed(position, when, twice)
+            if wrong is None:
+                continue
             outcomes.append(Outcome(backend, strategy, position, whole[position - 1], when, twice, tuple(wrong)))
     return outcomes
 
@@ -149,13 +151,16 @@ class Scene:
         requests: list[str] = done["requests"]
         return requests
 
-    def killed(self, position: int, when: str, again: int | None) -> list[str]:
-        """Kill a rotation, maybe the next one too, and rotate to the end; return what is wrong then."""
+    def killed(self, position: int, when: str, again: int | None) -> list[str] | None:
+        """
+        Kill a rotation, maybe the next one too, and rotate to the end; return what is wrong then.
+
+        None if it was over before: S3 needs a request more or less each time until it lets a new key in.
+        """
         before = self._start()
         first = self._rotate(position=position, when=when)
         if not first["killed"]:
-            self._right = False
-            return [f"it was not killed; {first['error'] or first['result']}"]
+            return self._wrong(before, first) or None
         if again:
             self._rotate(position=again, when="answered")
         return self._wrong(before, self._rotate())
