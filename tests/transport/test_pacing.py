@@ -80,6 +80,13 @@ def test_it_finds_what_the_service_allows(limit: float, retry_after: float | Non
     assert refused < 0.01
 
 
+@pytest.mark.parametrize(("retry_after", "share"), [(1, 1.0), (5, 0.75), (10, 0.62), (60, 0.28)])
+def test_what_long_pauses_cost(retry_after: float, share: float) -> None:
+    reached, refused = Simulation(200, allowed=100, burst=100, retry_after=retry_after).run(30_000)
+    assert reached == pytest.approx(share, abs=0.02), "docs/bulk.md says so"
+    assert refused < 0.001
+
+
 @pytest.mark.parametrize("limit", [110, 150, 200, 1000])
 def test_a_service_that_saves_nothing_up(limit: float) -> None:
     reached, refused = Simulation(limit, allowed=100, burst=5).run(3000)
