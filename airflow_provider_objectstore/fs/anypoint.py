@@ -16,9 +16,10 @@ from fsspec.utils import tokenize
 
 from airflow_provider_objectstore.api.values import Value
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError
+from airflow_provider_objectstore.fs.contents import TextUpload, Upload, bytes_of, file_info, folder_info, value_of
 from airflow_provider_objectstore.fs.keys import decode, encode
+from airflow_provider_objectstore.fs.moving import Moving
 from airflow_provider_objectstore.fs.paths import without_protocol
-from airflow_provider_objectstore.fs.uploads import TextUpload, Upload
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
 schemes = ["osv2"]
@@ -31,7 +32,7 @@ def get_fs(conn_id: str | None, storage_options: Mapping[str, Any] | None = None
     return AnypointFileSystem(conn_id=conn_id, **(storage_options or {}))
 
 
-class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
+class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
     """
     Stores are the first level of folders, partitions the second; what follows is a key, see :mod:`.keys`.
 
@@ -77,19 +78,19 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
         """List a folder."""
         path = self._strip_protocol(path)
-        found = {it["name"]: it for it in self._entries(path)}
+        found = {(it["name"], it["type"]): it for it in self._entries(path)}  # a key may be a file and a folder
         if not found and path and (info := self.info(path))["type"] == "file":
-            found = {path: info}
-        return [found[name] if detail else name for name in sorted(found)]
+            found = {(path, "file"): info}
+        return [found[it] for it in sorted(found)] if detail else sorted({name for name, _ in found})
 
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
         """Look at one path; a file is read for its size."""
         path = self._strip_protocol(path)
         try:
-            return _file(path, len(self._read(path)))
+            return file_info(path, len(self._read(path)))
         except FileNotFoundError:
             if self._is_folder(path):
-                return _folder(path)
+                return folder_info(path)
             raise
 
     def exists(self, path: str, **kwargs: Any) -> bool:
@@ -120,11 +121,11 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
             if withdirs:
                 depths = range(min(len(steps), (maxdepth or len(steps)) + 1))
                 folders = ["/".join([path, *steps[:depth]]) for depth in depths]
-                found.update({it: _folder(it) for it in folders if it not in found})
+                found.update({it: folder_info(it) for it in folders if it not in found})
             if maxdepth is None or len(steps) <= maxdepth:
-                found[name] = _file(name, None)
+                found[name] = file_info(name, None)
         if key and not found and self.isfile(path):
-            found[path] = _file(path, None)
+            found[path] = file_info(path, None)
         return dict(sorted(found.items())) if detail else sorted(found)
 
     # Reading
@@ -143,7 +144,7 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
             done = self.hook.get_many(store, partition, names.values())
             for name, key in names.items():
                 if key in done.succeeded:
-                    results[name] = _bytes(done.succeeded[key].value)
+                    results[name] = bytes_of(done.succeeded[key].value)
                 elif on_error != "omit":
                     error = done.failed[key]
                     results[name] = FileNotFoundError(name) if isinstance(error, NotFoundError) else error
@@ -187,7 +188,7 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         path = self._strip_protocol(path)
         if mode == "create" and self.isfile(path):
             raise FileExistsError(path)
-        self._write(path, _value(value))
+        self._write(path, value_of(value))
 
     def pipe(self, path: Any, value: bytes | None = None, mode: str = "overwrite", **kwargs: Any) -> None:
         """Write one file or many, many at once; all are checked before the first is sent."""
@@ -201,7 +202,7 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
             for it in path:
                 if self.isfile(it):
                     raise FileExistsError(it)
-        values = {self._strip_protocol(name): _value(it) for name, it in path.items()}
+        values = {self._strip_protocol(name): value_of(it) for name, it in path.items()}
         for (store, partition), names in grouped.items():
             self.hook.put_many(store, partition, {key: values[name] for name, key in names.items()}).raise_failed()
 
@@ -222,7 +223,10 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
             if self._is_folder(path1):
                 return
             raise FileNotFoundError(path1) from None
-        self._write(self._strip_protocol(path2), _bytes(None) if entry.value is None else entry.value, entry.metadata)
+        try:
+            self._write(self._strip_protocol(path2), b"" if entry.value is None else entry.value, entry.metadata)
+        except FileNotFoundError as error:  # fsspec would take it for a file that went meanwhile
+            raise OSError(str(error)) from error
 
     def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
         """Create a store; anything deeper appears with its first file."""
@@ -257,17 +261,28 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         :raises InvalidArgumentError: for a whole store.
         """
         paths = [self._strip_protocol(it) for it in ([path] if isinstance(path, str) else path)]
-        if recursive:
-            whole = [it for it in paths if not self._parts(it)[2]]
-            for it in whole:
-                self._remove_partition(it)
-            paths = [it for it in paths if it not in whole]
-        if paths:
-            paths = self._files_of(paths, recursive, maxdepth)
-        if len(paths) == 1:
-            self.rm_file(paths[0])
+        whole = [it for it in paths if recursive and maxdepth is None and not self._parts(it)[2] and not has_magic(it)]
+        for it in whole:
+            if not self._parts(it)[1]:
+                raise InvalidArgumentError(
+                    f"osv2://{it} is a whole store, which is not deleted through a path: AnypointDeleteStoreOperator "
+                    "or the hook's delete_store does so"
+                )
+        files = self._files_of([it for it in paths if it not in whole], recursive, maxdepth)
+        for it in whole:
+            store, partition, _ = self._parts(it)
+            try:
+                self.hook.delete_partition(store, partition)
+            except NotFoundError:
+                raise FileNotFoundError(it) from None
+        self.delete_files(files)
+
+    def delete_files(self, files: list[str]) -> None:
+        """Delete files by their very names, many at once."""
+        if len(files) == 1:
+            self.rm_file(files[0])
             return
-        for (store, partition), names in self._grouped(paths).items():
+        for (store, partition), names in self._grouped(files).items():
             done = self.hook.delete_many(store, partition, names.values())
             missing = [name for name, key in names.items() if isinstance(done.failed.get(key), NotFoundError)]
             if missing:
@@ -277,9 +292,9 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def rmdir(self, path: str) -> None:
         """Delete an empty store; other folders are gone once they are empty."""
         path = self._strip_protocol(path)
-        if self.ls(path):
-            raise OSError(f"{path} is not empty")
         store, partition, _ = self._parts(path)
+        if self.ls(path) or (not partition and next(iter(self.hook.list_partitions(store)), None) is not None):
+            raise OSError(f"{path} is not empty")
         if not partition:
             self.hook.delete_store(store)
 
@@ -289,10 +304,10 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """Return the files that paths and patterns stand for; with ``recursive``, those below them too."""
         files: set[str] = set()
         for path in map(self._strip_protocol, paths):
-            if not recursive and not has_magic(path):
+            if not recursive and (not has_magic(path) or self.isfile(path)):
                 files.add(path)
                 continue
-            found = self.glob(path, maxdepth=maxdepth, detail=True) if has_magic(path) else {path: _folder(path)}
+            found = self.glob(path, maxdepth=maxdepth, detail=True) if has_magic(path) else {path: folder_info(path)}
             matched = {name for name, info in found.items() if info["type"] == "file"}
             for folder in found.keys() - matched if recursive else ():
                 matched.update(self.find(folder, maxdepth=maxdepth))
@@ -307,6 +322,8 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """Return store, partition and key."""
         store, _, rest = self._strip_protocol(path).partition("/")
         partition, _, name = rest.partition("/")
+        if rest and "" in rest.split("/"):
+            raise InvalidArgumentError(f"osv2://{path} has an empty segment: two slashes in a row")
         return store, partition, encode(name)
 
     def _key(self, path: str) -> tuple[str, str, str]:
@@ -320,7 +337,7 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if not key:
             raise FileNotFoundError(path)
         try:
-            return _bytes(self.hook.get_key(store, partition, key).value)
+            return bytes_of(self.hook.get_key(store, partition, key).value)
         except NotFoundError:
             raise FileNotFoundError(path) from None
 
@@ -333,6 +350,8 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def _files(self, store: str, partition: str, prefix: str) -> Iterator[str]:
         try:
             for key in self.hook.list_keys(store, partition, prefix or None):
+                if not key.startswith(prefix):
+                    continue  # what is listed may be deleted: do not rely on the service alone
                 name = decode(key)
                 if name is not None:
                     yield f"{store}/{partition}/{name}"
@@ -355,17 +374,17 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
         store, partition, key = self._parts(path)
         try:
             if not store:
-                yield from (_folder(it.store_id) for it in self.hook.list_stores())
+                yield from (folder_info(it.store_id) for it in self.hook.list_stores())
             elif not partition:
                 for it in self.hook.list_partitions(store):
                     if "/" in it:
                         self._leave_out(store, it)
                     else:
-                        yield _folder(f"{store}/{it}")
+                        yield folder_info(f"{store}/{it}")
             else:
                 for name in self._files(store, partition, f"{key}%2F" if key else ""):
                     first, slash, _ = name[len(path) + 1 :].partition("/")
-                    yield _folder(f"{path}/{first}") if slash else _file(name, None)
+                    yield folder_info(f"{path}/{first}") if slash else file_info(name, None)
         except NotFoundError:
             return
 
@@ -379,18 +398,6 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
             return self.hook.partition_exists(store, partition)
         return next(self._files(store, partition, f"{key}%2F"), None) is not None
 
-    def _remove_partition(self, path: str) -> None:
-        store, partition, _ = self._parts(path)
-        if not partition:
-            raise InvalidArgumentError(
-                f"osv2://{path} is a whole store, which is not deleted through a path: AnypointDeleteStoreOperator or "
-                "the hook's delete_store does so"
-            )
-        try:
-            self.hook.delete_partition(store, partition)
-        except NotFoundError:
-            raise FileNotFoundError(path) from None
-
     def _grouped(self, paths: Iterable[str]) -> dict[tuple[str, str], dict[str, str]]:
         """Return keys by path, by store and partition."""
         groups: dict[tuple[str, str], dict[str, str]] = {}
@@ -402,24 +409,3 @@ class AnypointFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def ukey(self, path: str) -> str:
         """Return a digest of a file's contents."""
         return str(tokenize(self.cat_file(path)))
-
-
-def _value(raw: bytes) -> Value:
-    try:
-        return bytes(raw).decode()
-    except UnicodeDecodeError:
-        return bytes(raw)
-
-
-def _bytes(value: Value | None) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    return b"" if value is None else str(value).encode()
-
-
-def _file(name: str, size: int | None) -> dict[str, Any]:
-    return {"name": name, "size": size, "type": "file"}
-
-
-def _folder(name: str) -> dict[str, Any]:
-    return {"name": name, "size": 0, "type": "directory"}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from itertools import groupby
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from fsspec.asyn import get_loop, sync, sync_wrapper
+from fsspec.core import has_magic
 
 from airflow_provider_objectstore.exceptions import ConfigurationError
+from airflow_provider_objectstore.fs.moving import Moving
 from airflow_provider_objectstore.fs.paths import without_protocol
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
@@ -26,7 +29,7 @@ _SMALL = 256 * 1024
 _inherited: list[Any] = []
 
 
-class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
+class CivoFileSystem(Moving, S3FileSystem):  # type: ignore[misc]
     """
     s3fs with the keys of whoever owns the bucket, which it asks Civo for: a rotated credential is picked up by itself.
 
@@ -57,9 +60,9 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
         """The event loop; a forked child gets one of its own, and connections of its own."""
         if self._pid != os.getpid() and not self.asynchronous:
             self.hook = CivoObjectStoreHook(self.hook.civo_conn_id, region=self.hook.region)
-            self._pid, self._loop = os.getpid(), get_loop()
             _inherited.append(self._buckets)
-            self._buckets, self._opening = {}, asyncio.Lock()
+            self._buckets, self._opening, self._loop = {}, asyncio.Lock(), get_loop()
+            self._pid = os.getpid()
         return super().loop
 
     async def set_session(self, refresh: bool = False, kwargs: Mapping[str, Any] | None = None) -> Any:
@@ -100,7 +103,10 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
             raise FileNotFoundError(f"connection {self.hook.civo_conn_id!r} has no object store {bucket!r}")
         options = await asyncio.to_thread(self.hook.s3_options, store)
         here = {"asynchronous": self.asynchronous, "loop": self._loop, "skip_instance_cache": True}
-        fs = S3FileSystem(**{**self._storage_options, **options.s3fs(), **here})
+        ours = options.s3fs()
+        for name in ("client_kwargs", "config_kwargs"):
+            ours[name] = {**self._storage_options.get(name, {}), **ours.get(name, {})}
+        fs = S3FileSystem(**{**self._storage_options, **ours, **here})
         if not hasattr(self, "_kwargs_helper"):
             self._kwargs_helper = ParamKwargsHelper(await fs.set_session())
         return fs
@@ -120,7 +126,10 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
             return  # a folder comes with its files
         buckets = [self.split_path(it)[0] for it in (path1, path2)]
         for it in buckets:
-            await self.get_s3(it)
+            try:
+                await self.get_s3(it)
+            except FileNotFoundError as error:  # fsspec would take it for a file that went meanwhile
+                raise OSError(str(error)) from error
         if len({self._buckets[it].key for it in buckets}) == 1:
             await super()._cp_file(path1, path2, **kwargs)
             return
@@ -129,6 +138,27 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
             local = f"{folder}/copy"
             await self._get_file(path1, local)
             await self._put_file(local, path2, **kwargs)
+
+    async def _rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> Any:
+        paths = [self._strip_protocol(it) for it in ([path] if isinstance(path, str) else path)]
+        for it in paths:
+            if not self.split_path(it)[1]:
+                self._refuse_to_delete(it)
+        literal = [it for it in paths if not recursive and has_magic(it) and await self._isfile(it)]
+        if rest := [it for it in paths if it not in literal]:
+            literal += await self._expand_path(rest, recursive=recursive, maxdepth=maxdepth)
+        await self._delete_files(literal)
+
+    rm = sync_wrapper(_rm)
+
+    async def _delete_files(self, files: list[str]) -> None:
+        """Delete files by their very names, many at once."""
+        for _, names in groupby(sorted(files), lambda it: self.split_path(it)[0]):
+            several = list(names)
+            for first in range(0, len(several), 1000):
+                await self._bulk_delete(several[first : first + 1000])
+
+    delete_files = sync_wrapper(_delete_files)
 
     async def _is_missing(self, bucket: str, *named: Mapping[str, Any]) -> bool:
         # The backend answers 403 to HEAD and GET of a missing object, unless the bucket's owner asks.
@@ -188,9 +218,12 @@ class CivoFileSystem(S3FileSystem):  # type: ignore[misc]
 
     async def _rmdir(self, path: str) -> None:
         if not self.split_path(path)[1]:
-            raise PermissionError(
-                f"object store {path!r} is not deleted through a path: CivoDeleteObjectStoreOperator or the hook does"
-            )
+            self._refuse_to_delete(path)
+
+    def _refuse_to_delete(self, bucket: str) -> NoReturn:
+        raise PermissionError(
+            f"object store {bucket!r} is not deleted through a path: CivoDeleteObjectStoreOperator or the hook does"
+        )
 
     rmdir = sync_wrapper(_rmdir)
 

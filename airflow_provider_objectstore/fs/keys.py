@@ -2,7 +2,7 @@
 How a path is kept as a key of Object Store v2, which knows no folders.
 
 What stands after the partition is one key. Slashes in it, and what the service does not take or changes, are
-percent-encoded, so that every path comes back as it was: ``a/b c`` is the key ``a%2Fb%20c``.
+percent-encoded, so that every path comes back as it was: ``a/b c`` is the key ``a%2Fb%20c``. No segment is empty.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def encode(path: str) -> str:
 def decode(key: str) -> str | None:
     """Return the path that a key keeps; None for a key that is not one of a path's."""
     path = unquote(key, errors="surrogateescape")
-    return path if _valid(path) and encode(path) == key else None
+    return path if "" not in path.split("/") and _valid(path) and encode(path) == key else None
 
 
 def _valid(path: str) -> bool:

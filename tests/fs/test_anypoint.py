@@ -38,9 +38,16 @@ def filled(osv2: Any, requests: Requests) -> Any:
 
 
 @ON_ONE_EMULATOR
-@given(st.binary() | st.text().map(str.encode), st.text(st.characters(exclude_categories=["Cs"]), max_size=100))
-def test_contents_and_names_come_back(osv2: Any, contents: bytes, name: str) -> None:
-    path = f"store/p/x{name}x"
+@given(
+    st.binary() | st.text().map(str.encode),
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1, max_size=20),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_contents_and_names_come_back(osv2: Any, contents: bytes, segments: list[str]) -> None:
+    path = "/".join(["store/p", *segments])
     osv2.pipe_file(path, contents)
     assert osv2.cat_file(path) == contents
     assert osv2.find("store/p") == [path]
@@ -241,6 +248,101 @@ def test_a_whole_store_is_not_deleted(filled: Any, requests: Requests, path: str
     with pytest.raises(OSError, match="not empty"):
         filled.rmdir("store")
     assert len(filled.find("store")) == 4
+
+
+def test_moving_deletes_only_what_it_copied(filled: Any, emulator: Emulator) -> None:
+    hook = AnypointObjectStoreHook()
+    hook.put_key("store", "p", "x/y", "not a path's key")
+    filled.mv("store/p", "store/q", recursive=True)
+    assert filled.find("store/q") == ["store/q/a", "store/q/b/c", "store/q/b/d/e", "store/q/b/d/f"]
+    assert list(hook.list_keys("store", "p")) == ["x/y"]
+
+
+def test_a_file_and_folder_of_one_name(filled: Any) -> None:
+    filled.pipe("store/p/b", b"file")
+    assert [(it["name"], it["type"]) for it in filled.ls("store/p")][1:] == [
+        ("store/p/b", "directory"),
+        ("store/p/b", "file"),
+    ]
+    assert filled.find("store") == filled.find("store/p")
+    filled.mv("store/p/b", "store/p/moved")
+    assert filled.cat("store/p/moved") == b"file"
+    assert filled.find("store/p/b") == ["store/p/b/c", "store/p/b/d/e", "store/p/b/d/f"]
+
+
+def test_moving_into_itself_or_onto_itself(filled: Any) -> None:
+    before = filled.find("store")
+    with pytest.raises(ValueError, match="cannot be moved into itself"):
+        filled.mv("store/p/b", "store/p/b/sub", recursive=True)
+    for same in ("store/p/a", "/store/p/a", "osv2://anypoint_default@store/p/a"):
+        filled.mv("store/p/a", same)
+        filled.mv(same, "store/p/")
+    assert filled.find("store") == before
+
+
+def test_moving_many(filled: Any) -> None:
+    filled.mv("store/p/b/d/*", "store/q")
+    filled.mv(["store/p/a"], ["store/q/first"])
+    assert filled.find("store") == ["store/p/b/c", "store/q/e", "store/q/f", "store/q/first"]
+    with pytest.raises(ValueError, match="one at a time"):
+        filled.mv("store/*", "store/q", recursive=True)
+    with pytest.raises(FileNotFoundError):
+        filled.mv("store/p/none*", "store/q")
+
+
+def test_deletion_takes_no_more_than_was_asked(filled: Any, requests: Requests) -> None:
+    filled.rm("store/p", recursive=True, maxdepth=1)
+    assert filled.find("store") == ["store/p/b/c", "store/p/b/d/e", "store/p/b/d/f"]
+    with pytest.raises(InvalidArgumentError, match="whole store"):
+        filled.rm(["store/p", "store"], recursive=True)
+    assert len(filled.find("store")) == 3
+    filled.rm("store/p*", recursive=True)
+    assert filled.find("store") == []
+
+
+def test_names_that_look_like_patterns(osv2: Any) -> None:
+    osv2.pipe({f"store/p/{name}": b"1" for name in ("a*", "ab", "a[1]", "a1")})
+    osv2.rm("store/p/a*")
+    assert osv2.find("store") == ["store/p/a1", "store/p/a[1]", "store/p/ab"]
+    osv2.rm("store/p/a[1]")
+    assert osv2.find("store") == ["store/p/a1", "store/p/ab"]
+    osv2.rm("store/p/a*")
+    assert osv2.find("store") == []
+
+
+def test_a_listing_that_ignores_the_prefix_deletes_nothing_else(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = AnypointObjectStoreHook.list_keys
+    monkeypatch.setattr(
+        AnypointObjectStoreHook, "list_keys", lambda self, store, partition, _: listed(self, store, partition)
+    )
+    filled.rm("store/p/b", recursive=True)
+    assert filled.find("store/p") == ["store/p/a"]
+
+
+def test_a_store_with_others_partitions_is_not_empty(osv2: Any) -> None:
+    AnypointObjectStoreHook().put_key("store", "q/r", "k", 1)
+    with pytest.raises(OSError, match="not empty"):
+        osv2.rmdir("store")
+
+
+@pytest.mark.parametrize("path", ["store//k", "store/p//k", "store/p/a//b"])
+def test_empty_segments_are_refused(osv2: Any, path: str) -> None:
+    for act in (osv2.cat, osv2.find, osv2.isdir, osv2.rm, lambda it: osv2.pipe(it, b"1"), osv2.open):
+        with pytest.raises(InvalidArgumentError, match="empty segment"):
+            act(path)
+
+
+def test_keys_with_empty_segments_are_left_out(osv2: Any) -> None:
+    hook = AnypointObjectStoreHook()
+    hook.put_many("store", "p", {"d%2Fx": "1", "d%2Fx%2F": "2", "%2Fd": "3"}).raise_failed()
+    assert osv2.find("store/p") == ["store/p/d/x"]
+    osv2.rm("store/p/d", recursive=True)
+    assert sorted(hook.list_keys("store", "p")) == ["%2Fd", "d%2Fx%2F"]
+
+
+def test_copying_a_folder_to_a_missing_store_fails(filled: Any) -> None:
+    with pytest.raises(OSError, match="its store is created first"):
+        filled.cp("store/p", "none/p", recursive=True)
 
 
 def test_stores_are_folders(osv2: Any) -> None:

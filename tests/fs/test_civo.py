@@ -222,8 +222,42 @@ def test_buckets_are_not_made_or_deleted_through_paths(fs: Any, hook: CivoObject
         fs.rmdir("photos")
     with pytest.raises(PermissionError, match="CivoDeleteObjectStoreOperator"):
         fs.rm("photos", recursive=True)
+    with pytest.raises(PermissionError, match="CivoDeleteObjectStoreOperator"):
+        fs.rm(["photos/a", "photos"], recursive=True)
     assert [store.name for store in hook.list_object_stores()] == ["photos"]
     assert fs.ls("", detail=False) == ["photos"]
+    assert fs.find("photos") == ["photos/a"]
+
+
+def test_moving_deletes_only_what_it_copied(fs: Any) -> None:
+    fs.pipe({f"photos/{name}": name.encode() for name in ("b", "b/c", "b/d")})
+    fs.mv("photos/b", "photos/moved")
+    assert fs.find("photos") == ["photos/b/c", "photos/b/d", "photos/moved"]
+    with pytest.raises(ValueError, match="cannot be moved into itself"):
+        fs.mv("photos/b", "photos/b/sub", recursive=True)
+    fs.mv("photos/b", "photos/z", recursive=True)
+    assert fs.find("photos") == ["photos/moved", "photos/z/c", "photos/z/d"]
+    assert fs.cat("photos/moved") == b"b"
+    fs.mv("photos/moved", "/photos/moved")
+    assert fs.exists("photos/moved")
+
+
+def test_deletion_takes_no_more_than_was_asked(fs: Any) -> None:
+    fs.pipe({f"photos/p/{name}": b"1" for name in ("a*", "ab", "b/c")})
+    fs.rm("photos/p/a*")
+    assert fs.find("photos") == ["photos/p/ab", "photos/p/b/c"]
+    fs.rm("photos/p", recursive=True, maxdepth=1)
+    assert fs.find("photos") == ["photos/p/b/c"]
+
+
+def test_options_of_the_user_are_kept(hook: CivoObjectStoreHook) -> None:
+    options = {"config_kwargs": {"max_pool_connections": 7}, "default_block_size": 6 * 1024 * 1024}
+    fs = fsspec.filesystem("civo", skip_instance_cache=True, **options)
+    fs.pipe("photos/a", b"1")
+    (inner,) = fs._buckets.values()
+    assert inner.config_kwargs["max_pool_connections"] == 7
+    assert inner.config_kwargs["s3"] == {"addressing_style": "path"}
+    assert fs.open("photos/b", "wb").blocksize == 6 * 1024 * 1024
 
 
 def test_between_buckets_of_two_owners(fs: Any, hook: CivoObjectStoreHook) -> None:

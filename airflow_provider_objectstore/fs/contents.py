@@ -1,4 +1,4 @@
-"""Files that are collected in memory and written whole."""
+"""What is in a file, and what is told of it. Files are collected in memory and written whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fsspec.compression import compr
+
+from airflow_provider_objectstore.api.values import Value
 
 
 class Upload(io.BytesIO):
@@ -55,3 +57,28 @@ class TextUpload(io.TextIOWrapper):
         if kind is not None:
             self.buffer.discard()  # type: ignore[attr-defined]
         super().__exit__(kind, error, traceback)
+
+
+def value_of(raw: bytes) -> Value:
+    """Return what a file is stored as: text where it is some."""
+    try:
+        return bytes(raw).decode()
+    except UnicodeDecodeError:
+        return bytes(raw)
+
+
+def bytes_of(value: Value | None) -> bytes:
+    """Return what a value reads as."""
+    if isinstance(value, bytes):
+        return value
+    return b"" if value is None else str(value).encode()
+
+
+def file_info(name: str, size: int | None) -> dict[str, Any]:
+    """Return fsspec's description of a file."""
+    return {"name": name, "size": size, "type": "file"}
+
+
+def folder_info(name: str) -> dict[str, Any]:
+    """Return fsspec's description of a folder."""
+    return {"name": name, "size": 0, "type": "directory"}
