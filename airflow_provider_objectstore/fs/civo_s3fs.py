@@ -16,6 +16,7 @@ from airflow_provider_objectstore.exceptions import ConfigurationError
 from airflow_provider_objectstore.fs.moving import Moving
 from airflow_provider_objectstore.fs.paths import without_protocol
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.hooks.triggerer import refuse_in_triggerer
 
 try:
     from s3fs import S3FileSystem
@@ -58,6 +59,8 @@ class CivoFileSystem(Moving, S3FileSystem):  # type: ignore[misc]
     @property
     def loop(self) -> Any:
         """The event loop; a forked child gets one of its own, and connections of its own."""
+        if not self.asynchronous:
+            refuse_in_triggerer(own_threads=True)
         if self._pid != os.getpid() and not self.asynchronous:
             self.hook = CivoObjectStoreHook(self.hook.civo_conn_id, region=self.hook.region)
             _inherited.append(self._buckets)

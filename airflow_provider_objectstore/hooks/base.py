@@ -109,6 +109,9 @@ class ObjectStoreHook(BaseHook):
     def _resolve(self) -> Target:
         from airflow.providers.common.compat.sdk import mask_secret
 
+        from airflow_provider_objectstore.hooks.triggerer import refuse_in_triggerer
+
+        refuse_in_triggerer()
         connection = self.get_connection(self._conn_id)
         target = self.resolve(connection, connection.extra_dejson)
         for secret in target.secrets:

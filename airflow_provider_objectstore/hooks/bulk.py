@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_objectstore.api.call import Call, Flow, Reply
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.hooks.triggerer import refuse_in_triggerer
 from airflow_provider_objectstore.transport import AsyncClient, Target
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Bulk:
         :param failed: takes each error, likewise.
         :raises ObjectStoreError: out of ``calls``, once what is under way has finished.
         """
+        refuse_in_triggerer(own_threads=True)
         # A thread, because the caller may itself be on an event loop.
         with ThreadPoolExecutor(1, thread_name_prefix="objectstore-bulk") as thread:
             try:
