@@ -28,6 +28,7 @@ from benchmarks.alone import quiet
 from benchmarks.emulator import KEY, STORES, prepare, send, serving
 from benchmarks.laps import Lap, cost, in_turns, table
 from benchmarks.peers import Request, aiohttp_listing, aiohttp_workers, http_hook, requests_session, requests_threads
+from benchmarks.storage import make_bucket, services
 
 PARTITION = f"{STORES}/bench/partitions/p"
 LATENCY, WORKERS, DELETES, OF_THREADS, OF_HOOK = 0.02, 64, 5000, 2000, 300
@@ -330,32 +331,36 @@ def transfer(options: argparse.Namespace) -> None:
     """Export and import."""
     from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
 
-    with service() as it, tempfile.TemporaryDirectory() as folder:
+    with services() as url, tempfile.TemporaryDirectory() as folder:
+        it = Service(url)
+        make_bucket()
         it.fill(VALUES)
         gets, puts = it.requests("GET", VALUES), it.requests("PUT", VALUES, b'{"stringValue":"x"}')
-        where: dict[str, Any] = {"store_id": "bench", "path": f"file://{folder}"}
+        file, bucket = f"file://{folder}", "civo://bench/export"
 
-        def exports() -> None:
-            AnypointExportOperator(task_id="export", **where).execute({})
+        def exports(path: str) -> None:
+            AnypointExportOperator(task_id="export", store_id="bench", path=path).execute({})
 
-        def fetches(if_exists: str) -> None:
-            AnypointImportOperator(task_id="import", if_exists=if_exists, **where).execute({})
+        def fetches(if_exists: str, path: str) -> None:
+            AnypointImportOperator(task_id="import", store_id="bench", path=path, if_exists=if_exists).execute({})
 
         laps = {
             "aiohttp, 32 workers: GET, names known": lambda: aiohttp_workers(gets, it.token, 32),
-            "export": exports,
+            "export": lambda: exports(file),
+            "export to a bucket (moto)": lambda: exports(bucket),
             "aiohttp, 32 workers: PUT": lambda: aiohttp_workers(puts, it.token, 32),
-            "import, if_exists=overwrite": lambda: fetches("overwrite"),
-            "import, if_exists=skip (all are there: HEAD)": lambda: fetches("skip"),
+            "import, if_exists=overwrite": lambda: fetches("overwrite", file),
+            "import, if_exists=overwrite, from a bucket": lambda: fetches("overwrite", bucket),
+            "import, if_exists=skip (all are there: HEAD)": lambda: fetches("skip", file),
         }
         costs = in_turns(options.rounds, {name: Lap(VALUES, work) for name, work in laps.items()})
-    get, _, put, *_ = (it.seconds for it in costs.values())
+    get, _, _, put, *_ = (it.seconds for it in costs.values())
     table(
-        f"{VALUES:,} values to a file and back, no latency, 32 at a time",
+        f"{VALUES:,} values to a file or bucket and back, no latency, 32 at a time",
         ("", "values/s", "of the bare loop", "processor time each"),
         *(
             (name, f"{1 / it.seconds:,.0f}", f"{bare / it.seconds:.2f}", f"{it.cpu * 1e6:.0f} µs")
-            for (name, it), bare in zip(costs.items(), (get, get, put, put, put), strict=True)
+            for (name, it), bare in zip(costs.items(), (get, get, get, put, put, put, put), strict=True)
         ),
     )
 

@@ -62,11 +62,18 @@ def prepare() -> None:
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
     AnypointObjectStoreHook().create_store("bench")
+    make_bucket()
+    os.environ["AIRFLOW_CONN_AWS_BENCH"] = json.dumps(CivoObjectStoreHook().s3_options("bench").aws_connection())
+
+
+def make_bucket() -> None:
+    """Make the bucket."""
+    from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
     civo = CivoObjectStoreHook()
     created = civo.create_object_store("bench")
     while not civo.get_object_store(created.id).ready:
         time.sleep(0.1)
-    os.environ["AIRFLOW_CONN_AWS_BENCH"] = json.dumps(civo.s3_options("bench").aws_connection())
 
 
 def count_s3_calls() -> None:
