@@ -142,7 +142,7 @@ def deletes(options: argparse.Namespace) -> None:
                 DELETES, lambda: aiohttp_workers(some[DELETES], it.token, WORKERS)
             ),
             "Bulk, names known": lap(DELETES, lambda: carry(calls, WORKERS)),
-            "purge operator": lap(DELETES, lambda: purge(max_concurrency=WORKERS), "anypoint.delete_key"),
+            "purge operator, listings answer at once": lap(DELETES, lambda: purge(max_concurrency=WORKERS), "anypoint.delete_key"),
             f"aiohttp, {WORKERS} workers and a lister, listings late too": lap(
                 DELETES, lambda: aiohttp_listing(f"{it.url}{PARTITION}/keys", it.token, WORKERS)
             ),
