@@ -142,7 +142,9 @@ def deletes(options: argparse.Namespace) -> None:
                 DELETES, lambda: aiohttp_workers(some[DELETES], it.token, WORKERS)
             ),
             "Bulk, names known": lap(DELETES, lambda: carry(calls, WORKERS)),
-            "purge operator, listings answer at once": lap(DELETES, lambda: purge(max_concurrency=WORKERS), "anypoint.delete_key"),
+            "purge operator, listings answer at once": lap(
+                DELETES, lambda: purge(max_concurrency=WORKERS), "anypoint.delete_key"
+            ),
             f"aiohttp, {WORKERS} workers and a lister, listings late too": lap(
                 DELETES, lambda: aiohttp_listing(f"{it.url}{PARTITION}/keys", it.token, WORKERS)
             ),
@@ -154,7 +156,10 @@ def deletes(options: argparse.Namespace) -> None:
         }
         costs = in_turns(options.rounds, laps)
     ceiling, *_, hook = (it.seconds for it in costs.values())
-    goals = {"Bulk, names known": "≥ 0.90 of the ceiling", "purge operator": "≥ 0.90, ≥ 40 times"}
+    goals = {
+        "Bulk, names known": "≥ 0.90 of the ceiling",
+        "purge operator, listings answer at once": "≥ 0.90, ≥ 40 times",
+    }
     table(
         f"{DELETES:,} deletes, answered after {LATENCY * 1000:.0f} ms, {WORKERS} at a time (the first is the ceiling)",
         ("", "deletes/s", "of the ceiling", "times the HttpHook", "processor time each", "goal"),
