@@ -131,6 +131,11 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
             seconds = time.monotonic() - started
             self._tell(purged, seconds)
             self._count(purged)
+        if purged.missing and (self._named is None or self.key_prefix is not None):
+            self.log.warning(
+                "%d names were listed and not there when their turn came. Look again if nobody else deletes here",
+                purged.missing,
+            )
         if not (purged.partitions or purged.keys):
             self._refuse_if_no_store()
             nothing = f"nothing to delete in store {self.store_id} fits {self._what()}"

@@ -166,6 +166,8 @@ class AnypointExportOperator(_TransferOperator):
         manifest = export.Manifest(self.store_id, dict(sorted(counts.items())), size, digest.hexdigest())
         shown = manifest.as_dict()
         (folder / export.MANIFEST).write_text(json.dumps(shown, indent=2))
+        if self._missing:
+            self.log.warning("%d values were listed and not there when they were read", self._missing)
         self.log.info("The export of %d partitions is in %s", len(counts), folder)
         return {**shown, "missing": self._missing}
 

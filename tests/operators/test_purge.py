@@ -144,13 +144,16 @@ def test_pages_that_shift_hide_nothing(
     assert purge(partitions="q", key_prefix="k")["keys"] == 180
 
 
-def test_a_listing_that_lags_ends(hook: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listing_that_lags_ends(
+    hook: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
     """What is listed and gone is no reason to go on."""
     fill(hook, 5)
     names = list(hook.list_partitions("s"))
     lagging = lambda *_: service._listing(names, None)  # noqa: E731
     monkeypatch.setitem(service.OPERATIONS, (2, "GET"), (lagging, service.DATA))
     assert counts(purge(include="*")) == (5, 0, 2)
+    assert "5 names were listed and not there" in capsys.readouterr().out
 
 
 def test_something_that_keeps_writing(hook: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -382,11 +382,14 @@ def test_a_second_try_of_the_same_task(hook: AnypointObjectStoreHook, emulator: 
     assert task.execute({})["written"] == 20
 
 
-def test_what_went_meanwhile_is_counted(hook: AnypointObjectStoreHook, emulator: Emulator, folder: str) -> None:
+def test_what_went_meanwhile_is_counted_and_said(
+    hook: AnypointObjectStoreHook, emulator: Emulator, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     fill(emulator, 20)
     emulator.faults([{"operation": GET, "kind": "status", "status": 404, "times": 3}])
     done = export(folder)
     assert (done["values"], done["missing"]) == (17, 3)
+    assert "3 values were listed and not there" in capsys.readouterr().out
 
 
 def test_long_files_in_a_bucket_are_read_line_by_line(
