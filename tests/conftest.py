@@ -40,3 +40,20 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
     write_certificate(path, key)
     path.write_text(path.read_text() + key.read_text())
     return str(path)
+
+
+RGW = pytest.param("rgw", marks=pytest.mark.rgw)
+RGW_TLS = pytest.param("rgw over https", marks=pytest.mark.rgw)
+
+
+@pytest.fixture(scope="module", params=["moto", RGW, RGW_TLS])
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[Emulator, dict[str, Any]]]:
+    """An emulator of its own, on each kind of S3, and the connection that leads there."""
+    from tests.rgw.backend import RgwS3
+
+    backend = MotoS3() if request.param == "moto" else RgwS3(tls=request.param.endswith("https"))
+    with Emulator(Settings(creating_seconds=0), s3=backend) as emulator:
+        connection = emulator.connections()["civo_default"]
+        if isinstance(backend, RgwS3) and request.param.endswith("https"):
+            connection["extra"] |= {"s3_endpoint": backend.tls_url, "verify": backend.ca_file}
+        yield emulator, connection

@@ -9,7 +9,6 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import Any
@@ -18,24 +17,10 @@ import boto3
 import fsspec
 import pytest
 
-from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
+from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from tests.rgw.backend import RgwS3
-
-RGW = pytest.param("rgw", marks=pytest.mark.rgw)
-RGW_TLS = pytest.param("rgw over https", marks=pytest.mark.rgw)
-
-
-@pytest.fixture(scope="module", params=["moto", RGW, RGW_TLS])
-def served(request: pytest.FixtureRequest) -> Iterator[tuple[Emulator, dict[str, Any]]]:
-    backend = MotoS3() if request.param == "moto" else RgwS3(tls=request.param.endswith("https"))
-    with Emulator(Settings(creating_seconds=0), s3=backend) as emulator:
-        connection = emulator.connections()["civo_default"]
-        if request.param.endswith("https"):
-            assert isinstance(backend, RgwS3)
-            connection["extra"] |= {"s3_endpoint": backend.tls_url, "verify": backend.ca_file}
-        yield emulator, connection
+from tests.conftest import RGW, RGW_TLS
 
 
 @pytest.fixture

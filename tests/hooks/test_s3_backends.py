@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -13,29 +12,10 @@ import s3fs
 from botocore.exceptions import ClientError
 
 from airflow_provider_objectstore.api.civo_model import ObjectStore
-from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
+from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.triggers.waits import ObjectStoreTrigger
-from tests.rgw.backend import RgwS3
-
-BACKENDS = [
-    "moto",
-    pytest.param("rgw", marks=pytest.mark.rgw),
-    pytest.param("rgw over https", marks=pytest.mark.rgw),
-]
-
-
-@pytest.fixture(scope="module", params=BACKENDS)
-def served(request: pytest.FixtureRequest) -> Iterator[tuple[Emulator, dict[str, Any]]]:
-    """An emulator, and the connection that leads to its S3."""
-    backend = MotoS3() if request.param == "moto" else RgwS3(tls=request.param.endswith("https"))
-    with Emulator(Settings(creating_seconds=0), s3=backend) as emulator:
-        connection = emulator.connections()["civo_default"]
-        if request.param.endswith("https"):
-            assert isinstance(backend, RgwS3)
-            connection["extra"] |= {"s3_endpoint": backend.tls_url, "verify": backend.ca_file}
-        yield emulator, connection
 
 
 @pytest.fixture
