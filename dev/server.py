@@ -17,12 +17,17 @@ from pathlib import Path
 from typing import Any, Self, TextIO
 
 import requests
+import tenacity
 
 from dev.processes import Processes
 
 
 class AirflowError(RuntimeError):
     """Airflow did not come up, or refused something."""
+
+
+class LockedError(AirflowError):
+    """SQLite was written to by another component; nothing has happened."""
 
 
 def free_port(preferred: int) -> int:
@@ -111,6 +116,8 @@ class Airflow:
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            # Four components write to one SQLite file: let them wait for each other longer than 5 s.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home.resolve()}/airflow.db?timeout=60",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             **{f"AIRFLOW__{name}": value for name, value in (configuration or {}).items()},
         }
@@ -147,6 +154,12 @@ class Airflow:
     def __exit__(self, *_: object) -> None:
         self._processes.stop()
 
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(LockedError),
+        stop=tenacity.stop_after_attempt(5),
+        wait=tenacity.wait_fixed(1),
+        reraise=True,
+    )
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """
         Ask the REST API.
@@ -159,6 +172,8 @@ class Airflow:
             answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=30, **arguments)
         except requests.ConnectionError as error:
             raise AirflowError(f"Airflow does not answer any more on {self.url}") from error
+        if answer.status_code == 500 and "Database error" in answer.text:
+            raise LockedError(f"{method} {path} gave 500: {answer.text[:1000]}")
         if not answer.ok:
             raise AirflowError(f"{method} {path} gave {answer.status_code}: {answer.text[:1000]}")
         return answer.json()
