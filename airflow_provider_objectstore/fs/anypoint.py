@@ -223,8 +223,10 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
             if self._is_folder(path1):
                 return
             raise FileNotFoundError(path1) from None
+        if entry.value is None:
+            raise OSError(f"{path1} cannot be copied: its type {entry.value_type} is not known")
         try:
-            self._write(self._strip_protocol(path2), b"" if entry.value is None else entry.value, entry.metadata)
+            self._write(self._strip_protocol(path2), entry.value, entry.metadata)
         except FileNotFoundError as error:  # fsspec would take it for a file that went meanwhile
             raise OSError(str(error)) from error
 
@@ -261,14 +263,17 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
         :raises InvalidArgumentError: for a whole store.
         """
         paths = [self._strip_protocol(it) for it in ([path] if isinstance(path, str) else path)]
-        whole = [it for it in paths if recursive and maxdepth is None and not self._parts(it)[2] and not has_magic(it)]
+        whole = [
+            it for it in paths if recursive and maxdepth is None and not self._parts(it)[2] and not self._is_pattern(it)
+        ]
         for it in whole:
             if not self._parts(it)[1]:
                 raise InvalidArgumentError(
                     f"osv2://{it} is a whole store, which is not deleted through a path: AnypointDeleteStoreOperator "
                     "or the hook's delete_store does so"
                 )
-        files = self._files_of([it for it in paths if it not in whole], recursive, maxdepth)
+        rest = [it for it in paths if not any(f"{it}/".startswith(f"{folder}/") for folder in whole)]
+        files = self._files_of(rest, recursive, maxdepth)
         for it in whole:
             store, partition, _ = self._parts(it)
             try:
@@ -304,10 +309,11 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
         """Return the files that paths and patterns stand for; with ``recursive``, those below them too."""
         files: set[str] = set()
         for path in map(self._strip_protocol, paths):
-            if not recursive and (not has_magic(path) or self.isfile(path)):
+            pattern = self._is_pattern(path)
+            if not recursive and not pattern:
                 files.add(path)
                 continue
-            found = self.glob(path, maxdepth=maxdepth, detail=True) if has_magic(path) else {path: folder_info(path)}
+            found = self.glob(path, maxdepth=maxdepth, detail=True) if pattern else {path: folder_info(path)}
             matched = {name for name, info in found.items() if info["type"] == "file"}
             for folder in found.keys() - matched if recursive else ():
                 matched.update(self.find(folder, maxdepth=maxdepth))
@@ -317,6 +323,9 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
                 raise FileNotFoundError(path)
             files |= matched
         return sorted(files)
+
+    def _is_pattern(self, path: str) -> bool:
+        return has_magic(path) and not self.exists(path)
 
     def _parts(self, path: str) -> tuple[str, str, str]:
         """Return store, partition and key."""

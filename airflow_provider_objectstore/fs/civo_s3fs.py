@@ -85,7 +85,11 @@ class CivoFileSystem(Moving, S3FileSystem):  # type: ignore[misc]
         kwargs["Bucket"] = bucket
         known = self._buckets.get(bucket or "")
         try:
-            return await super()._call_s3(method, *akwarglist, **kwargs)
+            answer = await super()._call_s3(method, *akwarglist, **kwargs)
+            if method == "delete_objects" and (left := answer.get("Errors")):
+                first = f"{bucket}/{left[0].get('Key')}: {left[0].get('Code')}"
+                raise PermissionError(f"{len(left)} objects were not deleted, the first is {first}")
+            return answer
         except OSError as error:
             status = _status(error)
             if status == 412 and "IfMatch" in kwargs:
@@ -147,10 +151,15 @@ class CivoFileSystem(Moving, S3FileSystem):  # type: ignore[misc]
         for it in paths:
             if not self.split_path(it)[1]:
                 self._refuse_to_delete(it)
-        literal = [it for it in paths if not recursive and has_magic(it) and await self._isfile(it)]
-        if rest := [it for it in paths if it not in literal]:
-            literal += await self._expand_path(rest, recursive=recursive, maxdepth=maxdepth)
-        await self._delete_files(literal)
+        patterns, files = [], []
+        for it in paths:
+            if not has_magic(it) or not await self._exists(it):
+                patterns.append(it)
+            else:  # a name that only looks like a pattern
+                files += [it, *(await self._find(it, maxdepth=maxdepth) if recursive else ())]
+        if patterns:
+            files += await self._expand_path(patterns, recursive=recursive, maxdepth=maxdepth)
+        await self._delete_files(files)
 
     rm = sync_wrapper(_rm)
 

@@ -15,9 +15,9 @@ class Moving:
         """
         Move a file or, with ``recursive``, a folder.
 
-        :raises ValueError: for a folder into itself, and for folders by pattern.
+        :raises ValueError: for a folder into itself, files onto each other, and folders by pattern.
         """
-        if not isinstance(path1, str) or (has_magic(path1) and not self.isfile(path1)):
+        if not isinstance(path1, str) or (has_magic(path1) and not self.exists(path1)):
             files, targets = self._several_moved(path1, path2, recursive)
         else:
             source, target = self._strip_protocol(path1), self._strip_protocol(path2)
@@ -26,6 +26,8 @@ class Moving:
             if source == target:
                 return
             if not recursive:
+                if not self.isfile(source):
+                    raise FileNotFoundError(f"{source} is no file; a folder is moved with recursive=True")
                 files, targets = [source], [target]
             elif target.startswith(f"{source}/"):
                 raise ValueError(f"{source} cannot be moved into itself, to {target}")
@@ -34,8 +36,14 @@ class Moving:
                 targets = [target + it.removeprefix(source) for it in files]
         if not files:
             raise FileNotFoundError(path1)
-        self.copy(files, targets, on_error="raise")
-        self.delete_files(files)
+        if len(files) != len(targets):
+            raise ValueError(f"{len(files)} files cannot be moved to {len(targets)} names")
+        pairs = {one: two for one, two in zip(files, targets, strict=True) if one != two}
+        if len(set(pairs.values())) < len(pairs) or not set(files).isdisjoint(pairs.values()):
+            raise ValueError(f"files would be moved onto each other, from {path1} to {path2}: nothing was moved")
+        if pairs:
+            self.copy(list(pairs), list(pairs.values()), on_error="raise")
+            self.delete_files(list(pairs))
 
     def _several_moved(self: Any, path1: Any, path2: Any, recursive: bool) -> tuple[list[str], list[str]]:
         if recursive:
@@ -44,4 +52,7 @@ class Moving:
             return [self._strip_protocol(it) for it in path1], [self._strip_protocol(it) for it in path2]
         names = self.glob(path1) if isinstance(path1, str) else map(self._strip_protocol, path1)
         files = [it for it in names if self.isfile(it)]
-        return files, other_paths(files, self._strip_protocol(path2), exists=len(files) == 1, flatten=True)
+        if not files:
+            return [], []
+        target, flat = self._strip_protocol(path2), not isinstance(path1, str)
+        return files, other_paths(files, target, exists=len(files) == 1, flatten=flat)

@@ -41,6 +41,7 @@ class Purged:
     What was done; ``partitions`` and ``keys`` count what is gone, or would be with ``dry_run``.
 
     :param missing: what was gone already.
+    :param vanished: of that, what a listing had just shown.
     :param failures: of all rounds.
     :param idle_rounds: those that found no less than the one before.
     :param found: what there was to delete, in the round that is under way.
@@ -51,6 +52,7 @@ class Purged:
     partitions: int = 0
     keys: int = 0
     missing: int = 0
+    vanished: int = 0
     failures: int = 0
     rounds: int = 0
     idle_rounds: int = 0
@@ -131,10 +133,10 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
             seconds = time.monotonic() - started
             self._tell(purged, seconds)
             self._count(purged)
-        if purged.missing and (self._named is None or self.key_prefix is not None):
+        if purged.vanished:
             self.log.warning(
                 "%d names were listed and not there when their turn came. Look again if nobody else deletes here",
-                purged.missing,
+                purged.vanished,
             )
         if not (purged.partitions or purged.keys):
             self._refuse_if_no_store()
@@ -171,6 +173,7 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
 
         def missing() -> None:
             purged.missing += 1
+            purged.vanished += self._named is None or self.key_prefix is not None
             purged.found -= 1  # a listing that still shows what is gone must not cost another round
 
         def failed(place: Place, error: ObjectStoreError) -> None:
@@ -240,7 +243,7 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
                             purged.found += 1
                             yield (partition, key), deletion
             except NotFoundError:
-                purged.missing += 1
+                purged.missing += purged.rounds == 1  # later it may be this purge that has emptied it
                 self.log.info("Partition %s is not there", partition)
             except ObjectStoreError as error:
                 refused((partition, None), error)

@@ -132,14 +132,18 @@ class AsyncClient:
 
         :raises ObjectStoreError: one of its subclasses, as the service's answer or the lack of one demands.
         """
+        state = self._state
         try:
-            return await self.run(carry(call, self._state))
+            return await self.run(carry(call, state))
         except AuthenticationError:
-            state = self._state
             if not self._renew or (renewed := await self._renew()).digest == state.target.digest:
                 raise
-            self._state = await _open(renewed)
-            await state.close()
+            fresh = await _open(renewed)
+            if self._state is state:
+                self._state = fresh
+                await state.close()
+            else:  # another call has done so meanwhile
+                await fresh.close()
             return await self.run(carry(call, self._state))
 
     async def run(self, flow: Flow[T]) -> T:

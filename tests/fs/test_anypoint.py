@@ -290,6 +290,48 @@ def test_moving_many(filled: Any) -> None:
         filled.mv("store/p/none*", "store/q")
 
 
+@pytest.mark.parametrize(
+    ("sources", "target"),
+    [
+        (["store/p/d1/x", "store/p/d2/x"], "store/p/all/"),
+        (["store/p/a", "store/p/b/c"], ["store/p/b/c", "store/p/new"]),
+        (["store/p/a", "store/p/b/c"], ["store/p/new"]),
+        ("store/p/a/b/", "store/p/a"),
+    ],
+    ids=["one name", "a chain", "too few names", "folder into its parent"],
+)
+def test_files_are_not_moved_onto_each_other(filled: Any, sources: Any, target: Any) -> None:
+    filled.pipe({f"store/p/{name}": name.encode() for name in ("d1/x", "d2/x", "a/b/x", "a/b/b/x")})
+    before = {path: filled.cat(path) for path in filled.find("store")}
+    with pytest.raises(ValueError, match=r"onto each other|cannot be moved to"):
+        filled.mv(sources, target, recursive=isinstance(sources, str))
+    assert {path: filled.cat(path) for path in filled.find("store")} == before
+
+
+def test_patterns_keep_their_folders(filled: Any) -> None:
+    filled.mv("store/p/*/c", "store/q/")
+    filled.pipe({"store/p/d1/x": b"1", "store/p/d2/x": b"2"})
+    filled.mv("store/p/*/x", "store/q/all")
+    assert filled.find("store/q") == ["store/q/all/d1/x", "store/q/all/d2/x", "store/q/c"]
+    filled.mv("store/q/all/d1/*", "store/q/all/d1/")
+    assert filled.cat("store/q/all/d1/x") == b"1"
+
+
+def test_folders_that_look_like_patterns(osv2: Any) -> None:
+    osv2.pipe({f"store/{name}/x": b"1" for name in ("p/d1", "p/d[1]", "q1", "q[1]")})
+    osv2.rm("store/p/d[1]", recursive=True)
+    osv2.rm("store/q[1]", recursive=True)
+    assert osv2.find("store") == ["store/p/d1/x", "store/q1/x"]
+    osv2.pipe("store/p/d[1]/x", b"1")
+    osv2.mv("store/p/d[1]", "store/p/moved", recursive=True)
+    assert osv2.find("store") == ["store/p/d1/x", "store/p/moved/x", "store/q1/x"]
+
+
+def test_a_partition_and_what_is_in_it(filled: Any) -> None:
+    filled.rm(["store/p", "store/p/a"], recursive=True)
+    assert filled.find("store") == []
+
+
 def test_deletion_takes_no_more_than_was_asked(filled: Any, requests: Requests) -> None:
     filled.rm("store/p", recursive=True, maxdepth=1)
     assert filled.find("store") == ["store/p/b/c", "store/p/b/d/e", "store/p/b/d/f"]

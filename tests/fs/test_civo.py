@@ -225,6 +225,27 @@ def test_moving_deletes_only_what_it_copied(fs: Any) -> None:
     assert fs.cat("photos/moved") == b"b"
     fs.mv("photos/moved", "/photos/moved")
     assert fs.exists("photos/moved")
+    with pytest.raises(FileNotFoundError, match="recursive=True"):
+        fs.mv("photos/z", "photos/y")
+    with pytest.raises(ValueError, match="onto each other"):
+        fs.mv(["photos/z/c", "photos/moved"], ["photos/new", "photos/new"])
+    assert fs.find("photos") == ["photos/moved", "photos/z/c", "photos/z/d"]
+
+
+def test_folders_that_look_like_patterns(fs: Any) -> None:
+    fs.pipe({f"photos/{name}/x": b"1" for name in ("d1", "d[1]")})
+    fs.rm("photos/d[1]", recursive=True)
+    assert fs.find("photos") == ["photos/d1/x"]
+
+
+def test_objects_that_were_not_deleted_are_an_error(fs: Any, hook: CivoObjectStoreHook) -> None:
+    fs.pipe({"photos/a/1": b"1", "photos/a/2": b"2"})
+    client: Any = boto3.client("s3", **hook.s3_options("photos"))
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::photos/*"}
+    client.put_bucket_policy(Bucket="photos", Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+    with pytest.raises(PermissionError, match=r"3 objects were not deleted, the first is photos/a: AccessDenied"):
+        fs.rm("photos/a", recursive=True)
+    assert fs.find("photos") == ["photos/a/1", "photos/a/2"]
 
 
 def test_deletion_takes_no_more_than_was_asked(fs: Any) -> None:

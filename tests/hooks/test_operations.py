@@ -203,6 +203,23 @@ def test_a_rotated_connection_works_without_a_restart(
     assert asyncio.run(main()) == "s"
 
 
+async def test_many_calls_that_are_refused_together_leave_no_session_open(
+    stores: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = json.loads(os.environ["AIRFLOW_CONN_ANYPOINT_DEFAULT"])
+    bearer = {**good, "password": "an-old-token", "extra": {**good["extra"], "auth": "bearer"}}
+    monkeypatch.setenv("AIRFLOW_CONN_ANYPOINT_DEFAULT", json.dumps(bearer))
+    async with AnypointObjectStoreHook().async_client() as client:
+        old = client._state
+        monkeypatch.setenv("AIRFLOW_CONN_ANYPOINT_DEFAULT", json.dumps(good))
+        found = await asyncio.gather(*(client.send(anypoint.get_store("s")) for _ in range(8)))
+        new = client._state
+        assert [it.store_id for it in found] == ["s"] * 8
+        assert (old.clients, new.clients) == (0, 1)
+    assert new.clients == 0
+    assert new.session is None
+
+
 def test_overrides_of_the_connection(emulator: Emulator) -> None:
     hook = AnypointObjectStoreHook(organization_id="other/org", environment_id="other-env")
     with pytest.raises(ObjectStoreError):
