@@ -27,7 +27,7 @@ class AirflowError(RuntimeError):
 
 
 class LockedError(AirflowError):
-    """SQLite was written to by another component; nothing has happened."""
+    """SQLite was written to by another component for 5 s; nothing has happened."""
 
 
 def free_port(preferred: int) -> int:
@@ -116,8 +116,6 @@ class Airflow:
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-            # Four components write to one SQLite file: let them wait for each other longer than 5 s.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home.resolve()}/airflow.db?timeout=60",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             **{f"AIRFLOW__{name}": value for name, value in (configuration or {}).items()},
         }
