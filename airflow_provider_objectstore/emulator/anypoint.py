@@ -22,7 +22,7 @@ from airflow_provider_objectstore.emulator.anypoint_request import (
 from airflow_provider_objectstore.emulator.directory import Directory
 from airflow_provider_objectstore.emulator.messages import Operation, Request, Response, json_response
 from airflow_provider_objectstore.emulator.settings import ENVIRONMENT, ORGANIZATION, Settings
-from airflow_provider_objectstore.emulator.stores import Confirmation, Entry, Store, Stores
+from airflow_provider_objectstore.emulator.stores import MAX_TTL_SECONDS, Confirmation, Entry, Store, Stores
 
 NUMBER_OPERATION = "application/vnd.objectstore.v1.numberoperation+json"
 
@@ -46,19 +46,19 @@ REGIONS = [
 
 
 class AnypointState:
-    """What the handlers work on; ``seed_form`` chooses the form of a store's fields."""
+    """What the handlers work on."""
 
     def __init__(self, settings: Settings, accounts: Accounts) -> None:
         self.data = Stores(settings.clock)
         self.accounts = accounts
-        self.seed_form = settings.seed_form
+        self.settings = settings
 
 
 # ---- stores ------------------------------------------------------------------------------------
 
 
 def list_stores(state: AnypointState, request: Request) -> Response:
-    found, token = page_of(request, state.data.stores, lambda store: True)
+    found, token = page_of(request, state.data.stores, lambda store: True, state.settings.unsorted)
     return _listing([_store_json(state, store) for _, _, store in found], token)
 
 
@@ -90,7 +90,8 @@ def delete_store(state: AnypointState, request: Request) -> Response:
 
 
 def list_partitions(state: AnypointState, request: Request) -> Response:
-    found, token = page_of(request, _store(state, request).partitions, state.data.inhabited)
+    partitions = _store(state, request).partitions
+    found, token = page_of(request, partitions, state.data.inhabited, state.settings.unsorted)
     return _listing([name for _, name, _ in found], token)
 
 
@@ -103,7 +104,7 @@ def get_partition(state: AnypointState, request: Request) -> Response:
     inclusion = request.query.get("inclusion", "metadata")
     if inclusion not in ("all", "metadata", "body"):
         raise refusal(400, "inclusion must be all, metadata or body")
-    found, token = page_of(request, _partition(state, request), state.data.alive)
+    found, token = _entries(state, request)
     values = []
     for position, _, entry in found:
         value: dict[str, Any] = {"index": position if entry.index is None else entry.index}
@@ -126,7 +127,7 @@ def delete_partition(state: AnypointState, request: Request) -> Response:
 
 
 def list_keys(state: AnypointState, request: Request) -> Response:
-    found, token = page_of(request, _partition(state, request), state.data.alive)
+    found, token = _entries(state, request)
     return _listing([{"keyId": name} for _, name, _ in found], token)
 
 
@@ -134,6 +135,7 @@ def get_key(state: AnypointState, request: Request) -> Response:
     confirmable = confirmable_of(request)
     store, partition, key = _place(state, request)
     entry = _entry(state, store, partition, key)
+    state.data.use(store, [entry])
     answer: dict[str, Any] = {
         "keyId": key,
         "valueType": entry.value_type,
@@ -166,8 +168,12 @@ def put_key(state: AnypointState, request: Request) -> Response:
 
 
 def alter_number(state: AnypointState, request: Request) -> Response:
-    if request.header(b"content-type").partition(";")[0].strip().lower() != NUMBER_OPERATION:
-        raise refusal(assumptions.WRONG_MEDIA_TYPE_STATUS, f"Content-Type must be {NUMBER_OPERATION}")
+    media_type = request.header(b"content-type").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        return _create_key(state, request)
+    if media_type != NUMBER_OPERATION:
+        types = f"{NUMBER_OPERATION} or application/json"
+        raise refusal(assumptions.WRONG_MEDIA_TYPE_STATUS, f"Content-Type must be {types}")
     store, partition, key = _place(state, request)
     old = state.data.entry(store, partition, key) or Entry("NUMBER", None)
     if old.value_type != "NUMBER":
@@ -178,6 +184,16 @@ def alter_number(state: AnypointState, request: Request) -> Response:
         raise refusal(400, str(error)) from error
     state.data.write(store, partition, key, Entry("NUMBER", number, old.metadata, old.index))
     return json_response(200, {"keyId": key, "valueType": "NUMBER", "numberValue": number})
+
+
+def _create_key(state: AnypointState, request: Request) -> Response:
+    """The POST of the vendor's own examples."""
+    store, partition, key = _place(state, request)
+    entry = entry_of(object_of(request))
+    if state.data.entry(store, partition, key) is not None:
+        raise refusal(assumptions.KEY_EXISTS_STATUS, f"Key {key} exists already")
+    state.data.write(store, partition, key, entry)
+    return Response(assumptions.KEY_CREATED_STATUS)
 
 
 def delete_key(state: AnypointState, request: Request) -> Response:
@@ -202,7 +218,8 @@ def acknowledge(state: AnypointState, request: Request) -> Response:
 
 def extend_confirmation(state: AnypointState, request: Request) -> Response:
     confirmation = _confirmation(state, request)
-    confirmation.expires = state.data.clock() + seconds_of(object_of(request).get("ttl"), "ttl")
+    ttl = min(seconds_of(object_of(request).get("ttl"), "ttl"), MAX_TTL_SECONDS)
+    confirmation.expires = state.data.clock() + ttl
     return Response(204)
 
 
@@ -233,6 +250,13 @@ def _partition(state: AnypointState, request: Request) -> Directory[Entry]:
     return partition
 
 
+def _entries(state: AnypointState, request: Request) -> tuple[list[tuple[int, str, Entry]], str | None]:
+    """A page of a partition's entries, which listing them lets live on, and the next page's token."""
+    found, token = page_of(request, _partition(state, request), state.data.alive, state.settings.unsorted)
+    state.data.use(_store(state, request), [entry for _, _, entry in found])
+    return found, token
+
+
 def _place(state: AnypointState, request: Request) -> tuple[Store, str, str]:
     key = key_of(request)
     return _store(state, request), request.path[2], key
@@ -261,11 +285,11 @@ def _listing(values: list[Any], token: str | None) -> Response:
 
 
 def _store_json(state: AnypointState, store: Store) -> dict[str, Any]:
-    if state.seed_form:
+    if state.settings.seed_form:
         return {
             "storeId": store.store_id,
             "encrypted": str(store.encrypted).lower(),
-            "defaultTtlMillis": store.default_ttl * 1000,
+            "defaultTtlMillis": store.ttl * 1000,
             "defaultConfirmationTtlMillis": store.default_confirmation_ttl * 1000,
         } | store.more
     return {
@@ -273,7 +297,7 @@ def _store_json(state: AnypointState, store: Store) -> dict[str, Any]:
         "encrypted": store.encrypted,
         "permanentOsFlag": False,
         "persistent": True,
-        "defaultTtlSeconds": store.default_ttl,
+        "defaultTtlSeconds": store.ttl,
         "defaultConfirmationTtlSeconds": store.default_confirmation_ttl,
         "isFixedTtl": None,
     } | store.more
@@ -286,7 +310,7 @@ Handler = Callable[[AnypointState, Request], Response]
 STORE = frozenset({"read:store", "manage:store", "manage:store_data"})
 CHANGE = frozenset({"manage:store", "manage:store_data"})
 DATA = frozenset({"manage:store_data"})
-_WORDS = {5: "partitions", 7: "keys", 9: "confirmations"}
+_WORDS = ["partitions", "keys", "confirmations"]
 
 OPERATIONS: dict[tuple[int, str], tuple[Handler, frozenset[str]]] = {
     (0, "GET"): (list_stores, STORE),
@@ -319,7 +343,8 @@ def route(state: AnypointState, method: str, segments: list[str]) -> tuple[str, 
         return "anypoint.list_regions", partial(_authorized, state, list_regions, None, segments)
     if len(segments) < 4 or segments[1] != "environments" or segments[3] != "stores":
         return None
-    if any(segments[place] != word for place, word in _WORDS.items() if place < len(segments)):
+    words = segments[5::2]
+    if words != _WORDS[: len(words)]:
         return None
     operation = OPERATIONS.get((len(segments) - 4, method))
     if operation is None:

@@ -17,6 +17,10 @@ MAX_VALUE_BYTES = 10 * 1024 * 1024
 MAX_METADATA_BYTES = 4096
 MAX_KEY_BYTES = 1024
 VALUE_FIELDS = {"STRING": "stringValue", "NUMBER": "numberValue", "BINARY": "binaryValue"}
+TOO_MANY_REQUESTS = {
+    "status": "failure",
+    "statusMessage": "ip can not perform more requests in this time window",
+}
 
 T = TypeVar("T")
 
@@ -27,10 +31,10 @@ def refusal(status: int, message: str) -> Answered:
 
 
 def confirmable_of(request: Request) -> bool:
-    """Whether the operation waits for a confirmation; the parameter is required."""
-    value = request.query.get("confirmable")
+    """Whether the operation waits for a confirmation; not, if the parameter is left out."""
+    value = request.query.get("confirmable", "false")
     if value not in ("true", "false"):
-        raise refusal(400, "confirmable is required and must be true or false")
+        raise refusal(400, "confirmable must be true or false")
     return value == "true"
 
 
@@ -43,7 +47,7 @@ def key_of(request: Request) -> str:
 
 
 def page_of(
-    request: Request, directory: Directory[T], alive: Callable[[T], bool]
+    request: Request, directory: Directory[T], alive: Callable[[T], bool], unsorted: bool
 ) -> tuple[list[tuple[int, str, T]], str | None]:
     """A page's ``(position, name, value)`` and the next page's token, like ``name/25``."""
     query = request.query
@@ -56,7 +60,7 @@ def page_of(
     if size < 1:
         raise refusal(400, "pageSize must be at least 1")
     size = min(size, MAX_PAGE_SIZE)
-    found, more = directory.page(size, last if seen else None, query.get("beginsWith", ""), alive)
+    found, more = directory.page(size, last if seen else None, query.get("beginsWith", ""), alive, unsorted)
     return found, f"{found[-1][1]}/{seen + len(found)}" if more else None
 
 
@@ -83,6 +87,8 @@ def attributes_of(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
     known: dict[str, Any] = {}
     more: dict[str, Any] = {}
     for name, value in (object_of(request) if request.body else {}).items():
+        if value is None:
+            continue
         match name:
             case "defaultTtlSeconds":
                 known["default_ttl"] = _ttl(value, name)
@@ -113,9 +119,9 @@ def _flag(value: Any, name: str) -> bool:
 
 
 def entry_of(body: dict[str, Any]) -> Entry:
-    """The value in the body of a PUT."""
+    """The value in a body; a field that is null is not given."""
     given = [value_type for value_type, name in VALUE_FIELDS.items() if body.get(name) is not None]
-    if len(given) != 1 or body.get("valueType", given[0]) != given[0]:
+    if len(given) != 1 or body.get("valueType") not in (None, given[0]):
         raise refusal(
             400,
             "A value has one of stringValue, numberValue and binaryValue, and the valueType that goes with it",

@@ -6,10 +6,12 @@ import asyncio
 import json
 import logging
 import math
+import re
 import socket
 import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,7 +19,6 @@ from airflow_provider_objectstore.emulator import (
     accounts,
     anypoint,
     anypoint_request,
-    assumptions,
     civo,
     civo_request,
 )
@@ -29,6 +30,7 @@ from airflow_provider_objectstore.emulator.messages import (
     Request,
     Response,
     json_response,
+    method_not_allowed,
 )
 from airflow_provider_objectstore.emulator.s3 import S3Worker
 from airflow_provider_objectstore.emulator.settings import Settings
@@ -40,7 +42,12 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+CONTROLS = {"health": "GET", "requests": "GET", "reset": "POST", "faults": "POST"}
+MAX_BODY_BYTES = 64 * 1024 * 1024  # the largest value with each character escaped
 UNMATCHED = "unmatched"
+LOOPBACK = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:\d*)?", re.IGNORECASE)
+FOREIGN = "Only programs on this machine are answered: Host must be 127.0.0.1, localhost or [::1], and no site may ask"
 
 
 class Budget:
@@ -97,30 +104,35 @@ class App:
             by_operation.setdefault(operation, {})[str(status)] = count
         return {"total": self._counts.total(), "by_operation": by_operation}
 
-    async def _steer(self, method: str, path: str, receive: Receive) -> Response:
-        match method, path:
-            case "GET", "/_emulator/health":
+    async def _steer(self, method: str, path: str, scope: Message, receive: Receive) -> Response:
+        if not is_local(scope["headers"]):
+            return json_response(403, {"message": FOREIGN})
+        name = path.removeprefix("/_emulator/")
+        if name not in CONTROLS:
+            return json_response(404, {"message": f"Known are {', '.join(CONTROLS)}"})
+        if method != CONTROLS[name]:
+            return method_not_allowed([CONTROLS[name]])
+        match name:
+            case "health":
                 return json_response(200, {"status": "ok", "s3_endpoint": self.civo.s3_url})
-            case "GET", "/_emulator/requests":
+            case "requests":
                 return json_response(200, self.requests())
-            case "POST", "/_emulator/reset":
+            case "reset":
                 await self.reset()
-                return Response(204)
-            case "POST", "/_emulator/faults":
+            case _:
                 try:
                     self.faults.set(json.loads(await _body(receive) or b""))
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     return json_response(400, {"message": str(error)})
-                return Response(204)
-        return json_response(404, {"message": "Known are health, requests, reset and faults"})
+        return Response(204)
 
     # ---- requests -------------------------------------------------------------------------------
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         method: str = scope["method"]
         raw: str = scope["raw_path"].decode("latin-1")
-        if raw.startswith("/_emulator/"):
-            await _answer(send, method, await self._steer(method, raw, receive))
+        if raw.startswith("/_emulator/") or not is_local(scope["headers"]):
+            await _answer(send, method, await self._steer(method, raw, scope, receive))
             return
         name, operation = self._route(method, raw)
         hits = self.faults.draw(name) if self.faults.active else []
@@ -148,8 +160,11 @@ class App:
         await _answer(send, method, response)
 
     async def _carry_out(self, name: str, operation: Operation, request: Request, client: str) -> Response:
+        if len(request.body) > MAX_BODY_BYTES:
+            return json_response(413, {"message": f"A body has at most {MAX_BODY_BYTES} bytes"})
         try:
-            self._spend(name.partition(".")[0], client)
+            if self._budget is not None:
+                self._spend(self._budget, name.partition(".")[0], client)
             answer = operation(request)
             return answer if isinstance(answer, Response) else await answer
         except Answered as answered:
@@ -158,14 +173,13 @@ class App:
             logger.exception("The emulator failed at %s", name)
             return json_response(500, {"message": "The emulator failed; its log says why"})
 
-    def _spend(self, service: str, client: str) -> None:
-        if self._budget is None or service not in ("anypoint", "civo") or self._budget.take(service, client):
+    def _spend(self, budget: Budget, service: str, client: str) -> None:
+        if service not in ("anypoint", "civo") or budget.take(service, client):
             return
-        message = assumptions.too_many_requests(client, self.settings.requests_per_second or 0)
         if service == "anypoint":
-            error = anypoint_request.refusal(429, message)
+            error = Answered(json_response(429, anypoint_request.TOO_MANY_REQUESTS))
         else:
-            error = civo_request.refusal("rate_limit_exceeded", message)
+            error = civo_request.refusal("rate_limit_exceeded")
         if self.settings.retry_after is not None:
             seconds = str(math.ceil(self.settings.retry_after)).encode()
             error.response.headers.append((b"retry-after", seconds))
@@ -179,40 +193,72 @@ class App:
                 segments = [unquote(segment, errors="strict") for segment in segments]
             except UnicodeDecodeError:
                 return UNMATCHED, lambda request: json_response(400, {"message": "The path is not UTF-8"})
-        found = None
+        found = self._operation(method, segments)
+        if found is not None:
+            return found
+        if allowed := [other for other in METHODS if self._operation(other, segments)]:
+            return UNMATCHED, lambda request: method_not_allowed(allowed)
+        return UNMATCHED, lambda request: json_response(404, {"message": "No such resource"})
+
+    def _operation(self, method: str, segments: list[str]) -> tuple[str, Operation] | None:
         match segments:
             case ["", "api", "v1", "organizations", *rest]:
-                found = anypoint.route(self.anypoint, method, rest)
+                return anypoint.route(self.anypoint, method, rest)
             case ["", "v2", *rest]:
-                found = civo.route(self.civo, method, rest)
+                return civo.route(self.civo, method, rest)
             case ["", "accounts", *rest]:
-                found = accounts.route(self.accounts, method, rest)
-        return found or (UNMATCHED, lambda request: json_response(404, {"message": "No such resource"}))
+                return accounts.route(self.accounts, method, rest)
+        return None
 
 
 def _instead(fault: Fault) -> Response:
     body, media_type = fault.payload()
-    headers = {"content-type": media_type}
+    headers = {"content-type": media_type} if media_type else {}
     headers |= {name.lower(): str(value) for name, value in (fault.headers or {}).items()}
     assert fault.status is not None
     return Response(fault.status, body, [(name.encode(), value.encode()) for name, value in headers.items()])
 
 
+@lru_cache(maxsize=64)
+def _is_loopback(host: bytes) -> bool:
+    return LOOPBACK.fullmatch(host) is not None
+
+
+def is_local(headers: list[tuple[bytes, bytes]]) -> bool:
+    """
+    Whether a program on this machine asks, and no page of another site in a browser.
+
+    Such a page is told by ``Origin`` and ``Sec-Fetch-Site``, or, where its own name was made to lead here, by ``Host``.
+    """
+    fields = dict(headers)
+    host = fields.get(b"host", b"localhost")
+    if not _is_loopback(host) or fields.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+        return False
+    origin = fields.get(b"origin")
+    return origin is None or origin.partition(b"://")[2] == host
+
+
 async def _body(receive: Receive) -> bytes | None:
-    """The whole body; ``None`` if the client went away before its end."""
+    """
+    The body; of one that is too large only so much that it shows.
+
+    :return: ``None`` if the client went away before the body's end.
+    """
     parts: list[bytes] = []
+    left = MAX_BODY_BYTES + 1
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        parts.append(message["body"])
+        parts.append(message["body"][:left])
+        left -= len(parts[-1])
         if not message["more_body"]:
             return b"".join(parts)
 
 
 async def _answer(send: Send, method: str, response: Response) -> None:
-    headers, body = response.headers, b"" if method == "HEAD" else response.body
-    if response.status in (204, 304):
+    headers, body = response.headers, response.body
+    if method == "HEAD" or response.status in (204, 304):
         body = b""
     else:
         headers = [*headers, (b"content-length", str(len(body)).encode())]

@@ -5,12 +5,15 @@ Object Store v2, beside what stands below as code:
 
 - An unknown store or partition answers 404 to whatever is asked about its contents.
 - PUT on an existing store replaces its attributes and keeps its contents; PATCH changes those that are given.
-- A store's TTL applies to what is written from then on. Reading does not extend it.
+- A store's TTL applies to what is written from then on. As long as nobody set it, reading an entry and listing it
+  extend its life as storing it does (documented for the connector's operations); HEAD does not. Once it is set, in
+  PUT or PATCH, only storing starts an entry's time anew.
+- POST of ``application/json`` on a key, as in the vendor's examples, stores the value if the key is not there.
 - Spaces in a key become ``+``, so ``a b`` and ``a+b`` are one key.
 - A partition appears with its first key and goes with its last.
 - One value per key: ``index`` is kept and given back, it does not make a list.
-- Listings are in order of names; a page goes on after the last name of the page before, whatever changed in
-  between.
+- Listings are in order of names, or with ``unsorted`` in another; a page goes on after the last name of the page
+  before, whatever changed in between.
 - While a confirmation is open, everybody sees the state before it. POST applies the effect, DELETE and expiry drop
   it. A confirmed GET has no effect to hold. Removing a partition cannot be confirmed (there is no path for it): it
   happens at once. HEAD takes ``confirmable`` and ignores it.
@@ -21,8 +24,10 @@ Civo, beside what stands below as code:
 
 - Names of stores and of credentials are unique in the account, over all regions.
 - ``region`` is not needed for the list of regions and the quota.
+- A region without object stores answers every request for one with the error that was seen there.
+- What is null is not given, and neither is a size of 0 in an update that has something else to change.
 - A credential's size follows the rule for stores, and is 500 if it is not given.
-- A store's own credential starts like any other: its keys are filled once it is ready.
+- A new credential is ``pending``; its keys are empty for ``creating_seconds``. A store's own starts like any other.
 - A change of keys or owner takes effect before the answer, or ``s3_lag_seconds`` later; status stays ``ready``.
 - An owner change takes the bucket's existing objects along. ``owner_change="bucket"`` leaves them behind, as Ceph's
   ``bucket link`` without ``bucket chown`` does: who wrote an object can read it, also if the bucket is another's.
@@ -43,6 +48,8 @@ VALUE_TOO_LARGE_STATUS = 413
 METADATA_TOO_LARGE_STATUS = 413
 WRONG_MEDIA_TYPE_STATUS = 415
 NOT_A_NUMBER_STATUS = 409
+KEY_CREATED_STATUS = 201  # a look-alike's
+KEY_EXISTS_STATUS = 409  # the contract's for this POST
 
 DEFAULT_TTL_SECONDS = 2_592_000
 DEFAULT_CONFIRMATION_TTL_SECONDS = 600
@@ -81,11 +88,6 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
-def too_many_requests(client: str, rate: float) -> str:
-    """The message of a 429: the one that was seen names the caller's IP address."""
-    return f"Too many requests from {client}: the limit is {rate:g} per second"
-
-
 # ---- Civo --------------------------------------------------------------------------------------
 
 CIVO_ERRORS = {
@@ -99,9 +101,8 @@ CIVO_ERRORS = {
         "A credential with this name or access key exists already",
     ),
     "database_objectstore_credential_in_use": (409, "The credential owns object stores"),
-    "disabled_service": (403, "Object stores are not available in this region"),
+    "database_region_feature_not_supported": (400, "This feature is not supported in this region"),
     "objectstore_backend_failed": (500, "The object storage did not carry out the change"),
-    "out_of_capacity": (503, "The region is out of capacity"),
     "parameter_invalid": (400, "A parameter is invalid"),
     "quota_limit_reached": (403, "The change would exceed the object store quota"),
     "rate_limit_exceeded": (429, "Too many requests"),
@@ -109,8 +110,8 @@ CIVO_ERRORS = {
 }
 """Error code to status and reason. Documented are the codes ``database_account_not_found`` (with its status, and
 that of the other ``…_not_found``), ``database_objectstore_exists``, ``database_objectstore_credential_not_found``,
-``disabled_service``, ``out_of_capacity``, ``quota_limit_reached``, ``region_unavailable`` and the prefixes
-``authentication_`` and ``parameter_``; the rest is guessed."""
+``database_region_feature_not_supported`` (with its status and reason), ``quota_limit_reached``,
+``region_unavailable`` and the prefixes ``authentication_`` and ``parameter_``; the rest is guessed."""
 
 
 def own_credential_name(store: str) -> str:
@@ -119,5 +120,10 @@ def own_credential_name(store: str) -> str:
 
 
 def usage_in_kilobytes(size: int, max_size_gb: int) -> tuple[int, int]:
-    """Bytes and gigabytes as the statistics' ``size_kb_utilised`` (rounded up) and ``max_size_kb``."""
-    return -(-size // 1024), max_size_gb * 1024 * 1024
+    """
+    Bytes and gigabytes as the statistics' ``size_kb_utilised`` and ``max_size_kb``.
+
+    A store of 500 GB was seen with a maximum of 500000000. What is used is counted as Ceph does: in units of 1024
+    bytes, rounded up.
+    """
+    return -(-size // 1024), max_size_gb * 1_000_000

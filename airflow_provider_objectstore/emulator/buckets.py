@@ -38,20 +38,29 @@ class Resource:
     on_s3: bool = False
     failed: bool = False
 
+    def made(self, now: float) -> bool:
+        """Whether it is there, with its keys."""
+        return self.provisioned and not self.failed and now >= self.ready_at
+
     def status(self, now: float) -> str:
         """``creating``, ``ready`` or ``failed``."""
-        if self.failed:
-            return "failed"
-        return "ready" if self.provisioned and now >= self.ready_at else "creating"
+        return "failed" if self.failed else "ready" if self.made(now) else "creating"
 
 
 @dataclass(kw_only=True)
 class Credential(Resource):
-    """A credential; its keys are shown once it is ready."""
+    """A credential; its keys are shown once it is made, ``pending_seconds`` before it says that it is ready."""
 
     access_key_id: str
     secret_access_key_id: str
     suspended: bool = False
+    pending_seconds: float = 0
+
+    def status(self, now: float) -> str:
+        """``pending``, ``ready`` or ``failed``."""
+        if self.failed:
+            return "failed"
+        return "ready" if self.made(now) and now >= self.ready_at + self.pending_seconds else "pending"
 
 
 @dataclass(kw_only=True)

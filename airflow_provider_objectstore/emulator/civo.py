@@ -26,14 +26,14 @@ from airflow_provider_objectstore.emulator.civo_request import (
     region_of,
     size_of,
     string,
-    usable_region_of,
+    update_of,
 )
 from airflow_provider_objectstore.emulator.messages import (
     Operation,
     Request,
     Response,
     json_response,
-    text_response,
+    method_not_allowed,
 )
 from airflow_provider_objectstore.emulator.settings import CIVO_KEY
 
@@ -54,7 +54,7 @@ def get_object_store(state: Buckets, request: Request) -> Response:
 
 def create_object_store(state: Buckets, request: Request) -> Response:
     body = fields_of(request)
-    region = usable_region_of(request, body)
+    region = region_of(request, body)
     name = name_of(body)
     size = size_of(body, STEP_GB)
     if any(store.name == name for store in state.stores.values()):
@@ -81,7 +81,7 @@ def create_object_store(state: Buckets, request: Request) -> Response:
 
 async def update_object_store(state: Buckets, request: Request) -> Response:
     store = _store(state, request)
-    body = fields_of(request)
+    body = update_of(request, "access_key_id")
     size = size_of(body, store.max_size_gb)
     _check_quota(state, size - store.max_size_gb)
     given = string(body, "access_key_id")
@@ -127,7 +127,7 @@ def get_credential(state: Buckets, request: Request) -> Response:
 
 def create_credential(state: Buckets, request: Request) -> Response:
     body = fields_of(request)
-    region = usable_region_of(request, body)
+    region = region_of(request, body)
     name = name_of(body)
     access_key, secret = string(body, "access_key_id"), string(body, "secret_access_key_id")
     if any(credential.name == name for credential in state.credentials.values()):
@@ -139,7 +139,7 @@ def create_credential(state: Buckets, request: Request) -> Response:
 
 async def update_credential(state: Buckets, request: Request) -> Response:
     credential = _credential(state, request)
-    body = fields_of(request)
+    body = update_of(request, "access_key_id", "secret_access_key_id", "suspended")
     size, suspended = size_of(body, credential.max_size_gb), flag(body, "suspended", credential.suspended)
     access_key = string(body, "access_key_id") or credential.access_key_id
     secret = string(body, "secret_access_key_id") or credential.secret_access_key_id
@@ -186,6 +186,7 @@ def _new_credential(
         region=region,
         max_size_gb=size,
         ready_at=state.ready_at(),
+        pending_seconds=state.settings.pending_seconds,
         access_key_id=access_key or secrets.token_hex(10).upper(),
         secret_access_key_id=secret or secrets.token_urlsafe(30),
     )
@@ -215,7 +216,7 @@ def _check_quota(state: Buckets, more: int) -> None:
 
 def _find(request: Request, resources: dict[str, R], missing: str) -> R:
     body = fields_of(request) if request.method in ("PATCH", "PUT") else None
-    region = region_of(request, body)["code"]
+    region = region_of(request, body)
     resource = resources.get(request.path[0])
     if resource is None or resource.region != region:
         raise refusal(missing)
@@ -276,7 +277,7 @@ def _credential_json(state: Buckets, credential: Credential) -> dict[str, Any]:
 
 
 def _keys(credential: Credential, now: float) -> tuple[str, str]:
-    if credential.status(now) != "ready":
+    if not credential.made(now):
         return "", ""
     return credential.access_key_id, credential.secret_access_key_id
 
@@ -292,7 +293,7 @@ def _listing(
     state: Buckets, request: Request, resources: Iterable[R], render: Callable[[Buckets, R], dict[str, Any]]
 ) -> Response:
     """A page; ``per_page`` is null in the answer if the request did not give it."""
-    region = region_of(request)["code"]
+    region = region_of(request)
     items = [resource for resource in resources if resource.region == region]
     try:
         page, given = int(request.query.get("page") or 1), request.query.get("per_page") or None
@@ -360,7 +361,7 @@ async def _authorized(state: Buckets, handler: Handler, path: list[str], request
         raise refusal("database_account_not_found")
     allowed = state.settings.update_method
     if request.method in ("PATCH", "PUT") and allowed not in ("both", request.method.lower()):
-        return text_response(405, "Method Not Allowed")
+        return method_not_allowed(["GET", allowed.upper(), "DELETE"])
     request.path = path
     try:
         answer = handler(state, request)

@@ -19,15 +19,15 @@ REGIONS: list[dict[str, Any]] = [
         "country_name": country_name,
         "type": "civostack",
         "default": code == "LON1",
-        "out_of_capacity": out_of_capacity,
+        "out_of_capacity": False,
         "features": {"iaas": True, "kubernetes": True} | ({"object_store": True} if has_stores else {}),
     }
-    for code, name, country, country_name, has_stores, out_of_capacity in (
-        ("LON1", "London 1", "gb", "United Kingdom", True, False),
-        ("NYC1", "New York 1", "us", "United States", True, False),
-        ("FRA1", "Frankfurt 1", "de", "Germany", True, False),
-        ("PHX1", "Phoenix 1", "us", "United States", True, True),
-        ("MUM1", "Mumbai 1", "in", "India", False, False),
+    for code, name, country, country_name, has_stores in (
+        ("LON1", "London 1", "gb", "United Kingdom", True),
+        ("NYC1", "New York 1", "us", "United States", True),
+        ("FRA1", "Frankfurt 1", "de", "Germany", True),
+        ("PHX1", "Phoenix 1", "us", "United States", False),
+        ("MUM1", "Mumbai 1", "in", "India", True),
     )
 ]
 
@@ -38,27 +38,32 @@ def refusal(code: str, detail: str | None = None) -> Answered:
     return Answered(json_response(status, {"code": code, "reason": detail or reason, "result": "failed"}))
 
 
-def region_of(request: Request, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The region in the query or, where there is one, in the body."""
+def region_of(request: Request, body: dict[str, Any] | None = None) -> str:
+    """The code of the region in the query or, where there is one, in the body: one that has object stores."""
     wanted = request.query.get("region") or (body or {}).get("region")
     for region in REGIONS:
-        if isinstance(wanted, str) and region["code"].lower() == wanted.lower():
-            return region
+        code = str(region["code"])
+        if isinstance(wanted, str) and code.lower() == wanted.lower():
+            if not region["features"].get("object_store"):
+                raise _unsupported(code)
+            return code
     raise refusal("region_unavailable")
 
 
-def usable_region_of(request: Request, body: dict[str, Any]) -> str:
-    """The code of a region that can hold object stores."""
-    region = region_of(request, body)
-    if not region["features"].get("object_store"):
-        raise refusal("disabled_service")
-    if region["out_of_capacity"]:
-        raise refusal("out_of_capacity")
-    return str(region["code"])
+def _unsupported(code: str) -> Answered:
+    """The error that was seen in a region without object stores."""
+    name = "database_region_feature_not_supported"
+    status, reason = assumptions.CIVO_ERRORS[name]
+    details = f"Feature object_store is not supported in region {code.lower()}"
+    return Answered(json_response(status, {"code": name, "reason": reason, "details": details}))
 
 
 def fields_of(request: Request) -> dict[str, Any]:
-    """A body in JSON or form encoding; a form's numbers and flags are turned into such."""
+    """
+    A body in JSON or form encoding; a form's numbers and flags are turned into such.
+
+    What is null is left out, as the vendor's Go client sends it for what is not given.
+    """
     if request.header(b"content-type").startswith("application/x-www-form-urlencoded"):
         form: dict[str, Any] = dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True))
         for name in ("size", "max_size_gb"):
@@ -73,6 +78,15 @@ def fields_of(request: Request) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         raise refusal("parameter_invalid", "The body must be a JSON object or a form")
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def update_of(request: Request, *others: str) -> dict[str, Any]:
+    """The fields of an update. A size of 0 is left out where one of the other fields is given."""
+    body = fields_of(request)
+    size = body.get("max_size_gb")
+    if type(size) is int and size == 0 and any(name in body for name in others):
+        del body["max_size_gb"]
     return body
 
 

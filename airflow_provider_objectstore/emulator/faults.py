@@ -19,6 +19,7 @@ class Fault:
     :param operation: glob over operation names, such as ``anypoint.*_key``.
     :param kind: ``status`` and ``garbage`` answer instead of the operation, ``delay`` holds it up,
         ``reset_before`` and ``reset_after`` drop the connection before or after it was carried out.
+    :param skip: how many matching requests it lets through first: with 1, a listing's first page.
     :param share: part of the matching requests that it hits, 0 to 1.
     :param times: how many requests it hits at most; ``None`` for no end.
     :param status: status of the answer: required for ``status``, 200 for ``garbage``.
@@ -35,6 +36,7 @@ class Fault:
     headers: dict[str, str] | None = None
     body: Any = None
     seconds: float | None = None
+    skip: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -43,8 +45,10 @@ class Fault:
             raise ValueError("operation must be a string")
         if not _number(self.share) or self.share > 1:
             raise ValueError("share must be a number from 0 to 1")
-        if self.times is not None and (type(self.times) is not int or self.times < 0):
-            raise ValueError("times must be an integer of 0 or more, or null")
+        for name in ("skip", "times"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 0):
+                raise ValueError(f"{name} must be an integer of 0 or more, or null")
         if self.kind == "garbage" and self.status is None:
             self.status = 200
         if self.kind in ("status", "garbage") and self.status not in range(200, 600):
@@ -55,18 +59,18 @@ class Fault:
             raise ValueError("headers must be an object or null")
 
     def payload(self) -> tuple[bytes, str]:
-        """The answer's body and its media type."""
+        """The answer's body and its media type, empty where there is no body."""
         if self.kind == "garbage" and self.body is None:
             return b"<html><body>This is not the service", "text/html"
         if self.body is None:
-            return b"", "text/plain"
+            return b"", ""
         if isinstance(self.body, str):
             return self.body.encode(), "text/plain"
         return json.dumps(self.body).encode(), "application/json"
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e9
 
 
 class Faults:
@@ -93,6 +97,9 @@ class Faults:
         hits: list[Fault] = []
         for fault in self.active:
             if fault.times == 0 or not fnmatchcase(operation, fault.operation):
+                continue
+            if fault.skip:
+                fault.skip -= 1
                 continue
             if fault.share < 1 and self._random.random() >= fault.share:
                 continue

@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl
 
 Headers = Iterable[tuple[bytes, bytes]]
 
+MAX_DEPTH = 100
+
 
 class Response:
     """An answer: status, body and the headers that differ from the usual."""
@@ -78,9 +80,22 @@ def loads(text: bytes) -> Any:
     """
     JSON to objects, numbers exactly (:class:`int` or :class:`~decimal.Decimal`).
 
-    :raises ValueError: if it is not JSON.
+    :raises ValueError: if it is not JSON, nested deeper than ``MAX_DEPTH``, or a number is beyond what can be kept.
     """
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    try:
+        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ArithmeticError, RecursionError) as error:
+        raise ValueError("the JSON cannot be kept") from error
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for item in level if isinstance(item, dict | list) for child in _children(item)]
+        if not level:
+            return value
+    raise ValueError(f"the JSON is nested deeper than {MAX_DEPTH}")
+
+
+def _children(item: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return item.values() if isinstance(item, dict) else item
 
 
 def dumps(value: Any) -> str:
@@ -95,6 +110,13 @@ def dumps(value: Any) -> str:
 def json_response(status: int, value: Any, headers: Headers = ()) -> Response:
     """An answer with a JSON body."""
     return Response(status, dumps(value).encode(), [(b"content-type", b"application/json"), *headers])
+
+
+def method_not_allowed(allowed: Iterable[str]) -> Response:
+    """The answer to a verb that a resource does not know."""
+    response = text_response(405, "Method Not Allowed")
+    response.headers.append((b"allow", ", ".join(allowed).encode()))
+    return response
 
 
 def text_response(status: int, text: str) -> Response:

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -29,6 +30,8 @@ from werkzeug.wrappers import Response
 
 from airflow_provider_objectstore.emulator.sigv4 import Claim, claim_of
 
+MAX_BODY_BYTES = 1 << 30  # it is held in memory; larger objects go up in parts
+_BUCKET = re.compile(r"[\w.-]+")
 _XML = '<?xml version="1.0" encoding="UTF-8"?>'
 
 Environ = dict[str, Any]
@@ -108,26 +111,28 @@ class Front:
     def usage(self, bucket: str) -> tuple[int, int]:
         """Bytes and number of objects."""
         with self._moto_lock:
-            sizes = [key.size for key in self._backend.get_bucket(bucket).keys.values()]
+            keys = self._backend.get_bucket(bucket).keys.values()  # a deletion marker is a key without a size
+            sizes = [key.size for key in keys if hasattr(key, "size")]
         return sum(sizes), len(sizes)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         method, target = environ["REQUEST_METHOD"], environ["RAW_URI"]
         path, _, query = target.partition("?")
-        bucket = unquote(path.split("/")[1])
-        body = _read_body(environ)
         try:
+            body = _read_body(environ)
+            bucket, key = _place(path)
             user = self._authenticated(environ, method, path, query, body)
             if not bucket and method in ("GET", "HEAD"):
                 answer = Response(self._list_buckets(user), content_type="application/xml")
                 return answer(environ, start_response)
+            environ["HTTP_HOST"] = f"127.0.0.1:{environ['SERVER_PORT']}"  # moto would take a bucket's name from it
             with self._moto_lock:
-                self._authorize(user, method, path)
+                self._authorize(user, method, bucket, key)
                 if source := environ.get("HTTP_X_AMZ_COPY_SOURCE"):
-                    self._authorize(user, "GET", f"/{source.partition('?')[0].lstrip('/')}")
+                    self._authorize(user, "GET", *_place(f"/{source.partition('?')[0].lstrip('/')}"))
                 answer = Response.from_app(self._moto, environ, buffered=True)
-                if answer.status_code < 300 and not query and not path.strip("/").partition("/")[2]:
+                if answer.status_code < 300 and not query and not key:
                     self._note(method, bucket, user)
         except _Refused as refused:
             text = f"{_XML}<Error><Code>{refused.code}</Code></Error>"
@@ -162,9 +167,8 @@ class Front:
         _check_payload(claim, header("content-md5"), body)
         return name
 
-    def _authorize(self, user: str | None, method: str, path: str) -> None:
+    def _authorize(self, user: str | None, method: str, bucket: str, key: str) -> None:
         """Reading an object is up to its owner, everything else to the bucket's."""
-        bucket, _, key = unquote(path).removeprefix("/").partition("/")
         owner = self._owners.get(bucket, user)
         if method in ("GET", "HEAD") and bucket in self._owners:
             found = self._backend.get_bucket(bucket).keys.get(key)
@@ -193,10 +197,23 @@ class Front:
         )
 
 
+def _place(path: str) -> tuple[str, str]:
+    """Bucket and key in a path. One in which moto might find another bucket is refused."""
+    bucket, _, key = unquote(path).removeprefix("/").partition("/")
+    if not path.startswith("/") or ((bucket or key) and not _BUCKET.fullmatch(bucket)):
+        raise _Refused("400 Bad Request", "InvalidBucketName")
+    return bucket, key
+
+
 def _read_body(environ: Environ) -> bytes:
     """The whole body, also of a request that will be refused: the connection goes on after it."""
     chunked = environ.get("wsgi.input_terminated")
-    body: bytes = environ["wsgi.input"].read(*(() if chunked else (int(environ.get("CONTENT_LENGTH") or 0),)))
+    length = MAX_BODY_BYTES + 1 if chunked else int(environ.get("CONTENT_LENGTH") or 0)
+    if not chunked and length > MAX_BODY_BYTES:
+        raise _Refused("400 Bad Request", "EntityTooLarge")
+    body: bytes = environ["wsgi.input"].read(length)
+    if len(body) > MAX_BODY_BYTES:
+        raise _Refused("400 Bad Request", "EntityTooLarge")
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
     return body

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,14 +29,23 @@ class Entry:
 
 @dataclass(slots=True)
 class Store:
-    """A store. ``more`` holds attributes that are kept as they came."""
+    """
+    A store. ``more`` holds attributes that are kept as they came.
+
+    ``default_ttl`` is ``None`` as long as nobody set it: then the service's own holds, and use extends it.
+    """
 
     store_id: str
-    default_ttl: int = DEFAULT_TTL_SECONDS
+    default_ttl: int | None = None
     default_confirmation_ttl: int = DEFAULT_CONFIRMATION_TTL_SECONDS
     encrypted: bool = True
     more: dict[str, Any] = field(default_factory=dict)
     partitions: Directory[Directory[Entry]] = field(default_factory=Directory)
+
+    @property
+    def ttl(self) -> int:
+        """How long what is stored lives, in seconds."""
+        return DEFAULT_TTL_SECONDS if self.default_ttl is None else self.default_ttl
 
     def change(self, attributes: dict[str, Any], more: dict[str, Any]) -> None:
         """Set the attributes that are given."""
@@ -88,10 +97,17 @@ class Stores:
 
     def write(self, store: Store, partition: str, key: str, entry: Entry) -> None:
         """Add or replace an entry; its time to live starts now."""
-        entry.expires = self.clock() + store.default_ttl
+        entry.expires = self.clock() + store.ttl
         if partition not in store.partitions:
             store.partitions.put(partition, Directory())
         store.partitions[partition].put(key, entry)
+
+    def use(self, store: Store, entries: Iterable[Entry]) -> None:
+        """Let entries live on from now, unless the store's time to live was set."""
+        if store.default_ttl is None:
+            expires = self.clock() + store.ttl
+            for entry in entries:
+                entry.expires = expires
 
     def remove(self, store: Store, partition: str, key: str) -> None:
         """Remove an entry; nothing happens if it is not there."""

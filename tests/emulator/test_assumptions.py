@@ -44,5 +44,5 @@ def test_a_stores_own_credential_is_named_after_it() -> None:
     assert len(assumptions.own_credential_name("demo-store")) == len("demo-store-2785-8e1e6b")
 
 
-def test_usage_is_rounded_up_to_kilobytes() -> None:
-    assert assumptions.usage_in_kilobytes(1025, 500) == (2, 500 * 1024 * 1024)
+def test_usage_is_rounded_up_to_kilobytes_and_the_maximum_counts_as_it_was_seen() -> None:
+    assert assumptions.usage_in_kilobytes(1025, 500) == (2, 500_000_000)

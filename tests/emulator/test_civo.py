@@ -4,6 +4,8 @@ import itertools
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_objectstore.emulator import Emulator, Settings
 from tests.emulator.conftest import Api, Civo, Clock
@@ -42,16 +44,22 @@ class TestAccess:
         body = {"name": "other", "max_size_gb": 500, "region": "LON1"}
         assert civo(method, path.format(id=store_id), region=None, json=body).status_code == 200
 
-    def test_regions_that_cannot_hold_stores(self, civo: Civo) -> None:
-        answer = civo("POST", "objectstores", region="MUM1", json={"name": "store"})
-        assert refused(answer) == (403, "disabled_service")
-        answer = civo("POST", "objectstores", region="PHX1", json={"name": "store"})
-        assert refused(answer) == (503, "out_of_capacity")
+    @pytest.mark.parametrize(
+        ("method", "path"), [("POST", "objectstores"), ("GET", "objectstores"), ("GET", CREDENTIALS)]
+    )
+    def test_a_region_without_object_stores(self, civo: Civo, method: str, path: str) -> None:
+        answer = civo(method, path, region="PHX1", json={"name": "store"})
+        assert answer.status_code == 400
+        assert answer.json() == {
+            "code": "database_region_feature_not_supported",
+            "reason": "This feature is not supported in this region",
+            "details": "Feature object_store is not supported in region phx1",
+        }
 
     def test_regions_say_what_they_offer(self, civo: Civo) -> None:
         regions = civo("GET", "regions", region=None).json()
         usable = [r["code"] for r in regions if r["features"].get("object_store") and not r["out_of_capacity"]]
-        assert usable == ["LON1", "NYC1", "FRA1"]
+        assert usable == ["LON1", "NYC1", "FRA1", "MUM1"]
 
     @pytest.mark.parametrize("allowed", ["patch", "put"])
     def test_updates_answer_to_one_verb_if_so_set(self, allowed: str) -> None:
@@ -103,7 +111,7 @@ class TestStores:
             {"size": "500"},
             {"size": 500.0},
             {"size": -500},
-            {"max_size_gb": None},
+            {"max_size_gb": 0},
             {"size": 500, "max_size_gb": 1000},
             {"name": ""},
             {"name": None},
@@ -189,7 +197,7 @@ class TestStores:
         store_id = civo.create("store")["id"]
         assert civo("GET", f"objectstores/{store_id}/stats").json() == {
             "size_kb_utilised": 0,
-            "max_size_kb": 500 * 1024 * 1024,
+            "max_size_kb": 500_000_000,
             "num_objects": 0,
         }
 
@@ -222,7 +230,7 @@ class TestCredentials:
     def test_keys_are_filled_once_it_is_ready(self, civo: Civo, clock: Clock) -> None:
         keys = {"access_key_id": "MY-KEY", "secret_access_key_id": "my-secret"}
         created = civo.create_credential("mine", **keys, max_size_gb=1000)
-        assert created["status"] == "creating"
+        assert created["status"] == "pending"
         assert created["access_key_id"] == created["secret_access_key_id"] == ""
         clock.now += 5
         expected = {
@@ -257,7 +265,7 @@ class TestCredentials:
         assert civo("GET", f"objectstores/{store['id']}").json()["owner_info"]["access_key_id"] == "NEW-KEY"
 
     @pytest.mark.parametrize(
-        "body", [{"suspended": "true"}, {"suspended": None}, {"access_key_id": ""}, {"secret_access_key_id": 1}]
+        "body", [{"suspended": "true"}, {"max_size_gb": 0}, {"access_key_id": ""}, {"secret_access_key_id": 1}]
     )
     def test_parameters_that_do_not_fit(self, civo: Civo, body: dict[str, Any]) -> None:
         credential_id = civo.create_credential("mine")["id"]
@@ -278,6 +286,32 @@ class TestCredentials:
         civo("DELETE", f"objectstores/{store['id']}")
         assert civo("DELETE", path).json() == {"result": "success"}
         assert refused(civo("GET", path)) == (404, "database_objectstore_credential_not_found")
+
+
+FIELDS = ("name", "size", "max_size_gb", "access_key_id", "secret_access_key_id", "suspended", "region")
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=4,
+)
+FITTING = st.sampled_from(["LON1", "mine", "KEY", 500, 1000, 0, True, None])
+
+
+@pytest.mark.parametrize("path", ["objectstores", "objectstores/{id}", CREDENTIALS, f"{CREDENTIALS}/{{id}}"])
+def test_whatever_a_body_holds_is_done_or_refused(session_emulator: Emulator, path: str) -> None:
+    civo = Civo(session_emulator.url)
+    session_emulator.reset()
+    create = civo.create_credential if CREDENTIALS in path else civo.create
+    path = path.format(id=create("there")["id"])
+
+    @settings(max_examples=60, deadline=None, derandomize=True, database=None)
+    @given(st.dictionaries(st.sampled_from(FIELDS), FITTING | ANYTHING) | ANYTHING)
+    def ask(body: Any) -> None:
+        answer = civo("PUT" if "/" in path.removeprefix("objectstore/") else "POST", path, json=body)
+        assert answer.status_code in (200, 400, 403, 404, 409)
+        assert isinstance(answer.json(), dict)
+
+    ask()
 
 
 class TestPaging:

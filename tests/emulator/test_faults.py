@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -119,6 +119,9 @@ def test_an_empty_list_clears(emulator: Emulator, anypoint: Anypoint) -> None:
         ({"operation": "*", "kind": "delay"}, "seconds"),
         ({"operation": "*", "kind": "garbage", "share": 2}, "share"),
         ({"operation": "*", "kind": "garbage", "times": -1}, "times"),
+        ({"operation": "*", "kind": "garbage", "skip": -1}, "skip"),
+        ({"operation": "*", "kind": "garbage", "skip": "1"}, "skip"),
+        ({"operation": "*", "kind": "delay", "seconds": 10**400}, "seconds"),
         ({"operation": "*", "kind": "garbage", "headers": []}, "headers"),
         ("reset", "object"),
     ],
@@ -143,7 +146,7 @@ def test_faults_are_a_list(emulator: Emulator) -> None:
 def test_a_client_that_goes_away_within_its_body_changes_nothing(emulator: Emulator, anypoint: Anypoint) -> None:
     address = urlsplit(emulator.url)
     head = (
-        "POST /v2/objectstores?region=LON1 HTTP/1.1\r\nHost: x\r\nAuthorization: bearer emulator-key\r\n"
+        "POST /v2/objectstores?region=LON1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: bearer emulator-key\r\n"
         "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nname=half"
     )
     with socket.create_connection((address.hostname, address.port)) as connection:
@@ -151,3 +154,37 @@ def test_a_client_that_goes_away_within_its_body_changes_nothing(emulator: Emula
         time.sleep(0.05)
     time.sleep(0.05)
     assert "civo.create_object_store" not in emulator.requests()["by_operation"]
+
+
+class TestSkip:
+    """``skip`` lets the first matching requests through, such as a listing's first page."""
+
+    GATEWAY: ClassVar[dict[str, Any]] = {
+        "operation": "anypoint.list_keys",
+        "kind": "status",
+        "status": 404,
+        "headers": {"Content-Type": "text/html"},
+        "body": "<html><body>No such page",
+    }
+
+    def test_a_gateway_answers_from_the_second_page_on(self, emulator: Emulator, anypoint: Anypoint) -> None:
+        for number in range(30):
+            anypoint.key("PUT", f"k{number}", VALUE)
+        path = ("s", "partitions", "p", "keys")
+        emulator.faults([self.GATEWAY | {"skip": 1, "times": 2}])
+        first = anypoint.store("GET", *path)
+        params = {"nextPageToken": first.json()["nextPageToken"]}
+        answers = [anypoint.store("GET", *path, params=params) for _ in range(3)]
+        assert [answer.status_code for answer in (first, *answers)] == [200, 404, 404, 200]
+        assert (answers[0].headers["Content-Type"], answers[0].text) == ("text/html", self.GATEWAY["body"])
+        assert len(answers[-1].json()["values"]) == 5
+
+    def test_only_matching_requests_count(self, emulator: Emulator, anypoint: Anypoint) -> None:
+        emulator.faults([self.GATEWAY | {"operation": "anypoint.get_store", "skip": 2}])
+        asked = [("s",), (), ("s",), (), ("s",)]
+        assert [anypoint.store("GET", *path).status_code for path in asked] == [200, 200, 200, 200, 404]
+
+    def test_what_is_let_through_meets_the_next_fault(self, emulator: Emulator, anypoint: Anypoint) -> None:
+        first = {"operation": "anypoint.get_store", "kind": "status", "status": 500, "skip": 1}
+        emulator.faults([first, first | {"status": 503, "skip": None}])
+        assert [anypoint.store("GET", "s").status_code for _ in range(3)] == [503, 500, 500]

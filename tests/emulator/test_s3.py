@@ -274,7 +274,7 @@ class TestThroughCivo:
         assert store["objectstore_endpoint"] == connect.url.removeprefix("http://")
         assert civo("GET", f"objectstores/{store['id']}/stats").json() == {
             "size_kb_utilised": 2,
-            "max_size_kb": 500 * 1024 * 1024,
+            "max_size_kb": 500_000_000,
             "num_objects": 1,
         }
         assert civo("DELETE", f"objectstores/{store['id']}").status_code == 200

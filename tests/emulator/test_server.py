@@ -82,7 +82,7 @@ def test_stopping_does_not_wait_for_a_request_that_hangs() -> None:
     emulator.start()
     emulator.faults([{"operation": "*", "kind": "delay", "seconds": 60}])
     with socket.create_connection(("127.0.0.1", port_of(emulator.url))) as connection:
-        connection.sendall(b"GET /v2/quota HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /v2/quota HTTP/1.1\r\nHost: localhost\r\n\r\n")
         emulator.stop()
 
 
