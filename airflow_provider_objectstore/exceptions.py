@@ -10,8 +10,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_LONGEST_WORD = 200
+"""How much is kept of an error code or a request's id: a header may be as long as it likes."""
+
+
+def printable(text: str) -> str:
+    """
+    Return a text with what does not print escaped, such as line ends, terminal codes and marks of direction.
+
+    Names and what services say go into messages and logs: nothing in them may pass for another line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
 class ObjectStoreError(AirflowException):
-    """Root of this package's errors."""
+    """Root of this package's errors. Its message prints as one line, whatever names and answers are in it."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(*([printable(str(message))] if message else []))
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders: keep keyword-only fields through pickle and copy.
@@ -63,6 +83,7 @@ class ApiError(ObjectStoreError):
     :param code: the service's error code, where it gives one.
     :param request_id: the service's id of the request, where it gives one.
     :param retry_after: the ``Retry-After`` header as it came: seconds or an HTTP date.
+    :param request_sent: False where the operation itself was never sent, because no token was to be had for it.
     """
 
     def __init__(
@@ -73,11 +94,13 @@ class ApiError(ObjectStoreError):
         code: str | None = None,
         request_id: str | None = None,
         retry_after: str | None = None,
+        request_sent: bool = True,
     ) -> None:
         super().__init__(message)
+        self.request_sent = request_sent
         self.status = status
-        self.code = code
-        self.request_id = request_id
+        self.code = code and _word(code)
+        self.request_id = request_id and _word(request_id)
         self.retry_after = retry_after
 
 
@@ -90,11 +113,24 @@ class PermissionDeniedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """The object does not exist."""
+    """The object does not exist: the service said so itself, about this object."""
+
+
+class StoreNotFoundError(NotFoundError):
+    """
+    The store that should hold the object does not exist, so nothing can be said about the object.
+
+    Code that takes a missing object for an answer (a default, an empty listing, "deleted already") lets this one
+    through: ``except StoreNotFoundError: raise`` comes before ``except NotFoundError``.
+    """
 
 
 class ConflictError(ApiError):
     """The object exists already, or its state does not allow this."""
+
+
+class UnreadableValueError(ApiError):
+    """The service holds a value of a type that this package does not know: it is there, and not empty."""
 
 
 class RateLimitedError(ApiError):
@@ -140,12 +176,16 @@ def error_for(
     :param retry_after: the ``Retry-After`` header as it came.
     """
     kind = kind or _BY_STATUS.get(status) or (ServerError if status >= 500 or status == 408 else ApiError)
-    details = ", ".join(filter(None, (code, request_id and f"request {request_id}")))
+    details = ", ".join(filter(None, (code and _word(code), request_id and f"request {_word(request_id)}")))
     message = f"{operation}: the service answered {status}"
     message += f" ({details})" if details else ""
     message += f": {reason}" if reason else ""
     message += f". {hint}" if hint else ""
     return kind(message, status=status, code=code, request_id=request_id, retry_after=retry_after)
+
+
+def _word(text: str) -> str:
+    return printable(text)[:_LONGEST_WORD]
 
 
 def _rebuild(kind: type[ObjectStoreError], args: tuple[object, ...], state: dict[str, object]) -> ObjectStoreError:

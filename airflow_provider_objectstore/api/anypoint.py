@@ -8,6 +8,7 @@ https://docs.mulesoft.com/object-store/. What neither says is marked "assumption
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from airflow_provider_objectstore.api.anypoint_access import ENVIRONMENT, ORGANIZATION
@@ -15,29 +16,39 @@ from airflow_provider_objectstore.api.anypoint_model import (
     Region,
     Store,
     confirmation_id,
+    entry_of,
     failure_with,
     found,
+    names_with,
     nothing,
     page_of,
     read_entry,
     read_regions,
     read_store,
-    read_store_or,
     read_text,
+    refuse_failure,
+    store_of,
 )
-from airflow_provider_objectstore.api.call import Call, Page, Reply, check_flag, given, segment
+from airflow_provider_objectstore.api.call import MAX_BODY_BYTES, Call, Page, Reply, check_flag, given, segment
 from airflow_provider_objectstore.api.values import (
+    MAX_OBJECT_BYTES,
     Entry,
     Ttl,
     Value,
     check_key,
     check_metadata,
     encode_value,
+    stored_key,
     ttl_seconds,
 )
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 
 T = TypeVar("T")
+
+MAX_PAGE_SIZE = 25
+"""Most items that the service puts on a page."""
+MAX_VALUE_BYTES = 6 * MAX_OBJECT_BYTES + MAX_BODY_BYTES
+"""Largest answer with a value: JSON may write six bytes for one."""
 
 DATA = "Manage Store Data"
 STORES = "Manage Stores or Manage Store Data"
@@ -47,15 +58,21 @@ ANY = "View Stores, Manage Stores or Manage Store Data"
 # Stores
 
 
-def list_stores(begins_with: str | None = None) -> Call[Page[Store]]:
+def list_stores(begins_with: str | None = None, *, page_size: int | None = None) -> Call[Page[Store]]:
     """List stores; `GET /stores`."""
-    query = _prefix(begins_with)
-    return _call("list_stores", "", "GET", "/stores", page_of(read_store), scope=ANY, query=query, paged=True)
+    whole = page_of(read_store)
+
+    def read(reply: Reply) -> Page[Store]:
+        page = whole(reply)
+        return Page(tuple(store for store in page.items if store.store_id.startswith(begins_with or "")), page.next)
+
+    query = _listing(begins_with, page_size)
+    return _call("list_stores", "", "GET", "/stores", read, scope=ANY, query=query, paged=True)
 
 
 def get_store(store_id: str) -> Call[Store]:
     """Read a store; `GET /stores/{s}`."""
-    return _call("get_store", _in(store_id), "GET", _path(store_id), lambda r: read_store(r.json()), scope=ANY)
+    return _call("get_store", _in(store_id), "GET", _path(store_id), store_of(store_id), scope=ANY)
 
 
 def create_store(
@@ -73,7 +90,7 @@ def create_store(
         _in(store_id),
         "PUT",
         _path(store_id),
-        read_store_or(store_id),
+        store_of(store_id, written=True),
         scope=STORES,
         body=body,
     )
@@ -94,7 +111,7 @@ def update_store(
         _in(store_id),
         "PATCH",
         _path(store_id),
-        read_store_or(store_id),
+        store_of(store_id, written=True),
         scope=STORES,
         body=body,
     )
@@ -117,13 +134,25 @@ def list_regions() -> Call[tuple[Region, ...]]:
 # Partitions
 
 
-def list_partitions(store_id: str) -> Call[Page[str]]:
+def list_partitions(store_id: str, *, page_size: int | None = None) -> Call[Page[str]]:
     """List the partitions of a store; `GET …/partitions`."""
-    path = f"{_path(store_id)}/partitions"
-    return _call("list_partitions", _in(store_id), "GET", path, page_of(read_text), paged=True)
+    path, query = f"{_path(store_id)}/partitions", _listing(None, page_size)
+    return _call(
+        "list_partitions",
+        _in(store_id),
+        "GET",
+        path,
+        page_of(read_text),
+        within=store_id,
+        absence=False,
+        query=query,
+        paged=True,
+    )
 
 
-def get_partition(store_id: str, partition: str, inclusion: str = "all") -> Call[Page[Entry]]:
+def get_partition(
+    store_id: str, partition: str, inclusion: str = "all", *, page_size: int | None = None
+) -> Call[Page[Entry]]:
     """
     List the values of a partition; `GET …/partitions/{p}`.
 
@@ -131,15 +160,25 @@ def get_partition(store_id: str, partition: str, inclusion: str = "all") -> Call
     """
     if inclusion not in ("all", "metadata", "body"):
         raise InvalidArgumentError(f"inclusion must be 'all', 'metadata' or 'body', not {inclusion!r}")
-    query = (("inclusion", inclusion),)
-    path = _path(store_id, partition)
-    return _call("get_partition", _in(store_id, partition), "GET", path, page_of(read_entry), query=query, paged=True)
+    query = (("inclusion", inclusion), *_listing(None, page_size))
+    path, read = _path(store_id, partition), page_of(partial(read_entry, bodies=inclusion != "metadata"))
+    return _call(
+        "get_partition",
+        _in(store_id, partition),
+        "GET",
+        path,
+        read,
+        within=store_id,
+        query=query,
+        paged=True,
+        max_body_bytes=MAX_PAGE_SIZE * MAX_VALUE_BYTES,
+    )
 
 
 def partition_exists(store_id: str, partition: str) -> Call[bool]:
     """Tell whether a partition is there; `HEAD …/partitions/{p}`."""
     path = _path(store_id, partition)
-    return _call("partition_exists", _in(store_id, partition), "HEAD", path, found, absent=True)
+    return _call("partition_exists", _in(store_id, partition), "HEAD", path, found, within=store_id, absent=True)
 
 
 def delete_partition(store_id: str, partition: str, *, confirmable: bool = False) -> Call[str | None]:
@@ -150,6 +189,7 @@ def delete_partition(store_id: str, partition: str, *, confirmable: bool = False
         "DELETE",
         _path(store_id, partition),
         confirmation_id,
+        within=store_id,
         query=_confirmable(confirmable),
     )
 
@@ -157,27 +197,46 @@ def delete_partition(store_id: str, partition: str, *, confirmable: bool = False
 # Keys
 
 
-def list_keys(store_id: str, partition: str, begins_with: str | None = None) -> Call[Page[str]]:
+def list_keys(
+    store_id: str, partition: str, begins_with: str | None = None, *, page_size: int | None = None
+) -> Call[Page[str]]:
     """List keys; `GET …/keys`."""
-    path = f"{_path(store_id, partition)}/keys"
+    path, prefix = f"{_path(store_id, partition)}/keys", stored_key(begins_with or "")
     read = page_of(lambda item: read_text(item["keyId"] if isinstance(item, Mapping) else item))
-    query = _prefix(begins_with)
-    return _call("list_keys", _in(store_id, partition), "GET", path, read, query=query, paged=True)
+    query = _listing(prefix, page_size)
+    return _call(
+        "list_keys",
+        _in(store_id, partition),
+        "GET",
+        path,
+        names_with(prefix, read),
+        within=store_id,
+        query=query,
+        paged=True,
+    )
 
 
 def get_key(store_id: str, partition: str, key: str, *, confirmable: bool = False) -> Call[Entry]:
     """Read a value; `GET …/keys/{k}`."""
 
     def read(reply: Reply) -> Entry:
-        held = confirmation_id(reply) if confirmable else None
-        return read_entry({"keyId": key, **reply.json()}, held)
+        return entry_of(key, reply, confirmable=confirmable)
 
-    return _on_key("get_key", "GET", store_id, partition, key, read, query=_confirmable(confirmable))
+    return _on_key(
+        "get_key",
+        "GET",
+        store_id,
+        partition,
+        key,
+        read,
+        query=_confirmable(confirmable),
+        max_body_bytes=MAX_VALUE_BYTES,
+    )
 
 
-def key_exists(store_id: str, partition: str, key: str) -> Call[bool]:
+def key_exists(store_id: str, partition: str, key: str, *, confirmable: bool = False) -> Call[bool]:
     """Tell whether a key is there; `HEAD …/keys/{k}`."""
-    query = _confirmable(False)
+    query = _confirmable(confirmable)
     return _on_key("key_exists", "HEAD", store_id, partition, key, found, query=query, absent=True)
 
 
@@ -215,7 +274,7 @@ def alter_number(store_id: str, partition: str, key: str, operation: Mapping[str
         store_id,
         partition,
         key,
-        lambda reply: reply.json_object(),
+        lambda reply: refuse_failure(reply) or None,
         body=operation,
         content_type="application/vnd.objectstore.v1.numberoperation+json",
         repeatable=False,
@@ -259,6 +318,7 @@ def _call(
     *,
     scope: str = DATA,
     root: str = ENVIRONMENT,
+    within: str | None = None,
     absent: bool = False,
     paged: bool = False,
     **fields: Any,
@@ -273,8 +333,14 @@ def _call(
         root=root,
         accept=frozenset({404}) if absent else frozenset(),
         page_parameter="nextPageToken" if paged else None,
+        parent=None if within is None else _parent(within),
         **fields,
     )
+
+
+@lru_cache(maxsize=256)
+def _parent(store_id: str) -> Call[Store]:
+    return get_store(store_id)
 
 
 def _on_key(
@@ -288,7 +354,7 @@ def _on_key(
 ) -> Call[T]:
     check_key(key)
     subject, path = _in(store_id, partition, key), _path(store_id, partition, key)
-    return _call(operation, subject, method, path, read, **fields)
+    return _call(operation, subject, method, path, read, within=store_id, **fields)
 
 
 def _on_confirmation(
@@ -303,7 +369,7 @@ def _on_confirmation(
     path = f"{_path(store_id, partition, key)}/confirmations/{segment('confirmation id', confirmation)}"
     subject = f"{_in(store_id, partition, key)}, confirmation {confirmation}"
     # Only the rejection is a DELETE; the others may not do the same when they come twice.
-    return _call(operation, subject, method, path, nothing, body=body, repeatable=method == "DELETE")
+    return _call(operation, subject, method, path, nothing, within=store_id, body=body, repeatable=method == "DELETE")
 
 
 def _path(*names: str) -> str:
@@ -320,11 +386,16 @@ def _in(store_id: str, partition: str = "", key: str = "") -> str:
 
 def _confirmable(confirmable: bool) -> tuple[tuple[str, str], ...]:
     # The contract calls it required although it has a default: always say it.
+    check_flag("confirmable", confirmable)
     return (("confirmable", "true" if confirmable else "false"),)
 
 
-def _prefix(begins_with: str | None) -> tuple[tuple[str, str], ...]:
-    return (("beginsWith", begins_with),) if begins_with else ()
+def _listing(begins_with: str | None, page_size: int | None) -> tuple[tuple[str, str], ...]:
+    if page_size is not None and (type(page_size) is not int or not 1 <= page_size <= MAX_PAGE_SIZE):
+        raise InvalidArgumentError(f"page_size must be an integer from 1 to {MAX_PAGE_SIZE}, not {page_size!r}")
+    if begins_with:
+        segment("begins_with", f"{begins_with}*")  # a prefix may be a dot
+    return tuple(given(beginsWith=begins_with or None, pageSize=page_size and str(page_size)).items())
 
 
 def _store_body(
@@ -336,6 +407,8 @@ def _store_body(
 ) -> dict[str, Any]:
     # Assumption: the contract declares no body; these members are what the service answers with.
     check_flag("encrypted", encrypted)
+    if attributes is not None and not isinstance(attributes, Mapping):
+        raise InvalidArgumentError(f"attributes must be a mapping, not {type(attributes).__name__}: {attributes!r}")
     ttl = None if default_ttl is None else ttl_seconds(default_ttl, "default_ttl")
     confirmation_ttl = (
         None if default_confirmation_ttl is None else ttl_seconds(default_confirmation_ttl, "default_confirmation_ttl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,22 @@ from airflow_provider_objectstore.exceptions import AuthenticationError, Invalid
 ENVIRONMENT = "environment"
 ORGANIZATION = "organization"
 ACCOUNTS = "accounts"
+
+ASSUMED_LIFETIME = 3600.0
+"""Seconds for which a token is taken to be good if the service does not say it in a way that can be used."""
+
+_ACCOUNTS: Mapping[str, str] = {
+    "us": "anypoint.mulesoft.com",
+    "eu1": "eu1.anypoint.mulesoft.com",
+    "gov": "gov.anypoint.mulesoft.com",
+    "ca1": "ca1.platform.mulesoft.com",
+    "jp1": "jp1.platform.mulesoft.com",
+}
+"""The host that gives tokens, by control plane."""
+
+CONTROL_PLANES = tuple(_ACCOUNTS)
+DEFAULT_CONTROL_PLANE = "us"
+DEFAULT_REGION = "us-east-1"
 
 REGIONS: Mapping[str, tuple[str, ...]] = {
     "us": (
@@ -32,13 +49,13 @@ REGIONS: Mapping[str, tuple[str, ...]] = {
     "eu1": ("eu-central-1", "eu-west-1"),
     "gov": ("us-gov-west-1",),
 }
-"""Regions by control plane."""
+"""The documented regions of the control planes whose object-store hosts are documented."""
 
-_DOMAINS = {
-    "us": "anypoint.mulesoft.com",
-    "eu1": "eu1.anypoint.mulesoft.com",
-    "gov": "gov.anypoint.mulesoft.com",
-}
+_DEFAULT_REGIONS = {"us": DEFAULT_REGION, "gov": "us-gov-west-1", "ca1": "ca-central-1", "jp1": "ap-northeast-1"}
+
+_REGION = re.compile(r"[a-z]+(-[a-z]+){1,3}-[0-9]{1,2}")
+_LONGEST_REGION = 63 - len("object-store-")  # of a part of a host name
+_SERVICE_HOST = re.compile(r"object-store-([a-z0-9-]+)\.(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +66,71 @@ class Token:
     expires_in: float
 
 
+@dataclass(frozen=True, slots=True)
+class VendorHost:
+    """
+    What a host of the vendor's own says.
+
+    :param control_plane: its control plane; None where it names none that is known.
+    :param region: the region whose object stores it has, where it is the documented host of one.
+    :param accounts: whether it is the host that gives tokens, which has no object stores.
+    """
+
+    control_plane: str | None
+    region: str | None = None
+    accounts: bool = False
+
+    @property
+    def documented(self) -> bool:
+        """Whether it tells all there is to an address, so that those of other regions are known too."""
+        return self.accounts or self.region is not None
+
+
+def vendor_host(host: str) -> VendorHost | None:
+    """Read a host name: None for one that is not the vendor's."""
+    host = host.lower().removesuffix(".")
+    if not host.endswith(".mulesoft.com"):
+        return None
+    under = [plane for plane, domain in _ACCOUNTS.items() if host == domain or host.endswith(f".{domain}")]
+    plane = max(under, key=lambda name: len(_ACCOUNTS[name]), default="")
+    named = _SERVICE_HOST.fullmatch(host)
+    if named and plane in REGIONS and named[2] == _ACCOUNTS[plane] and _REGION.fullmatch(named[1]):
+        return VendorHost(plane, region=named[1])
+    return VendorHost(plane or None, accounts=host in _ACCOUNTS.values())
+
+
+def default_region(control_plane: str) -> str | None:
+    """Return the region to take where none is given; None where it has to be given."""
+    return _DEFAULT_REGIONS.get(control_plane)
+
+
 def default_url(control_plane: str, region: str) -> str:
     """
-    Return the service's address in a region.
+    Return the service's address in a region. A region that is not in :data:`REGIONS` is taken if it looks like one.
 
-    :raises InvalidArgumentError: naming the regions or control planes there are.
+    :raises InvalidArgumentError: if there is no such region or control plane, or its host is not known.
     """
+    if control_plane not in _ACCOUNTS:
+        raise InvalidArgumentError(f"unknown control plane {control_plane!r}; there are {', '.join(CONTROL_PLANES)}")
     known = REGIONS.get(control_plane)
     if known is None:
-        raise InvalidArgumentError(f"unknown control plane {control_plane!r}; there are {', '.join(REGIONS)}")
-    if region not in known:
         raise InvalidArgumentError(
-            f"unknown region {region!r} of control plane {control_plane!r}; there are {', '.join(known)}"
+            f"the object-store host of control plane {control_plane!r} is in no public source: give it as the "
+            f"connection's host. Tokens come from {_ACCOUNTS[control_plane]} all the same"
         )
-    return f"https://object-store-{region}.{_DOMAINS[control_plane]}"
+    elsewhere = any(region in regions for regions in REGIONS.values())
+    looks_right = _REGION.fullmatch(region) and len(region) <= _LONGEST_REGION
+    if region not in known and (elsewhere or not looks_right):
+        raise InvalidArgumentError(
+            f"unknown region {region!r} of control plane {control_plane!r}; there are {', '.join(known)}, and one that "
+            "is new is written like them"
+        )
+    return f"https://object-store-{region}.{_ACCOUNTS[control_plane]}"
 
 
 def default_accounts_url(control_plane: str) -> str:
     """Return the address that gives tokens."""
-    return f"https://{_DOMAINS[control_plane]}"
+    return f"https://{_ACCOUNTS[control_plane]}"
 
 
 def roots(url: str, accounts_url: str, organization_id: str, environment_id: str) -> dict[str, str]:
@@ -94,13 +157,20 @@ def user_token(username: str, password: str) -> Call[Token]:
 def _token(operation: str, subject: str, path: str, body: Mapping[str, Any]) -> Call[Token]:
     def read(reply: Reply) -> Token:
         answer = reply.json()
-        if not answer.get("access_token"):
+        value = answer.get("access_token")
+        if not value:
             raise AuthenticationError(
                 f"accounts.{operation} ({subject}): the service answered {reply.status} without a token. A user "
                 "with multi-factor or single sign-on cannot log in this way: use a connected app",
                 status=reply.status,
             )
-        return Token(str(answer["access_token"]), float(answer.get("expires_in") or 3600))
+        if not isinstance(value, str) or not fits_header(value):
+            raise AuthenticationError(
+                f"accounts.{operation} ({subject}): the service answered {reply.status} with a token that no HTTP "
+                "header can carry; it is not shown. Check where the connection gets its tokens (accounts_url, host)",
+                status=reply.status,
+            )
+        return Token(value, _lifetime(answer.get("expires_in")))
 
     return Call(
         operation=f"accounts.{operation}",
@@ -113,3 +183,16 @@ def _token(operation: str, subject: str, path: str, body: Mapping[str, Any]) -> 
         body=body,
         authorized=False,
     )
+
+
+def fits_header(token: str) -> bool:
+    """Whether a token can be sent in the ``Authorization`` header: visible ASCII characters alone."""
+    return token.isascii() and token.isprintable() and " " not in token
+
+
+def _lifetime(said: Any) -> float:
+    try:
+        seconds = 0.0 if isinstance(said, bool) else float(said)
+    except (TypeError, ValueError, OverflowError):
+        seconds = 0.0
+    return seconds if 0 < seconds < float("inf") else ASSUMED_LIFETIME

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from airflow_provider_objectstore.api.call import Call, Page, Reply, boolean, integer, words
-from airflow_provider_objectstore.api.values import Entry, decode_value
+from airflow_provider_objectstore.api.values import Entry, decode_value, stored_key
 from airflow_provider_objectstore.exceptions import ApiError, error_for
 
 Item = TypeVar("Item")
 
+_VALUES = ("stringValue", "numberValue", "binaryValue")
 _REGION_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+){2,4}")
 
 
@@ -45,7 +46,19 @@ def read_regions(reply: Reply) -> tuple[Region, ...]:
 
 
 def nothing(reply: Reply) -> None:
-    return None
+    refuse_failure(reply)
+
+
+def refuse_failure(reply: Reply) -> dict[str, Any]:
+    """
+    Return the members of an answer that may be empty.
+
+    :raises ValueError: if it says that the operation failed, whatever its status.
+    """
+    answer = reply.json_object() or {}
+    if str(answer.get("status", "")).lower() == "failure":
+        raise ValueError("a failure")
+    return answer
 
 
 def found(reply: Reply) -> bool:
@@ -61,13 +74,44 @@ def read_text(item: Any) -> str:
 def page_of(read: Callable[[Any], Item]) -> Callable[[Reply], Page[Item]]:
     def page(reply: Reply) -> Page[Item]:
         answer = reply.json()
-        return Page(tuple(read(item) for item in answer["values"]), answer.get("nextPageToken") or None)
+        values, token = answer["values"], answer.get("nextPageToken")
+        if not isinstance(values, list) or not isinstance(token, (str, type(None))):
+            raise TypeError("a page has a list of values and a token that is text")
+        return Page(tuple(read(item) for item in values), token or None)
 
     return page
 
 
-def read_entry(item: Mapping[str, Any], held: str | None = None) -> Entry:
-    value_type, value = decode_value(item)
+def names_with(prefix: str, page: Callable[[Reply], Page[str]]) -> Callable[[Reply], Page[str]]:
+    """Keep only what begins with a prefix: what is listed may be deleted, so the service's filter is not relied on."""
+
+    def filtered(reply: Reply) -> Page[str]:
+        whole = page(reply)
+        return Page(tuple(name for name in whole.items if name.startswith(prefix)), whole.next) if prefix else whole
+
+    return filtered
+
+
+def entry_of(key: str, reply: Reply, *, confirmable: bool) -> Entry:
+    """Read the answer to a GET of a key."""
+    item = reply.json()
+    # Assumption: the model is key to list; a list of one value is that value.
+    values = item.get("values")
+    if isinstance(values, list) and len(values) == 1 and not any(name in item for name in ("valueType", *_VALUES)):
+        item = {**item, **values[0]}
+    answered = item.get("keyId", key)
+    if not isinstance(answered, str) or stored_key(answered) != stored_key(key):
+        raise ValueError("the value of another key")
+    return read_entry({**item, "keyId": answered}, confirmation_id(reply) if confirmable else None)
+
+
+def read_entry(item: Mapping[str, Any], held: str | None = None, *, bodies: bool = True) -> Entry:
+    """
+    Read a value.
+
+    :param bodies: whether values were asked for; without them there is none to read.
+    """
+    value_type, value = decode_value(item) if bodies else (item.get("valueType"), None)
     index = item.get("index")
     return Entry(
         key=item.get("keyId"),
@@ -105,12 +149,19 @@ def _seconds(item: Mapping[str, Any], name: str) -> int | None:
     return None
 
 
-def read_store_or(store_id: str) -> Callable[[Reply], Store]:
-    """Read a store from the answer to a write, which may be empty."""
+def store_of(store_id: str, *, written: bool = False) -> Callable[[Reply], Store]:
+    """
+    Read a store from the answer about it.
+
+    :param written: whether it answers a write, where it may be empty.
+    """
 
     def read(reply: Reply) -> Store:
-        answer = reply.json_object()
-        return read_store({"storeId": store_id, **answer}) if answer else Store(store_id)
+        answer = refuse_failure(reply) if written else reply.json()
+        store = read_store({"storeId": store_id, **answer} if written else answer)
+        if store.store_id != store_id:
+            raise ValueError("another store")
+        return store
 
     return read
 
@@ -121,7 +172,7 @@ def confirmation_id(reply: Reply) -> str | None:
 
     Assumption: the contract does not say where it is; the body, a header and ``Location`` are looked at in turn.
     """
-    found = (reply.json_object() or {}).get("confirmationId")
+    found = refuse_failure(reply).get("confirmationId")
     found = found or reply.headers.get("confirmationid") or reply.headers.get("x-confirmation-id")
     if not found and "/confirmations/" in reply.headers.get("location", ""):
         found = reply.headers["location"].rpartition("/confirmations/")[2].split("?")[0]
@@ -129,6 +180,12 @@ def confirmation_id(reply: Reply) -> str | None:
 
 
 def failure_with(forbidden_hint: str) -> Callable[[Call[Any], Reply], ApiError]:
+    """
+    Return what maps an error reply.
+
+    :param forbidden_hint: what to do about a 403.
+    """
+
     def failure(call: Call[Any], reply: Reply) -> ApiError:
         ids = (reply.headers.get(name) for name in ("x-request-id", "x-anypnt-trx-id", "x-correlation-id"))
         hints = {401: "The token or the credentials were refused", 403: forbidden_hint}

@@ -8,7 +8,8 @@ vendor's clients (github.com/civo/civogo). Every call carries the connection's r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from airflow_provider_objectstore.api.call import (
@@ -35,6 +36,7 @@ from airflow_provider_objectstore.api.civo_model import (
     read_regions,
     read_stats,
     read_store,
+    unrouted,
 )
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
 
@@ -63,12 +65,12 @@ def parameters(region: str) -> dict[str, str]:
 
 def list_object_stores() -> Call[Page[ObjectStore]]:
     """List object stores; `GET /v2/objectstores`."""
-    return _call("list_object_stores", "", "GET", _STORES, page_of(read_store), page_parameter="page")
+    return _call("list_object_stores", "", "GET", _STORES, page_of(read_store), page_parameter="page", first_page="1")
 
 
 def get_object_store(id: str) -> Call[ObjectStore]:
     """Read an object store; `GET /v2/objectstores/{id}`."""
-    return _call("get_object_store", f"object store {id}", "GET", _store_path(id), _one(read_store))
+    return _call("get_object_store", f"object store {id}", "GET", _store_path(id), _one(read_store, id=id))
 
 
 def create_object_store(name: str, size_gb: int = SIZE_STEP_GB, access_key_id: str | None = None) -> Call[ObjectStore]:
@@ -77,10 +79,11 @@ def create_object_store(name: str, size_gb: int = SIZE_STEP_GB, access_key_id: s
     size_gb = check_size(size_gb)
 
     def created() -> Flow[ObjectStore | None]:
-        found = yield from find_object_store(name)
+        stores = yield from every(list_object_stores())
+        found = [store for store in stores if store.name == name]
         # Same name but not what was asked for: it was there before, and this create was refused or lost.
-        ours = found and found.max_size_gb == size_gb and access_key_id in (None, found.owner_access_key_id)
-        return found if ours else None
+        ours = len(found) == 1 and found[0].max_size_gb == size_gb
+        return found[0] if ours and access_key_id in (None, found[0].owner_access_key_id) else None
 
     # The vendor's page calls the size `size`, its clients `max_size_gb`: send both.
     body = given(name=name, size=size_gb, max_size_gb=size_gb, access_key_id=access_key_id)
@@ -89,7 +92,7 @@ def create_object_store(name: str, size_gb: int = SIZE_STEP_GB, access_key_id: s
         f"object store {name}",
         "POST",
         _STORES,
-        _one(read_store),
+        _one(read_store, name=name),
         body=body,
         repeatable=False,
         settle=created,
@@ -106,7 +109,7 @@ def update_object_store(
     """
     size = None if max_size_gb is None else check_size(max_size_gb)
     body = _changes(f"object store {id}", max_size_gb=size, access_key_id=access_key_id)
-    return _update("update_object_store", f"object store {id}", _store_path(id), body, read_store)
+    return _update("update_object_store", f"object store {id}", _store_path(id), body, _one(read_store, id=id))
 
 
 def delete_object_store(id: str) -> Call[None]:
@@ -121,10 +124,19 @@ def get_object_store_stats(id: str) -> Call[ObjectStoreStats]:
 
 
 def find_object_store(name_or_id: str) -> Flow[ObjectStore | None]:
-    """Find an object store by its exact name or id over all pages; an id wins."""
+    """
+    Find an object store by its exact name or id over all pages.
+
+    :raises ObjectStoreError: if that is the name of one and the id of another.
+    """
     segment("name or id of the object store", name_or_id)
     stores = yield from every(list_object_stores())
-    return _the_one("object store", name_or_id, stores, lambda store: (store.id, store.name))
+    return the_store(name_or_id, stores)
+
+
+def the_store(name_or_id: str, stores: Iterable[ObjectStore]) -> ObjectStore | None:
+    """Return the one object store that this exact name or id means, see :func:`find_object_store`."""
+    return _the_one("object store", name_or_id, stores, lambda store: {"id": store.id, "name": store.name})
 
 
 # Credentials
@@ -132,12 +144,14 @@ def find_object_store(name_or_id: str) -> Flow[ObjectStore | None]:
 
 def list_credentials() -> Call[Page[Credential]]:
     """List credentials, with their secrets; `GET /v2/objectstore/credentials`."""
-    return _call("list_credentials", "", "GET", _CREDENTIALS, page_of(read_credential), page_parameter="page")
+    return _call(
+        "list_credentials", "", "GET", _CREDENTIALS, page_of(read_credential), page_parameter="page", first_page="1"
+    )
 
 
 def get_credential(id: str) -> Call[Credential]:
     """Read a credential, with its secret; `GET /v2/objectstore/credentials/{id}`."""
-    return _call("get_credential", f"credential {id}", "GET", _credential_path(id), _one(read_credential))
+    return _call("get_credential", f"credential {id}", "GET", _credential_path(id), _one(read_credential, id=id))
 
 
 def create_credential(
@@ -149,27 +163,37 @@ def create_credential(
 ) -> Call[Credential]:
     """Create a credential, maybe without keys yet; `POST /v2/objectstore/credentials`. See :func:`fill`."""
     check_name(name)
+    size = None if max_size_gb is None else check_size(max_size_gb)
 
     def created() -> Flow[Credential | None]:
-        found = yield from find_credential(name)
-        ours = found and found.name == name and access_key_id in (None, found.access_key_id)
-        return found if ours else None
+        credentials = yield from every(list_credentials())
+        found = [credential for credential in credentials if credential.name == name]
+        return found[0] if len(found) == 1 and asked_for(found[0]) else None
+
+    def asked_for(found: Credential) -> bool:
+        wanted = (
+            (access_key_id, found.access_key_id),
+            (secret_access_key, found.secret_access_key),
+            (size, found.max_size_gb),
+        )
+        return all(asked in (None, has) for asked, has in wanted)
 
     body = given(
         name=name,
         access_key_id=access_key_id,
         secret_access_key_id=secret_access_key,
-        max_size_gb=None if max_size_gb is None else check_size(max_size_gb),
+        max_size_gb=size,
     )
     return _call(
         "create_credential",
         f"credential {name}",
         "POST",
         _CREDENTIALS,
-        _one(read_credential),
+        _one(read_credential, name=name),
         body=body,
         repeatable=False,
         settle=created,
+        secrets=_secrets(access_key_id, secret_access_key),
     )
 
 
@@ -190,7 +214,8 @@ def update_credential(
         access_key_id=access_key_id,
         secret_access_key_id=secret_access_key,
     )
-    return _update("update_credential", f"credential {id}", _credential_path(id), body, read_credential)
+    call = _update("update_credential", f"credential {id}", _credential_path(id), body, _one(read_credential, id=id))
+    return replace(call, secrets=_secrets(access_key_id, secret_access_key))
 
 
 def delete_credential(id: str) -> Call[None]:
@@ -199,10 +224,28 @@ def delete_credential(id: str) -> Call[None]:
 
 
 def find_credential(name_or_id_or_access_key: str) -> Flow[Credential | None]:
-    """Find a credential by its exact id, access key or name over all pages, in this order of preference."""
+    """
+    Find a credential by its exact id, access key or name over all pages.
+
+    :raises ObjectStoreError: if that is the name of one and the access key or id of another.
+    """
     segment("name or id of the credential", name_or_id_or_access_key)
     credentials = yield from every(list_credentials())
-    return _the_one("credential", name_or_id_or_access_key, credentials, lambda it: (it.id, it.access_key_id, it.name))
+    return the_credential(name_or_id_or_access_key, credentials)
+
+
+def the_credential(wanted: str, credentials: Iterable[Credential]) -> Credential | None:
+    """Return the one credential that this exact id, access key or name means, see :func:`find_credential`."""
+    return _the_one(
+        "credential",
+        wanted,
+        credentials,
+        lambda credential: {
+            "id": credential.id,
+            "access key": credential.access_key_id,
+            "name": credential.name,
+        },
+    )
 
 
 def owns(credential: Credential, store: ObjectStore) -> bool:
@@ -235,6 +278,23 @@ def fill(credential: Credential, *, pauses: tuple[float, ...] = (0.2, 0.5, 1, *(
         f"credential {credential.name} ({credential.id}) still has no keys after {sum(pauses):.0f} s, its status is "
         f"{credential.status or 'not given'}; it exists: read it again later or delete it"
     )
+
+
+def until_ready(credential: Credential, *, pauses: tuple[float, ...] = (0.5, 1, 1.5, *(3,) * 9)) -> Flow[Credential]:
+    """
+    Wait until a credential has its keys and, within a bound, until its status says that it can be used.
+
+    Some services leave the status as it was at first, although the keys work: look at :attr:`Credential.ready`.
+
+    :param pauses: seconds between looks at the status; after the last the credential is returned as it is.
+    """
+    credential = yield from fill(credential)
+    for seconds in pauses:
+        if credential.ready or not credential.status:
+            break
+        yield Pause(seconds)
+        credential = yield from fill((yield get_credential(credential.id)))
+    return credential
 
 
 # The account
@@ -298,9 +358,9 @@ def _call(operation: str, subject: str, method: str, path: str, read: Callable[[
     )
 
 
-def _update(operation: str, subject: str, path: str, body: Mapping[str, Any], read: Callable[[Any], T]) -> Call[T]:
+def _update(operation: str, subject: str, path: str, body: Mapping[str, Any], read: Callable[[Reply], T]) -> Call[T]:
     # It states values, so repeating it changes nothing. The vendor's page says PATCH, its clients use PUT.
-    return _call(operation, subject, "PATCH", path, _one(read), body=body, alternative="PUT")
+    return _call(operation, subject, "PATCH", path, read, body=body, alternative="PUT", unrouted=unrouted)
 
 
 def _changes(subject: str, **fields: Any) -> dict[str, Any]:
@@ -321,19 +381,40 @@ def _credential_path(id: str) -> str:
     return f"{_CREDENTIALS}/{segment('credential id', id)}"
 
 
-def _one(read: Callable[[Any], T]) -> Callable[[Reply], T]:
-    return lambda reply: read(reply.json())
+def _one(read: Callable[[Any], T], **expected: str) -> Callable[[Reply], T]:
+    """Read one object, which has to be the one that was asked about."""
+
+    def one(reply: Reply) -> T:
+        item = read(reply.json())
+        if any(getattr(item, name) != value for name, value in expected.items()):
+            raise ValueError("another object")
+        return item
+
+    return one
 
 
 def _nothing(reply: Reply) -> None:
-    return None
+    answer = reply.json() or {}
+    if not isinstance(answer, Mapping) or str(answer.get("result", "success")).lower() != "success":
+        raise ValueError("no success")
 
 
-def _the_one(kind: str, wanted: str, found: list[T], names: Callable[[T], tuple[str, ...]]) -> T | None:
-    for position in range(3):
-        matches = [it for it in found if wanted in names(it)[position : position + 1]]
-        if len(matches) > 1:
-            raise ObjectStoreError(f"{len(matches)} {kind}s match {wanted!r} exactly; give an id instead")
-        if matches:
-            return matches[0]
-    return None
+def _the_one(kind: str, wanted: str, found: Iterable[T], identifiers: Callable[[T], dict[str, str]]) -> T | None:
+    matches = {}
+    for each in found:
+        known = identifiers(each)
+        if which := [name for name, value in known.items() if value == wanted]:
+            matches[known["id"]] = each, f"the {' and '.join(which)} of {known['name']} (id {known['id']})"
+    if len(matches) > 1:
+        raise ObjectStoreError(
+            f"{wanted!r} means {len(matches)} {kind}s: it is {', '.join(which for _, which in matches.values())}. "
+            "Name the one that is meant by what only it has, such as its id"
+        )
+    return next((each for each, _ in matches.values()), None)
+
+
+def _secrets(access_key_id: Any, secret: Any) -> tuple[str, ...]:
+    for name, value in (("access_key_id", access_key_id), ("secret_access_key", secret)):
+        if value is not None and (not isinstance(value, str) or not value.strip()):
+            raise InvalidArgumentError(f"{name} must be text that is not empty, not {type(value).__name__}")
+    return (secret,) if secret else ()

@@ -2,23 +2,30 @@
 How an export lies in files: ``data.jsonl`` with a value a line, ``manifest.json`` with counts and a checksum.
 
 A line is the body that the service takes for the value, with the partition's name: see ``put_key`` in the contract.
+While an export replaces an earlier one, its data has a name of its own, which the manifest says.
 """
 
 from __future__ import annotations
 
-import json
+import builtins
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_objectstore.api import anypoint
-from airflow_provider_objectstore.api.call import Call, encode, given, integer, number
-from airflow_provider_objectstore.api.values import Entry, check_metadata, decode_value, encode_value
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.api.call import Call, encode, given, parse_json
+from airflow_provider_objectstore.api.values import MAX_OBJECT_BYTES, Entry, check_metadata, decode_value, encode_value
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError, UnreadableValueError
 
 DATA = "data.jsonl"
 MANIFEST = "manifest.json"
 VERSION = 1
+MAX_MANIFEST_BYTES = 32 * 1024 * 1024
+MAX_LINE_BYTES = 6 * MAX_OBJECT_BYTES + 1024 * 1024
+"""A control character takes six bytes; the rest is for key, partition and metadata."""
+_DRAFT = re.compile(r"data-[0-9a-f]{16}\.jsonl")
+_BESIDE = re.compile(rf"{re.escape(MANIFEST)}-[0-9a-f]{{16}}")
 
 
 @dataclass(frozen=True)
@@ -28,12 +35,14 @@ class Manifest:
 
     :param partitions: number of values by partition.
     :param sha256: checksum of the data.
+    :param data: name of the file with the data.
     """
 
     store_id: str
     partitions: Mapping[str, int]
     bytes: int
     sha256: str
+    data: str = DATA
 
     @property
     def values(self) -> int:
@@ -49,23 +58,34 @@ class Manifest:
             "values": self.values,
             "bytes": self.bytes,
             "sha256": self.sha256,
+            **({} if self.data == DATA else {"data": self.data}),
         }
 
     @classmethod
-    def read(cls, text: str, where: str) -> Manifest:
+    def read(cls, text: builtins.bytes, where: str) -> Manifest:
         """
         Read a manifest.
 
         :raises ObjectStoreError: if it is none.
         """
         try:
-            item = json.loads(text)
+            if len(text) > MAX_MANIFEST_BYTES:
+                raise ValueError(f"it has more than {MAX_MANIFEST_BYTES:,} bytes")
+            item = parse_json(text)
             if item["version"] != VERSION:
-                raise ValueError(f"version {item['version']} is not known")
-            counts = {str(name): integer(count) for name, count in item["partitions"].items()}
-            return cls(str(item["store_id"]), counts, integer(item["bytes"]), str(item["sha256"]))
+                raise ValueError(f"version {str(item['version'])[:20]} is not known")
+            data = item.get("data", DATA)
+            if data != DATA and not _DRAFT.fullmatch(data):
+                raise ValueError("its data is in a file that is no export's")
+            counts = {name: _count(count) for name, count in item["partitions"].items()}
+            return cls(str(item["store_id"]), counts, _count(item["bytes"]), str(item["sha256"]), data)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ObjectStoreError(f"{where} is no manifest of an export: {type(error).__name__} {error}") from error
+
+
+def is_draft(name: str) -> bool:
+    """Whether a file is data or a manifest that an export has begun with, and that may go once another is whole."""
+    return bool(_DRAFT.fullmatch(name) or _BESIDE.fullmatch(name))
 
 
 def line_of(partition: str, entry: Entry) -> bytes:
@@ -93,15 +113,19 @@ def put_of(line: bytes, store_id: str) -> tuple[str, str, Call[str | None]]:
     :raises ObjectStoreError: if the line is no export's, or the service would not take the value.
     """
     try:
-        item = json.loads(line, parse_float=number)
+        item = parse_json(line)
         partition, key = item["partition"], item["keyId"]
-        value_type, value = decode_value(item)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        _, value = decode_value(item)
+    except (UnreadableValueError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ObjectStoreError(f"it is not a line of an export ({type(error).__name__}: {error})") from error
-    if value is None:
-        raise ObjectStoreError(f"key {key!r} of partition {partition!r} has no value of type {value_type}")
     try:
         call = anypoint.put_key(store_id, partition, key, value, metadata=item.get("metadata"), index=item.get("index"))
     except InvalidArgumentError as error:
         raise ObjectStoreError(f"key {key!r} of partition {partition!r}: {error}") from error
     return partition, key, call
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{str(value)[:20]} is no number of bytes or values")
+    return value

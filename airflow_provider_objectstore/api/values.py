@@ -6,12 +6,13 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any, TypeAlias
+from decimal import Decimal
+from typing import Any, ClassVar, TypeAlias
 
-from airflow_provider_objectstore.api.call import dump, number
-from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.api.arguments import Duration, seconds
+from airflow_provider_objectstore.api.call import MAX_DIGITS, dump, fits, number, whole_number
+from airflow_provider_objectstore.api.xcom import NotForXCom
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, UnreadableValueError
 
 MAX_OBJECT_BYTES = 10 * 1024 * 1024
 """Largest object, as sent: base64 for binary values, so 7.5 MB of raw bytes."""
@@ -21,14 +22,14 @@ MAX_TTL_SECONDS = 30 * 24 * 3600
 """The service silently clamps anything longer."""
 
 Value: TypeAlias = str | bytes | int | float | Decimal
-Ttl: TypeAlias = int | float | timedelta | str
+Ttl: TypeAlias = Duration
 """Seconds, a ``timedelta`` (so a ``pendulum.Duration``), or an ISO 8601 duration such as ``PT1H``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NotForXCom):
     """
-    A value as it lies in a partition.
+    A value as it lies in a partition. It goes into no XCom, which cannot hold bytes and Decimals as they are.
 
     :param key: the key; None where the service lists values without their keys.
     :param value: text, bytes, or a number (int; float where exact, else Decimal); None if bodies were not asked for.
@@ -37,6 +38,8 @@ class Entry:
     :param index: position in the key's list of values, where the service says it.
     :param confirmation_id: for a confirmable read, what to acknowledge or reject.
     """
+
+    _instead: ClassVar[str] = "return its value, as base64 if that is bytes, or use AnypointGetKeyOperator"
 
     key: str | None
     value: Value | None = field(repr=False)
@@ -62,8 +65,11 @@ def encode_value(value: Value, key: str) -> dict[str, Any]:
             f"the value of key {key!r} is {type(value).__name__}; Object Store v2 holds text (str), "
             "bytes, and numbers (int, float, Decimal). Serialize anything else, for example with json.dumps"
         )
-    if not Decimal(value).is_finite():
-        raise InvalidArgumentError(f"the value of key {key!r} is {value}, which JSON cannot hold")
+    if not fits(value):
+        raise InvalidArgumentError(
+            f"the value of key {key!r} is a number that cannot be written and read back: it must be finite and have "
+            f"at most {MAX_DIGITS} digits"
+        )
     return {"valueType": "NUMBER", "numberValue": value}
 
 
@@ -81,28 +87,52 @@ def _fitting(key: str, value_type: str, member: str, text: str, raw_bytes: int |
     return {"valueType": value_type, member: text}
 
 
-def decode_value(item: Mapping[str, Any]) -> tuple[str | None, Value | None]:
-    """Return type and value of an item; a missing ``valueType`` is inferred from the member that is there."""
-    by_type = {"STRING": "stringValue", "NUMBER": "numberValue", "BINARY": "binaryValue"}
+_MEMBERS: Mapping[str, str] = {"STRING": "stringValue", "NUMBER": "numberValue", "BINARY": "binaryValue"}
+
+
+def decode_value(item: Mapping[str, Any]) -> tuple[str, Value]:
+    """
+    Return type and value of an item; a missing ``valueType`` is inferred from the member that is there.
+
+    :raises LookupError: if there is no value.
+    :raises UnreadableValueError: if its type is not known.
+    :raises ValueError: if it does not fit its type.
+    """
     value_type = item.get("valueType")
     if value_type is None:
-        value_type = next((kind for kind, name in by_type.items() if item.get(name) is not None), None)
-    raw = item.get(by_type[value_type]) if value_type in by_type else None
+        value_type = next((kind for kind, name in _MEMBERS.items() if item.get(name) is not None), None)
+    if value_type is None:
+        raise LookupError("no value")
+    if value_type not in _MEMBERS:
+        raise UnreadableValueError(
+            f"the value has the type {str(value_type)[:40]!r}, which is not one of {', '.join(_MEMBERS)}: it is there, "
+            "and cannot be read here"
+        )
+    raw = item.get(_MEMBERS[value_type])
     if raw is None:
-        return value_type, None
+        raise LookupError(f"no {_MEMBERS[value_type]}")
     if value_type == "BINARY":
         try:
             return value_type, base64.b64decode(raw, validate=True)
         except binascii.Error as cause:
             raise ValueError("binaryValue is not base64") from cause
     if value_type == "NUMBER" and isinstance(raw, str):
-        try:
-            return value_type, int(raw) if raw.lstrip("+-").isdigit() else number(raw)
-        except InvalidOperation as cause:
-            raise ValueError("numberValue is not a number") from cause
-    if not isinstance(raw, (str, int, float, Decimal)) or (value_type == "STRING") != isinstance(raw, str):
+        return value_type, whole_number(raw) if raw.lstrip("+-").isdigit() else number(raw)
+    fitting = str if value_type == "STRING" else (int, float, Decimal)
+    if isinstance(raw, bool) or not isinstance(raw, fitting):
         raise ValueError(f"the value does not fit its type {value_type}")
     return value_type, raw
+
+
+def stored_key(key: str) -> str:
+    """
+    Return a key, or the beginning of keys, as the service stores it: it turns spaces into ``+``.
+
+    Assumption: the vendor's documentation says so of spaces and of nothing else.
+    """
+    if not isinstance(key, str):
+        raise InvalidArgumentError(f"a key, or what keys begin with, must be text, not {key!r}")
+    return key.replace(" ", "+")
 
 
 def check_key(key: str) -> None:
@@ -147,33 +177,12 @@ def ttl_seconds(ttl: Ttl, name: str) -> int:
     :param name: the argument's name, for messages.
     :raises InvalidArgumentError: if it is none of these, not positive, not whole seconds, or over 30 days.
     """
-    if isinstance(ttl, str) and not ttl.strip().isdigit():
-        ttl = _iso_duration(ttl, name)
-    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float, str)):
-        raise InvalidArgumentError(
-            f"{name} takes seconds, a timedelta or an ISO 8601 duration, not {type(ttl).__name__}"
-        )
-    whole = float(seconds)
+    whole = float(seconds(name, ttl))
     if not whole.is_integer() or whole < 1:
-        raise InvalidArgumentError(f"{name} must be a positive whole number of seconds, not {seconds}")
+        raise InvalidArgumentError(f"{name} must be a positive whole number of seconds, not {ttl!r}")
     if whole > MAX_TTL_SECONDS:
         raise InvalidArgumentError(
             f"{name} is {whole:,.0f} s; Object Store v2 keeps values for at most {MAX_TTL_SECONDS:,} s "
             "(30 days) and silently shortens anything longer"
         )
     return int(whole)
-
-
-def _iso_duration(text: str, name: str) -> timedelta:
-    import pendulum
-
-    try:
-        parsed = pendulum.parse(text.strip())
-    except ValueError:
-        parsed = None
-    if not isinstance(parsed, pendulum.Duration):
-        raise InvalidArgumentError(f"{name} is {text!r}, which is no ISO 8601 duration such as 'PT1H' or 'P7D'")
-    if parsed.years or parsed.months:
-        raise InvalidArgumentError(f"{name} is {text!r}: years and months have no fixed length, use days")
-    return parsed

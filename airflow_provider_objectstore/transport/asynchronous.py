@@ -1,15 +1,25 @@
-"""The async carrier, on aiohttp."""
+"""The async driver, on aiohttp."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from airflow_provider_objectstore.api.call import Call, Flow, Page, Pause, Reply, next_page
+from airflow_provider_objectstore.api.call import Call, Flow, Page, Paging, Pause, Reply
 from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectStoreError, TransportError
-from airflow_provider_objectstore.transport.steps import Mask, NeedToken, State, carry, obtain_token
+from airflow_provider_objectstore.transport.body import BodyReader, TooLargeError
+from airflow_provider_objectstore.transport.steps import (
+    Mask,
+    NeedParent,
+    NeedToken,
+    State,
+    carry,
+    find_parent,
+    obtain_token,
+)
 from airflow_provider_objectstore.transport.target import Request, Target
 
 if TYPE_CHECKING:
@@ -30,7 +40,7 @@ class _AsyncState(State):
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        self.lock = asyncio.Lock()
+        self.lock, self.parents_lock = asyncio.Lock(), asyncio.Lock()
         self.clients = 0
         self.session: ClientSession | None = None
         self.opening = asyncio.Lock()
@@ -45,7 +55,7 @@ class _AsyncState(State):
         self.clients -= 1
         if self.clients == 0:
             # A lock that was waited for holds the loop, which would then hold itself in the dictionary of loops.
-            self.lock, self.opening = asyncio.Lock(), asyncio.Lock()
+            self.lock, self.parents_lock, self.opening = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
             if self.session is not None:
                 session, self.session = self.session, None
                 await session.close()
@@ -62,11 +72,10 @@ class _AsyncState(State):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         await asyncio.to_thread(lambda: self.target.proxies)
-        timeout = self.target.timeout
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=context),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
         )
         # aiohttp would resend a DELETE whose answer was lost by itself, and a 404 would then be misread.
         session._retry_connection = False
@@ -111,6 +120,7 @@ class AsyncClient:
 
     async def __aenter__(self) -> Self:
         self._state = await _open(self._target)
+        self._opened = [self._state]
         return self
 
     async def __aexit__(
@@ -119,12 +129,13 @@ class AsyncClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._state.close()
+        for state in self._opened:
+            await state.close()
 
     @property
     def figures(self) -> tuple[int, int]:
         """How often a call of this connection was tried again on this loop, and how often it was told to slow down."""
-        return self._state.retries, self._state.pacer.refusals
+        return sum(state.retries for state in self._opened), sum(state.pacer.refusals for state in self._opened)
 
     async def send(self, call: Call[T]) -> T:
         """
@@ -134,25 +145,29 @@ class AsyncClient:
         """
         state = self._state
         try:
-            return await self.run(carry(call, state))
+            return await self._drive(carry(call, state), state)
         except AuthenticationError:
             if not self._renew or (renewed := await self._renew()).digest == state.target.digest:
                 raise
             fresh = await _open(renewed)
             if self._state is state:
                 self._state = fresh
-                await state.close()
+                self._opened.append(fresh)  # the one before stays open for what is under way
             else:  # another call has done so meanwhile
                 await fresh.close()
-            return await self.run(carry(call, self._state))
+            state = self._state
+            return await self._drive(carry(call, state), state)
 
     async def run(self, flow: Flow[T]) -> T:
         """Carry a flow of calls to its result."""
+        return await self._drive(flow, self._state)
+
+    async def _drive(self, flow: Flow[T], state: _AsyncState) -> T:
         try:
             step = next(flow)
             while True:
                 try:
-                    done = await self._do(step)
+                    done = await self._do(step, state)
                 except ObjectStoreError as error:
                     step = flow.throw(error)
                 else:
@@ -162,57 +177,69 @@ class AsyncClient:
 
     async def pages(self, call: Call[Page[Item]]) -> AsyncIterator[Page[Item]]:
         """Yield page after page; each is asked for when it is wanted."""
-        seen: set[str] = set()
-        following: Call[Page[Item]] | None = call
-        while following is not None:
-            page = await self.send(following)
-            yield page
-            following = next_page(following, page, seen)
+        paging = Paging(call)
+        while paging.call is not None:
+            page = await self.send(paging.call)
+            if paging.counts(page):
+                yield page
 
-    async def _do(self, step: Any) -> Any:
+    async def _do(self, step: Any, state: _AsyncState) -> Any:
         match step:
             case Request():
-                return await self._exchange(step)
+                return await self._exchange(step, state)
             case Pause():
                 return await asyncio.sleep(step.seconds)
             case NeedToken():
-                if token := self._state.usable_token(step.refused):
+                if token := state.usable_token(step.refused):
                     return token
-                seen = self._state.fetches
-                async with self._state.lock:
-                    return await self.run(obtain_token(self._state, step.refused, seen))
+                seen = state.fetches
+                async with state.lock:
+                    return await self._drive(obtain_token(state, step.refused, seen), state)
+            case NeedParent():
+                if state.parents.is_present(step.call.path):
+                    return None
+                async with state.parents_lock:
+                    return await self._drive(find_parent(state, step.call), state)
             case Mask():
                 return await self._mask(step.secret) if self._mask else None
             case Call():
                 return await self.send(step)
         raise AssertionError(f"a flow yielded {step!r}")
 
-    async def _exchange(self, request: Request) -> Reply:
+    async def _exchange(self, request: Request, state: _AsyncState) -> Reply:
         import aiohttp
         from yarl import URL
 
-        target, session = self._state.target, self._state.session
+        target, session = state.target, state.session
         assert session is not None, "a client is used inside its context"
+        proxy = target.proxies[request.root]
+        timeout = aiohttp.ClientTimeout(
+            total=max(request.ends - time.monotonic(), 0.001), sock_connect=target.timeout, sock_read=target.timeout
+        )
         try:
             async with session.request(
                 request.method,
                 URL(request.url, encoded=True),
                 headers=request.headers,
                 data=request.body,
-                proxy=target.proxies[request.root],
+                proxy=proxy,
                 allow_redirects=False,
+                timeout=timeout,
             ) as answer:
-                body = await answer.read()
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                body = BodyReader(answer.status, headers, request.max_body_bytes)
+                async for chunk in answer.content.iter_chunked(64 * 1024):
+                    body.feed(chunk)
+                return Reply(answer.status, headers, body.whole())
+        except Exception as error:  # the libraries below raise much that is not theirs, for what a server may send
             raise _transport_error(error, request, target) from error
-        return Reply(answer.status, {k.lower(): v for k, v in answer.headers.items()}, body)
 
 
 def _transport_error(error: Exception, request: Request, target: Target) -> TransportError:
     import aiohttp
 
     untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
-    malformed = isinstance(error, ValueError)
+    malformed = isinstance(error, (aiohttp.InvalidURL, UnicodeError))
     unsent = isinstance(
         error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
     )
@@ -220,5 +247,5 @@ def _transport_error(error: Exception, request: Request, target: Target) -> Tran
     return TransportError(
         target.scrub(f"{request.method} to {request.url.split('/')[2]} {what}: {str(error) or type(error).__name__}"),
         request_sent=not (unsent or untrusted or malformed),
-        permanent=untrusted or malformed,
+        permanent=untrusted or malformed or isinstance(error, TooLargeError),
     )

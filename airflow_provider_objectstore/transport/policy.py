@@ -107,7 +107,7 @@ def _seconds(retry_after: str | None) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, TypeError, LookupError, OverflowError):  # what was sent is no date
             return None
     return max(seconds, 0.0) if seconds == seconds else None
 

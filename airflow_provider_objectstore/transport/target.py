@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from airflow_provider_objectstore import __version__
 from airflow_provider_objectstore.api.anypoint_access import Token
-from airflow_provider_objectstore.api.call import Call, encode, query_string
+from airflow_provider_objectstore.api.call import MAX_BODY_BYTES, Call, encode, query_string
+from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.transport.policy import RetryPolicy
+from airflow_provider_objectstore.transport.proxies import environment_proxies, environment_proxy
+from airflow_provider_objectstore.transport.redaction import redact, redact_error
 
 USER_AGENT = f"airflow-provider-objectstore/{__version__}"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request, ready to send. Its URL is final: no library may encode or fold it again."""
+    """
+    An HTTP request, ready to send. Its URL is final: no library may encode or fold it again.
+
+    :param ends: when its answer must be complete, by the monotonic clock.
+    :param max_body_bytes: largest body of a success, decompressed.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(repr=False)
     root: str
+    ends: float = float("inf")
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ class Target:
             self.requests_per_second,
             self.timeout,
             self.verify,
-            self.proxy,
+            self.proxy or environment_proxies(),
             self.retry,
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()
@@ -86,13 +97,12 @@ class Target:
 
     @cached_property
     def proxies(self) -> Mapping[str, str | None]:
-        """The proxy to use for each root: the connection's, else the environment's."""
-        from requests.utils import get_environ_proxies, select_proxy
+        """
+        The proxy to use for each root: the connection's, else the environment's.
 
-        return {
-            root: self.proxy or select_proxy(url, get_environ_proxies(url, no_proxy=None))
-            for root, url in self.roots.items()
-        }
+        :raises ConfigurationError: if the environment names one that cannot be used.
+        """
+        return {root: self.proxy or environment_proxy(url) for root, url in self.roots.items()}
 
     def request(self, call: Call[object], method: str, token: str | None) -> Request:
         """Build the request for a call."""
@@ -112,8 +122,14 @@ class Target:
         return Request(method, url, headers, body, call.root)
 
     def scrub(self, text: str, *tokens: str | None) -> str:
-        """Take every secret out of a text."""
-        for secret in (*self.secrets, *tokens):
-            if secret:
-                text = text.replace(secret, "***")
-        return text
+        """Take every secret out of a text, in whatever spelling it is there."""
+        return redact(text, (*self.secrets, *tokens))
+
+    @contextmanager
+    def scrubbing(self, *tokens: str | None) -> Iterator[None]:
+        """Take every secret out of an error that is raised within, and out of its causes."""
+        try:
+            yield
+        except ObjectStoreError as error:
+            redact_error(error, lambda text: self.scrub(text, *tokens))
+            raise

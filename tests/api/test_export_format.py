@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_objectstore.api.call import encode, number
-from airflow_provider_objectstore.api.export_format import Manifest, line_of, put_of
+from airflow_provider_objectstore.api.export_format import MAX_MANIFEST_BYTES, Manifest, line_of, put_of
 from airflow_provider_objectstore.api.values import MAX_METADATA_BYTES, MAX_OBJECT_BYTES, Entry
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 
@@ -81,8 +82,15 @@ def test_what_cannot_be_kept_is_named(entry: Entry, message: str) -> None:
         b"[]\n",
         b'{"keyId": "k", "stringValue": "v"}\n',
         b'{"partition": "p", "stringValue": "v"}\n',
+        b'{"partition": "p", "keyId": "k"}\n',
+        b'{"partition": "p", "keyId": "k", "stringValue": null, "valueType": "STRING"}\n',
+        b'{"partition": "p", "keyId": "k", "numberValue": NaN}\n',
+        b'{"partition": "p", "keyId": "k", "objectValue": 1, "valueType": "OBJECT"}\n',
         b'{"partition": "p", "keyId": "k", "valueType": "BINARY", "binaryValue": "*"}\n',
         b'{"partition": "p", "keyId": "k", "valueType": "NUMBER", "numberValue": true, "stringValue": "v"}\n',
+        b'{"partition": "p", "keyId": "k", "valueType": "NUMBER", "numberValue": NaN}\n',
+        b'{"partition": "p", "keyId": "k", "valueType": "NUMBER", "numberValue": -Infinity}\n',
+        b'{"partition": "p", "keyId": "k", "stringValue": "v", "metadata": [Infinity]}\n',
     ],
 )
 def test_what_is_no_line(line: bytes) -> None:
@@ -96,9 +104,6 @@ def test_what_is_no_line(line: bytes) -> None:
         ({"stringValue": "v" * (MAX_OBJECT_BYTES + 1)}, "at most 10,485,760 bytes"),
         ({"stringValue": "v", "metadata": "m" * 5000}, "metadata of key 'k' is 5,002 bytes"),
         ({"stringValue": "v", "index": -1}, "index of key 'k'"),
-        ({"numberValue": float("nan")}, "which JSON cannot hold"),
-        ({"stringValue": None, "valueType": "STRING"}, "no value of type STRING"),
-        ({}, "no value of type None"),
         ({"stringValue": "v", "partition": ".."}, "would address something else"),
         ({"stringValue": "v", "partition": 7}, "partition must be text"),
     ],
@@ -110,9 +115,21 @@ def test_what_no_longer_fits_is_named(item: dict[str, Any], message: str) -> Non
         put_of(line, "s")
 
 
+NO_COUNTS = ("1.5", "-1", "true", "null", '"1"', "Infinity", "NaN", "1e5", "1e999999999", "9" * 400, "9" * 5000)
+
+
+def whole(values: str = "1", size: str = "1", data: str = '"data.jsonl"') -> str:
+    return (
+        f'{{"version": 1, "store_id": "s", "partitions": {{"p": {values}}}, "bytes": {size}, "sha256": "", '
+        f'"data": {data}}}'
+    )
+
+
 def test_manifest_comes_back() -> None:
     manifest = Manifest("s", {"a": 2, "b": 1}, 99, "5e")
-    assert Manifest.read(json.dumps(manifest.as_dict()), "there") == manifest
+    assert Manifest.read(json.dumps(manifest.as_dict()).encode(), "there") == manifest
+    named = replace(manifest, data="data-0123456789abcdef.jsonl")
+    assert Manifest.read(json.dumps(named.as_dict()).encode(), "there") == named
     assert manifest.as_dict() == {
         "version": 1,
         "store_id": "s",
@@ -125,8 +142,24 @@ def test_manifest_comes_back() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"version": 2}', '{"version": 1, "partitions": []}', '{"version": 1, "partitions": {"p": 1.5}}'],
+    [
+        "",
+        "[]",
+        "{}",
+        '{"version": 2}',
+        '{"version": 1, "partitions": []}',
+        "[" * 100_000,
+        " " * (MAX_MANIFEST_BYTES + 1),
+        *(whole(values=it) for it in NO_COUNTS),
+        *(whole(size=it) for it in NO_COUNTS),
+        *(
+            whole(data=json.dumps(it))
+            for it in ("../secret", "/etc/passwd", "manifest.json", "data-1.jsonl", "", 7, [])
+        ),
+    ],
+    ids=lambda it: it[:90].strip(),
 )
 def test_what_is_no_manifest(text: str) -> None:
-    with pytest.raises(ObjectStoreError, match=r"there/manifest\.json is no manifest of an export"):
-        Manifest.read(text, "there/manifest.json")
+    with pytest.raises(ObjectStoreError, match=r"there/manifest\.json is no manifest of an export") as caught:
+        Manifest.read(text.encode(), "there/manifest.json")
+    assert len(str(caught.value)) < 300, "what is not understood is not repeated at length"

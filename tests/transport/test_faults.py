@@ -54,7 +54,7 @@ def test_garbage_is_asked_again(stores: Carrier, emulator: Emulator) -> None:
     fault(emulator, "anypoint.get_key", "garbage", times=2)
     assert stores.send(anypoint.get_key("s", "p", "k")).value == 1
     fault(emulator, "anypoint.get_key", "garbage")
-    with pytest.raises(ServerError, match="does not follow its contract"):
+    with pytest.raises(ServerError, match="200 with text/html instead of JSON"):
         stores.send(anypoint.get_key("s", "p", "k"))
 
 
@@ -206,7 +206,7 @@ def test_a_page_token_that_comes_again(operation: str, stores: Carrier, buckets:
             stores.items(anypoint.list_keys("s", "p"))
     else:
         fault(emulator, "civo.list_credentials", "status", status=200, body={"page": 1, "pages": 3, "items": []})
-        with pytest.raises(ServerError, match="repeats a page token"):
+        with pytest.raises(ServerError, match="page 1 of the listing instead of page 2"):
             buckets.run(every(civo.list_credentials()))
 
 

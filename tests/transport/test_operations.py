@@ -161,7 +161,10 @@ CIVO: dict[str, tuple[Callable[[Carrier], Any], Any]] = {
         lambda c: (c.send(civo.delete_credential(credential(c).id)), c.items(civo.list_credentials())),
         (None, []),
     ),
-    "list_regions": (lambda c: [r.code for r in c.send(civo.list_regions()) if r.usable], ["LON1", "NYC1", "FRA1"]),
+    "list_regions": (
+        lambda c: [r.code for r in c.send(civo.list_regions()) if r.usable],
+        ["LON1", "NYC1", "FRA1", "MUM1"],
+    ),
     "get_quota": (lambda c: (store(c), c.send(civo.get_quota()).objectstore_gb_usage)[1], 500),
 }
 

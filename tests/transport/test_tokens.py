@@ -1,12 +1,17 @@
-"""One token for all clients of a connection; in both colours."""
+"""One token for all clients of a connection; sync and async."""
 
 from __future__ import annotations
 
+import json
 import time
+import traceback
+from typing import Any
 
 import pytest
 
 from airflow_provider_objectstore.api import anypoint
+from airflow_provider_objectstore.api.anypoint_access import connected_app_token
+from airflow_provider_objectstore.api.call import Page, Reply
 from airflow_provider_objectstore.emulator import Emulator, Settings
 from airflow_provider_objectstore.exceptions import AuthenticationError, ServerError
 from tests.transport.carriers import Carrier, Connect, count, osv2
@@ -14,41 +19,41 @@ from tests.transport.carriers import Carrier, Connect, count, osv2
 
 def test_a_cold_client_fetches_one(connect: Connect, emulator: Emulator) -> None:
     carrier = connect(osv2(emulator.url))
-    assert carrier.together([anypoint.key_exists("s", "p", "k")] * 200) == [False] * 200
+    assert carrier.together([anypoint.list_stores()] * 200) == [Page(())] * 200
     assert count(emulator, "accounts.token") == 1
-    assert count(emulator, "anypoint.key_exists") == 200
+    assert count(emulator, "anypoint.list_stores") == 200
 
 
 def test_clients_share_it(connect: Connect, emulator: Emulator) -> None:
     first = connect(osv2(emulator.url))
-    first.send(anypoint.key_exists("s", "p", "k"))
+    first.send(anypoint.list_stores())
     if type(first).__name__ == "Blocking":  # async clients share on one loop, and each carrier has its own
-        connect(osv2(emulator.url)).send(anypoint.key_exists("s", "p", "k"))
-    first.send(anypoint.key_exists("s", "p", "k"))
+        connect(osv2(emulator.url)).send(anypoint.list_stores())
+    first.send(anypoint.list_stores())
     assert count(emulator, "accounts.token") == 1
 
 
 def test_another_connection_has_its_own(connect: Connect, emulator: Emulator) -> None:
     for timeout in (30, 31):
-        connect(osv2(emulator.url, timeout=timeout)).send(anypoint.key_exists("s", "p", "k"))
+        connect(osv2(emulator.url, timeout=timeout)).send(anypoint.list_stores())
     assert count(emulator, "accounts.token") == 2
 
 
 def test_a_failed_fetch_is_shared_by_those_who_waited(connect: Connect, emulator: Emulator) -> None:
     emulator.faults([{"operation": "accounts.token", "kind": "status", "status": 401}])
     carrier = connect(osv2(emulator.url))
-    outcomes = carrier.together([anypoint.key_exists("s", "p", "k")] * 32)
+    outcomes = carrier.together([anypoint.list_stores()] * 32)
     assert all(isinstance(outcome, AuthenticationError) for outcome in outcomes)
     assert count(emulator, "accounts.token") < 32
-    assert count(emulator, "anypoint.key_exists") == 0
+    assert count(emulator, "anypoint.list_stores") == 0
     emulator.faults([])
-    assert carrier.send(anypoint.key_exists("s", "p", "k")) is False
+    assert carrier.send(anypoint.list_stores()) == Page(())
 
 
 def test_a_fetch_that_fails_for_a_while(connect: Connect, emulator: Emulator) -> None:
     carrier = connect(osv2(emulator.url))
     emulator.faults([{"operation": "accounts.token", "kind": "status", "status": 503, "times": 2}])
-    assert carrier.send(anypoint.key_exists("s", "p", "k")) is False
+    assert carrier.send(anypoint.list_stores()) == Page(())
     emulator.faults([{"operation": "accounts.token", "kind": "status", "status": 503}])
     cold = connect(osv2(emulator.url, timeout=29))
     with pytest.raises(ServerError):  # not OutcomeUnknownError: the number was not asked to change
@@ -89,3 +94,64 @@ def test_many_refusals_of_one_token_fetch_one(connect: Connect) -> None:
         assert [it.store_id for it in carrier.together([anypoint.get_store("s")] * 20)] == ["s"] * 20  # type: ignore[union-attr]
         assert count(emulator, "accounts.token") == 2
         assert emulator.requests()["by_operation"]["anypoint.get_store"]["200"] == 20
+
+
+TOKEN = "tok3nSECRETabcdef"
+UNUSABLE = [
+    f"{TOKEN}\r\nX-Evil: 1",
+    f"{TOKEN}\n",
+    f" {TOKEN}",
+    f"{TOKEN} ",
+    f"a {TOKEN}",
+    f"{TOKEN}\u2603",
+    f"{TOKEN}\xe9",
+    f"{TOKEN}\0",
+    [TOKEN],
+    {"a": TOKEN},
+    5,
+    True,
+]
+
+
+def answer(emulator: Emulator, text: str) -> None:
+    """Make the token's endpoint answer this."""
+    emulator.faults([{"operation": "accounts.token", "kind": "status", "status": 200, "body": text}])
+
+
+@pytest.mark.parametrize("token", UNUSABLE, ids=repr)
+def test_one_that_no_header_can_carry(token: Any, connect: Connect, emulator: Emulator) -> None:
+    answer(emulator, json.dumps({"access_token": token}))
+    with pytest.raises(AuthenticationError, match="a token that no HTTP header can carry") as caught:
+        connect(osv2(emulator.url)).send(anypoint.get_store("s"))
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+    assert count(emulator, "anypoint.get_store") == 0
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "5", '"text"', "{", "<html>"])
+def test_an_answer_that_is_none(body: str, connect: Connect, emulator: Emulator) -> None:
+    answer(emulator, body)
+    with pytest.raises((ServerError, AuthenticationError)):
+        connect(osv2(emulator.url)).send(anypoint.get_store("s"))
+
+
+LIFETIMES = {
+    "60": 60,
+    '"60"': 60,
+    "1.5": 1.5,
+    **dict.fromkeys(
+        ("null", "0", "-5", "true", "[]", "{}", '"soon"', '""', "Infinity", "-Infinity", "NaN", '"inf"', '"NaN"'), 3600
+    ),
+    **dict.fromkeys(("1e999999999", "-1e999999999", "9" * 400, '"1e999999999"', '"' + "9" * 5000 + '"'), 3600),
+}
+
+
+@pytest.mark.parametrize("said", LIFETIMES, ids=lambda it: it[:14])
+def test_how_long_it_is_good_for(said: str) -> None:
+    body = f'{{"access_token": "t", "expires_in": {said}}}'.encode()
+    call = connected_app_token("id", "secret")
+    try:
+        token = call.interpret(Reply(200, {}, body))
+    except ServerError:  # a number that is no JSON, or longer than any that is read
+        assert said in ("Infinity", "-Infinity", "NaN", "1e999999999", "-1e999999999", "9" * 400)
+    else:
+        assert (token.value, token.expires_in) == ("t", LIFETIMES[said])

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_objectstore import __version__
 from airflow_provider_objectstore.api import anypoint, anypoint_access, civo
-from airflow_provider_objectstore.api.call import Call
+from airflow_provider_objectstore.api.call import Call, Page
 from airflow_provider_objectstore.emulator import Emulator, Settings
 from airflow_provider_objectstore.exceptions import ApiError, InvalidArgumentError, TransportError
 from airflow_provider_objectstore.transport.pacing import Pacer
@@ -185,7 +185,7 @@ def test_tls_is_verified(connect: Connect, certificate: str, monkeypatch: pytest
 def test_the_pace_is_kept(connect: Connect, emulator: Emulator) -> None:
     carrier = connect(osv2(emulator.url, requests_per_second=50))
     start = time.monotonic()
-    carrier.together([anypoint.key_exists("s", "p", "k")] * 26)
+    carrier.together([anypoint.list_stores()] * 26)
     assert time.monotonic() - start > 25 / 50
 
 
@@ -199,9 +199,9 @@ def test_the_pacer_is_fair_and_even() -> None:
 def test_a_service_that_limits(connect: Connect) -> None:
     with Emulator(Settings(requests_per_second=100, retry_after=0.05)) as emulator:
         carrier = connect(osv2(emulator.url, requests_per_second=90))
-        carrier.send(anypoint.key_exists("s", "p", "k"))
-        assert carrier.together([anypoint.key_exists("s", "p", "k")] * 60) == [False] * 60
-        assert "429" not in emulator.requests()["by_operation"]["anypoint.key_exists"]
+        carrier.send(anypoint.list_stores())
+        assert carrier.together([anypoint.list_stores()] * 60) == [Page(())] * 60
+        assert "429" not in emulator.requests()["by_operation"]["anypoint.list_stores"]
 
 
 def test_sessions_are_shared_and_end(emulator: Emulator) -> None:
@@ -214,11 +214,11 @@ def test_sessions_are_shared_and_end(emulator: Emulator) -> None:
         async with AsyncClient(target) as one, AsyncClient(target) as other:
             session = one._state.session
             assert session is other._state.session
-            await asyncio.gather(*(client.send(anypoint.key_exists("s", "p", "k")) for client in (one, other)))
+            await asyncio.gather(*(client.send(anypoint.list_stores()) for client in (one, other)))
         assert session.closed
         async with AsyncClient(target) as again:
             assert again._state is one._state  # token and pace stay
-            await again.send(anypoint.key_exists("s", "p", "k"))
+            await again.send(anypoint.list_stores())
 
     asyncio.run(main())
     assert count(emulator, "accounts.token") == 1

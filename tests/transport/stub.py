@@ -1,0 +1,83 @@
+"""A server that answers just what a test says, byte by byte if need be: for what no emulator of a service would do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+Answer = bytes | Iterable[bytes]
+"""What is sent: at once, or in parts."""
+
+LOGIN_PAGE = b'<html xmlns="http://www.w3.org/1999/xhtml"><head><title>Sign in</title></head><body/></html>'
+"""Well-formed XML, so that an S3 client takes it for an answer in which all is left out."""
+
+
+def http(body: bytes = b"", *headers: str, status: str = "200 OK", kind: str = "application/json") -> bytes:
+    """An answer that ends the connection."""
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"content-length: {len(body)}",
+        f"content-type: {kind}",
+        "connection: close",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def dripping(begin: bytes = b"", every: float = 0.05) -> Iterator[bytes]:
+    """An answer that begins, and then brings a byte now and then."""
+    yield begin
+    while True:
+        time.sleep(every)
+        yield b" "
+
+
+@contextmanager
+def serving(answer: Callable[[bytes], Answer]) -> Iterator[str]:
+    """Answer each request, head and body, and give the address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_accept, args=(listener, answer), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _accept(listener: socket.socket, answer: Callable[[bytes], Answer]) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        threading.Thread(target=_serve, args=(connection, answer), daemon=True).start()
+
+
+def _serve(connection: socket.socket, answer: Callable[[bytes], Answer]) -> None:
+    with connection:
+        try:
+            request = _request(connection)
+            if not request:
+                return
+            said = answer(request)
+            for part in [said] if isinstance(said, bytes) else said:
+                connection.sendall(part)
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(1)
+        except OSError:
+            return
+
+
+def _request(connection: socket.socket) -> bytes:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        part = connection.recv(65536)
+        if not part:
+            return b""
+        head += part
+    begin, _, body = head.partition(b"\r\n\r\n")
+    if b"expect: 100-continue" in begin.lower() and not body:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    lengths = [int(line.split(b":")[1]) for line in begin.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    while len(body) < (lengths or [0])[0]:
+        body += connection.recv(65536)
+    return begin + b"\r\n\r\n" + body
