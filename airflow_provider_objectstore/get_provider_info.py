@@ -116,15 +116,23 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "organization_id": _field("Organization ID", "string", "The business group's ID"),
                     "environment_id": _field("Environment ID", "string", "The environment's ID"),
-                    "region": _field("Region", "string", "Where the stores are; us-east-1 if empty"),
-                    "control_plane": _field("Control plane", "string", "us (if empty), eu1 or gov"),
+                    "region": _field(
+                        "Region",
+                        "string",
+                        "Such as eu-west-1; if empty by base URL or control plane",
+                    ),
+                    "control_plane": _field(
+                        "Control plane", "string", "us (if empty), eu1, gov; ca1 or jp1, with a base URL"
+                    ),
                     "auth": _field(
                         "Authentication",
                         "string",
                         "connected_app (if empty), user, or bearer (the password is a ready token)",
                     ),
                     "accounts_url": _field(
-                        "Accounts URL", "string", "Where tokens come from; by control plane, or the base URL"
+                        "Accounts URL",
+                        "string",
+                        "Where tokens come from; if empty by control plane, or a base URL that is not the vendor's",
                     ),
                     **_SHARED_FIELDS,
                 },

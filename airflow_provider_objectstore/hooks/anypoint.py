@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import unquote
 
 from airflow_provider_objectstore.api import anypoint as api
+from airflow_provider_objectstore.api import arguments as read
+from airflow_provider_objectstore.api.values import stored_key
+from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks import forms
 from airflow_provider_objectstore.hooks.base import ObjectStoreHook
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.bulk import BulkResult
     from airflow_provider_objectstore.hooks.partition import Partition
     from airflow_provider_objectstore.transport import Target
+
+T = TypeVar("T")
 
 LINEAGE: Mapping[str, Literal["input", "output"]] = {
     "anypoint.get_key": "input",
@@ -40,9 +45,9 @@ class AnypointObjectStoreHook(ObjectStoreHook):
     service would refuse, before any request, and another ``ObjectStoreError`` for what the service answers.
 
     :param anypoint_conn_id: id of an ``anypoint`` connection.
-    :param region: region instead of the connection's.
-    :param organization_id: organization instead of the connection's.
-    :param environment_id: environment instead of the connection's.
+    :param region: region instead of the connection's. None alone means the connection's; an empty one is refused.
+    :param organization_id: organization instead of the connection's, likewise.
+    :param environment_id: environment instead of the connection's, likewise.
     """
 
     conn_name_attr = "anypoint_conn_id"
@@ -58,11 +63,11 @@ class AnypointObjectStoreHook(ObjectStoreHook):
         organization_id: str | None = None,
         environment_id: str | None = None,
     ) -> None:
-        super().__init__(anypoint_conn_id)
-        self.anypoint_conn_id = anypoint_conn_id
-        self.region = region
-        self.organization_id = organization_id
-        self.environment_id = environment_id
+        super().__init__(read.place("anypoint_conn_id", anypoint_conn_id))
+        self.anypoint_conn_id = self._conn_id
+        self.region = read.elsewhere("region", region)
+        self.organization_id = read.elsewhere("organization_id", organization_id)
+        self.environment_id = read.elsewhere("environment_id", environment_id)
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -97,15 +102,16 @@ class AnypointObjectStoreHook(ObjectStoreHook):
 
     @cached_property
     def _place(self) -> dict[str, str]:
-        from airflow_provider_objectstore.hooks.connections import Fields
+        from airflow_provider_objectstore.hooks.connections import Fields, anypoint_place
 
         connection = self.get_connection(self.anypoint_conn_id)
-        fields = Fields(connection, connection.extra_dejson)
-        return {
-            "organization_id": self.organization_id or fields.text("organization_id"),
-            "environment_id": self.environment_id or fields.text("environment_id"),
-            "region": self.region or fields.text("region", "us-east-1"),
-        }
+        place = anypoint_place(
+            Fields(connection, connection.extra_dejson),
+            region=self.region,
+            organization_id=self.organization_id,
+            environment_id=self.environment_id,
+        )
+        return {name: getattr(place, name) for name in ("organization_id", "environment_id", "region")}
 
     def _report(self, call: Call[Any], answer: Any, *, whole: bool = False) -> None:
         from airflow_provider_objectstore.assets import report_lineage
@@ -117,13 +123,14 @@ class AnypointObjectStoreHook(ObjectStoreHook):
 
     # Stores
 
-    def list_stores(self, begins_with: str | None = None) -> Iterator[Store]:
+    def list_stores(self, begins_with: str | None = None, *, page_size: int | None = None) -> Iterator[Store]:
         """
         List stores, lazily over all pages.
 
         :param begins_with: only those whose id begins with this. The vendor does not document this filter.
+        :param page_size: stores a page, from 1 to 25; the service's own choice is 25.
         """
-        return self._items(api.list_stores(begins_with))
+        return self._items(api.list_stores(begins_with, page_size=page_size))
 
     def get_store(self, store_id: str) -> Store:
         """
@@ -204,21 +211,35 @@ class AnypointObjectStoreHook(ObjectStoreHook):
 
     # Partitions
 
-    def list_partitions(self, store_id: str) -> Iterator[str]:
-        """List a store's partitions, lazily over all pages."""
-        return self._items(api.list_partitions(store_id))
+    def list_partitions(self, store_id: str, *, page_size: int | None = None) -> Iterator[str]:
+        """
+        List a store's partitions, lazily over all pages.
+
+        :param page_size: partitions a page, from 1 to 25; the service's own choice is 25.
+        :raises StoreNotFoundError: if there is no such store.
+        """
+        return self._items(api.list_partitions(store_id, page_size=page_size))
 
     def partition_exists(self, store_id: str, partition: str) -> bool:
-        """Tell whether a partition is there, by HEAD."""
+        """
+        Tell whether a partition is there, by HEAD.
+
+        :raises StoreNotFoundError: if there is no such store.
+        """
         return self._send(api.partition_exists(store_id, partition))
 
-    def get_partition(self, store_id: str, partition: str, inclusion: str = "all") -> Iterator[Entry]:
+    def get_partition(
+        self, store_id: str, partition: str, inclusion: str = "all", *, page_size: int | None = None
+    ) -> Iterator[Entry]:
         """
         List a partition's values, lazily over all pages.
 
         :param inclusion: ``all``, ``metadata`` or ``body``.
+        :param page_size: values a page, from 1 to 25; the service's own choice is 25.
+        :raises NotFoundError: if the partition is not there; ``StoreNotFoundError`` if its store is not.
+        :raises UnreadableValueError: for a value of a type that is not known.
         """
-        return self._items(api.get_partition(store_id, partition, inclusion))
+        return self._items(api.get_partition(store_id, partition, inclusion, page_size=page_size))
 
     def delete_partition(self, store_id: str, partition: str, *, confirmable: bool = False) -> str | None:
         """
@@ -237,17 +258,27 @@ class AnypointObjectStoreHook(ObjectStoreHook):
 
     # Keys
 
-    def list_keys(self, store_id: str, partition: str, begins_with: str | None = None) -> Iterator[str]:
+    def list_keys(
+        self, store_id: str, partition: str, begins_with: str | None = None, *, page_size: int | None = None
+    ) -> Iterator[str]:
         """
         List a partition's keys, lazily over all pages. The vendor bills this by the values' size.
 
-        :param begins_with: only keys that begin with this.
+        :param begins_with: only keys that begin with this. A space is a ``+``, as in the keys.
+        :param page_size: keys a page, from 1 to 25; the service's own choice is 25.
+        :raises NotFoundError: if the partition is not there; ``StoreNotFoundError`` if its store is not.
+        :raises ServerError: if the listing breaks off in the middle.
         """
-        return self._items(api.list_keys(store_id, partition, begins_with))
+        return self._items(api.list_keys(store_id, partition, begins_with, page_size=page_size))
 
-    def key_exists(self, store_id: str, partition: str, key: str) -> bool:
-        """Tell whether a key is there, by HEAD."""
-        return self._send(api.key_exists(store_id, partition, key))
+    def key_exists(self, store_id: str, partition: str, key: str, *, confirmable: bool = False) -> bool:
+        """
+        Tell whether a key is there, by HEAD.
+
+        :param confirmable: what to say in the parameter of this name. What it does to a HEAD is not documented.
+        :raises StoreNotFoundError: if there is no such store.
+        """
+        return self._send(api.key_exists(store_id, partition, key, confirmable=confirmable))
 
     def get_key(self, store_id: str, partition: str, key: str, *, confirmable: bool = False) -> Entry:
         """
@@ -255,7 +286,8 @@ class AnypointObjectStoreHook(ObjectStoreHook):
 
         :param confirmable: hold it until it is acknowledged or rejected, see :meth:`acknowledge`.
         :return: the entry; its value is text, bytes or a number.
-        :raises NotFoundError: if the key is not there.
+        :raises NotFoundError: if the key is not there; ``StoreNotFoundError`` if its store is not.
+        :raises UnreadableValueError: if its type is not known.
         """
         return self._send(api.get_key(store_id, partition, key, confirmable=confirmable))
 
@@ -306,19 +338,23 @@ class AnypointObjectStoreHook(ObjectStoreHook):
 
     def get_many(self, store_id: str, partition: str, keys: Iterable[str]) -> BulkResult[Entry]:
         """Read many values at once; what fails is in the result, a missing key as ``NotFoundError``."""
-        return self._all(
-            {key: api.get_key(store_id, partition, key) for key in ([keys] if isinstance(keys, str) else keys)}
-        )
+        return self._all(_calls(partial(api.get_key, store_id, partition), keys))
 
     def put_many(self, store_id: str, partition: str, items: Mapping[str, Value]) -> BulkResult[str | None]:
-        """Write many values at once; all are checked before the first request, what fails is in the result."""
-        return self._all({key: api.put_key(store_id, partition, key, value) for key, value in items.items()})
+        """
+        Write many values at once; all are checked before the first request, what fails is in the result.
+
+        :raises InvalidArgumentError: also if two keys are one to the service, which turns spaces into ``+``.
+        """
+        if not isinstance(items, Mapping):
+            raise InvalidArgumentError(f"items must be a mapping from keys to values, not {type(items).__name__}")
+        calls = {key: api.put_key(store_id, partition, key, value) for key, value in items.items()}
+        _refuse_same(calls)
+        return self._all(calls)
 
     def delete_many(self, store_id: str, partition: str, keys: Iterable[str]) -> BulkResult[str | None]:
         """Delete many keys at once; what fails is in the result, a missing key as ``NotFoundError``."""
-        return self._all(
-            {key: api.delete_key(store_id, partition, key) for key in ([keys] if isinstance(keys, str) else keys)}
-        )
+        return self._all(_calls(partial(api.delete_key, store_id, partition), keys))
 
     # Confirmations
 
@@ -345,11 +381,24 @@ class AnypointObjectStoreHook(ObjectStoreHook):
     def _all(self, calls: Mapping[str, Any]) -> BulkResult[Any]:
         from airflow_provider_objectstore.hooks.bulk import carry_all
 
-        result = carry_all(self._resolve(), calls)
+        result = carry_all(self._resolve(), calls, renew=self._resolve)
         for key in list(result.succeeded)[:1]:  # the partition stands for its many keys
             self._report(calls[key], None, whole=True)
         return result
 
 
-def _several(keys: Iterable[str]) -> Iterable[str]:
-    return [keys] if isinstance(keys, str) else keys
+def _calls(call: Callable[[str], Call[T]], keys: Any) -> dict[str, Call[T]]:
+    if not isinstance(keys, Iterable) or isinstance(keys, (bytes, Mapping)):
+        raise InvalidArgumentError(f"keys must be a key or several of them, not {keys!r}")
+    return {key: call(key) for key in ([keys] if isinstance(keys, str) else keys)}
+
+
+def _refuse_same(keys: Iterable[str]) -> None:
+    by_name: dict[str, str] = {}
+    for key in keys:
+        other = by_name.setdefault(stored_key(key), key)
+        if other != key:
+            raise InvalidArgumentError(
+                f"the keys {other!r} and {key!r} are one key to the service, which turns spaces into '+': only one of "
+                "their values could be kept"
+            )

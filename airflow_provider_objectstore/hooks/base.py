@@ -34,6 +34,9 @@ class ObjectStoreHook(BaseHook):
         self._conn_id = conn_id
         self._kept_client: Client | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept_client": None}  # a client belongs to its process
+
     @abstractmethod
     def resolve(self, connection: Connection, extra: Mapping[str, Any]) -> Target:
         """
@@ -75,7 +78,7 @@ class ObjectStoreHook(BaseHook):
         """Return what carries many calls at once; settings are those of :class:`.bulk.Bulk`."""
         from airflow_provider_objectstore.hooks.bulk import Bulk
 
-        return Bulk(self._resolve(), **settings)
+        return Bulk(self._resolve(), renew=self._resolve, **settings)
 
     def _send(self, call: Call[T]) -> T:
         answer = self._client.send(call)

@@ -55,6 +55,7 @@ class Bulk:
     Carries streams of calls on an event loop of its own, while the caller's thread waits.
 
     :param target: the resolved connection.
+    :param renew: resolves the connection anew, for when its credentials are refused: it may have been rotated.
     :param concurrency: at most this many calls at a time.
     :param requests_per_second: pace instead of the connection's.
     :param report: called about every ``interval`` seconds while a stream runs.
@@ -64,6 +65,7 @@ class Bulk:
         self,
         target: Target,
         *,
+        renew: Callable[[], Target] | None = None,
         concurrency: int = CONCURRENCY,
         requests_per_second: float | None = None,
         report: Callable[[], None] | None = None,
@@ -71,17 +73,24 @@ class Bulk:
     ) -> None:
         if type(concurrency) is not int or concurrency < 1:
             raise InvalidArgumentError(f"the requests at a time must be a whole number from 1 on, not {concurrency!r}")
-        if requests_per_second is not None:
-            if not requests_per_second > 0:
-                raise InvalidArgumentError(f"requests_per_second must be above 0, not {requests_per_second!r}")
-            target = replace(target, requests_per_second=requests_per_second)
-        self._target = target
+        if requests_per_second is not None and not requests_per_second > 0:
+            raise InvalidArgumentError(f"requests_per_second must be above 0, not {requests_per_second!r}")
+        self._pace = requests_per_second
+        self._target = self._paced(target)
+        self._renew = renew
         self._concurrency = concurrency
         self._report = report
         self._interval = interval
         self.stopped = False
         self.retries = 0
         self.throttled = 0
+
+    def _paced(self, target: Target) -> Target:
+        return target if self._pace is None else replace(target, requests_per_second=self._pace)
+
+    async def renewed(self) -> Target:
+        """Return the connection as it is now."""
+        return self._paced(await asyncio.to_thread(self._renew)) if self._renew else self._target
 
     def stop(self) -> None:
         """Send no further request; those under way may finish. From any thread or signal handler: it locks nothing."""
@@ -181,28 +190,34 @@ class _StoppableClient(AsyncClient):
     """Sends nothing once told to stop, and knows which tasks wait for an answer rather than for their turn."""
 
     def __init__(self, target: Target, bulk: Bulk) -> None:
-        super().__init__(target, mask=_mask)
+        super().__init__(target, mask=_mask, renew=bulk.renewed)
         self._bulk = bulk
         self.under_way: set[asyncio.Task[Any] | None] = set()
 
-    async def _exchange(self, request: Request) -> Reply:
+    async def _exchange(self, request: Request, state: Any) -> Reply:
         if self._bulk.stopped:
             raise asyncio.CancelledError
         task = asyncio.current_task()
         self.under_way.add(task)
         try:
-            return await super()._exchange(request)
+            return await super()._exchange(request, state)
         finally:
             self.under_way.discard(task)
 
 
-def carry_all(target: Target, calls: Mapping[str, Call[T]], concurrency: int = CONCURRENCY) -> BulkResult[T]:
+def carry_all(
+    target: Target,
+    calls: Mapping[str, Call[T]],
+    concurrency: int = CONCURRENCY,
+    renew: Callable[[], Target] | None = None,
+) -> BulkResult[T]:
     """
     Carry many calls and wait for all.
 
     :param target: the resolved connection.
     :param calls: calls by key.
     :param concurrency: at most this many at a time.
+    :param renew: resolves the connection anew, for when its credentials are refused.
     """
     result: BulkResult[T] = BulkResult()
 
@@ -210,7 +225,7 @@ def carry_all(target: Target, calls: Mapping[str, Call[T]], concurrency: int = C
         for item in calls.items():
             yield item
 
-    bulk = Bulk(target, concurrency=min(concurrency, len(calls) or 1))
+    bulk = Bulk(target, renew=renew, concurrency=min(concurrency, len(calls) or 1))
     bulk.run(each, result.succeeded.__setitem__, result.failed.__setitem__)
     return result
 

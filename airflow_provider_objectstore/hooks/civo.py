@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_objectstore.api import arguments as read
 from airflow_provider_objectstore.api import civo as api
 from airflow_provider_objectstore.api.civo_model import ObjectStore, s3_endpoint
 from airflow_provider_objectstore.api.rotation_names import tag_of
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.api.xcom import NotForXCom
+from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.hooks import forms
 from airflow_provider_objectstore.hooks.base import ObjectStoreHook
 
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class CredentialUse:
+class CredentialUse(NotForXCom):
     """
-    A credential and what it is used for.
+    A credential and what it is used for. Like the credential it goes into no XCom.
 
     :param stores: names of the object stores that it owns.
     """
+
+    _instead: ClassVar[str] = "it holds a credential with its secret. Return names, ids and access keys"
 
     credential: Credential
     stores: tuple[str, ...]
@@ -64,7 +68,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
     service would refuse, before any request, and another ``ObjectStoreError`` for what the service answers.
 
     :param civo_conn_id: id of a ``civo`` connection.
-    :param region: region code instead of the connection's.
+    :param region: region code instead of the connection's. None alone means the connection's; an empty one is refused.
     """
 
     conn_name_attr = "civo_conn_id"
@@ -73,9 +77,9 @@ class CivoObjectStoreHook(ObjectStoreHook):
     hook_name = "Civo object stores"
 
     def __init__(self, civo_conn_id: str = default_conn_name, *, region: str | None = None) -> None:
-        super().__init__(civo_conn_id)
-        self.civo_conn_id = civo_conn_id
-        self.region = region
+        super().__init__(read.place("civo_conn_id", civo_conn_id))
+        self.civo_conn_id = self._conn_id
+        self.region = read.elsewhere("region", region)
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -123,7 +127,11 @@ class CivoObjectStoreHook(ObjectStoreHook):
         return self._send(api.get_object_store(id))
 
     def find_object_store(self, name_or_id: str) -> ObjectStore | None:
-        """Find an object store by its exact name or id over all pages; None if there is none."""
+        """
+        Find an object store by its exact name or id over all pages; None if there is none.
+
+        :raises ObjectStoreError: if that is the name of one and the id of another.
+        """
         return self._run(api.find_object_store(name_or_id))
 
     def create_object_store(
@@ -175,7 +183,11 @@ class CivoObjectStoreHook(ObjectStoreHook):
         return self._masked(self._send(api.get_credential(id)))
 
     def find_credential(self, name_or_id_or_access_key: str) -> Credential | None:
-        """Find a credential by its exact id, access key or name over all pages; None if there is none."""
+        """
+        Find a credential by its exact id, access key or name over all pages; None if there is none.
+
+        :raises ObjectStoreError: if that is the name of one and the access key or id of another.
+        """
         found = self._run(api.find_credential(name_or_id_or_access_key))
         return found and self._masked(found)
 
@@ -209,6 +221,27 @@ class CivoObjectStoreHook(ObjectStoreHook):
         :raises ObjectStoreError: if that takes more than a minute.
         """
         return self._masked(self._run(api.fill(credential)))
+
+    def wait_until_ready(self, credential: Credential) -> Credential:
+        """
+        Wait until a credential has its keys and the service says that it is ready; return it as it is then.
+
+        If it does not say so within half a minute the log does, and it is returned all the same: some services never
+        change a credential's status.
+
+        :raises ResourceFailedError: if the service has given up on it.
+        :raises ObjectStoreError: if it has no keys after a minute.
+        """
+        credential = self._masked(self._run(api.until_ready(credential)))
+        if not credential.ready and credential.status:
+            self.log.warning(
+                "Credential %s (%s) has its keys, but its status is still %s after half a minute. Going on; S3 may "
+                "refuse it for a while",
+                credential.name,
+                credential.id,
+                credential.status,
+            )
+        return credential
 
     def update_credential(
         self,
@@ -273,12 +306,13 @@ class CivoObjectStoreHook(ObjectStoreHook):
         :class:`~airflow_provider_objectstore.hooks.s3.S3Options`.
 
         :param store: the object store, or its exact name or id.
-        :raises ObjectStoreError: if there is no such store, or its owner is not among the credentials.
+        :raises NotFoundError: if there is no such store.
+        :raises ObjectStoreError: if its owner is not among the credentials, or has no keys yet.
         """
         if isinstance(store, str):
             found = self.find_object_store(store)
             if found is None:
-                raise ObjectStoreError(f"there is no object store with the exact name or id {store!r}")
+                raise NotFoundError(f"there is no object store with the exact name or id {store!r}", status=404)
             store = found
         owner = self._run(api.owner_of(store))
         if owner is None:
@@ -294,18 +328,27 @@ class CivoObjectStoreHook(ObjectStoreHook):
 
         :param credential: the credential, with its keys.
         :param store: an object store that it owns, if any: its bucket, and where the service says that it is.
+        :raises ObjectStoreError: if its access key or secret is empty: wait for them with :meth:`wait_for_keys`.
         """
         from airflow_provider_objectstore.hooks.s3 import S3Options
 
+        if not credential.filled:
+            raise ObjectStoreError(
+                f"credential {credential.name} ({credential.id}) has no keys yet, its status is "
+                f"{credential.status or 'not given'}: wait for them with CivoObjectStoreHook.wait_for_keys"
+            )
         self._masked(credential)
         connection = self.get_connection(self.civo_conn_id)
         extra = connection.extra_dejson
         target = self.resolve(connection, extra)
         region = target.parameters["region"]
+        own_endpoint = str(extra.get("s3_endpoint") or "").strip()
         return S3Options(
             bucket=store.name if store else None,
             endpoint_url=s3_endpoint(
-                str(extra.get("s3_endpoint") or "").strip() or (store.endpoint if store else None), region
+                own_endpoint or (store.endpoint if store else None),
+                region,
+                plain_http=bool(own_endpoint) or target.roots["api"].startswith("http://"),
             ),
             access_key_id=credential.access_key_id,
             secret_access_key=credential.secret_access_key,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_objectstore.api.values import Value
-from airflow_provider_objectstore.exceptions import NotFoundError
+from airflow_provider_objectstore.exceptions import NotFoundError, StoreNotFoundError
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -16,7 +16,8 @@ class Partition(MutableMapping[str, Value]):
     """
     A partition's keys and values. Each access is a request; nothing is kept here.
 
-    A space in a key comes back as ``+``: the service changes it.
+    A space in a key comes back as ``+``: the service changes it. A missing key is a ``KeyError``, a partition without
+    keys is empty. A missing store is a ``StoreNotFoundError`` for each of them, also where a default is given.
 
     :param hook: the hook to ask through.
     :param store_id: the store.
@@ -34,10 +35,11 @@ class Partition(MutableMapping[str, Value]):
     def __getitem__(self, key: str) -> Value:
         try:
             value = self._hook.get_key(self._store_id, self._partition, key).value
+        except StoreNotFoundError:
+            raise
         except NotFoundError as error:
             raise KeyError(key) from error
-        if value is None:
-            raise KeyError(key)
+        assert value is not None
         return value
 
     def __setitem__(self, key: str, value: Value) -> None:
@@ -46,6 +48,8 @@ class Partition(MutableMapping[str, Value]):
     def __delitem__(self, key: str) -> None:
         try:
             self._hook.delete_key(self._store_id, self._partition, key)
+        except StoreNotFoundError:
+            raise
         except NotFoundError as error:
             raise KeyError(key) from error
 
@@ -55,6 +59,8 @@ class Partition(MutableMapping[str, Value]):
     def __iter__(self) -> Iterator[str]:
         try:
             yield from self._hook.list_keys(self._store_id, self._partition)
+        except StoreNotFoundError:
+            raise
         except NotFoundError:
             return
 
@@ -65,5 +71,7 @@ class Partition(MutableMapping[str, Value]):
         """Delete the partition with all its keys, in one request."""
         try:
             self._hook.delete_partition(self._store_id, self._partition)
+        except StoreNotFoundError:
+            raise
         except NotFoundError:
             return

@@ -10,11 +10,12 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import AuthenticationError, ConfigurationError
+from airflow_provider_objectstore.exceptions import AuthenticationError, ConfigurationError, InvalidArgumentError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.base import ObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.connections import Fields
+from airflow_provider_objectstore.operators.anypoint import AnypointCreateStoreOperator, AnypointDeleteStoreOperator
 from airflow_provider_objectstore.transport import Target
 
 SECRET = "s3cr3t-Value/+"
@@ -273,6 +274,153 @@ def test_region_of_another_control_plane(anypoint: Resolve, control_plane: str, 
         anypoint(extra={"control_plane": control_plane, "region": region})
 
 
+class TestControlPlanes:
+    """Whose addresses are meant, and where tokens come from."""
+
+    @pytest.mark.parametrize("plane", ["ca1", "jp1", "CA1"])
+    @pytest.mark.parametrize("host", [None, "{}.platform.mulesoft.com", "https://{}.platform.mulesoft.com/"])
+    def test_without_a_documented_host_it_must_be_given(self, plane: str, host: str | None, anypoint: Resolve) -> None:
+        with pytest.raises(ConfigurationError, match="in no public source: give it as the connection's host") as caught:
+            anypoint(host=host and host.format(plane.lower()), extra={"control_plane": plane})
+        assert f"Tokens come from {plane.lower()}.platform.mulesoft.com" in str(caught.value)
+
+    @pytest.mark.parametrize("host", ["os.example.com", "https://os.example.com/api/v1", "object-store.mulesoft.com"])
+    def test_tokens_come_from_the_control_plane_all_the_same(self, host: str, anypoint: Resolve) -> None:
+        target = anypoint(host=host, extra={"control_plane": "jp1"})
+        assert target.roots["accounts"] == "https://jp1.platform.mulesoft.com/accounts/api"
+        name = host.removeprefix("https://").partition("/")[0]
+        assert target.roots["organization"] == f"https://{name}/api/v1/organizations/org"
+
+    def test_a_host_under_it_tells_the_control_plane(self, anypoint: Resolve) -> None:
+        host = "object-store-ca-central-1.ca1.platform.mulesoft.com"
+        target = anypoint({"region": "ca-central-1"}, host=host)
+        assert origin(target) == f"https://{host}"
+        assert target.roots["accounts"] == "https://ca1.platform.mulesoft.com/accounts/api"
+        with pytest.raises(InvalidArgumentError, match="cannot take effect"):
+            anypoint({"region": "ca-west-1"}, host=host)
+
+    @pytest.mark.parametrize("path", ["", "/", "/api/v1", "/api/v1/"])
+    @pytest.mark.parametrize("scheme", ["", "https://", "http://"])
+    @pytest.mark.parametrize("port", [None, 443])
+    @pytest.mark.parametrize(
+        ("host", "accounts"),
+        [
+            ("object-store-us-west-2.anypoint.mulesoft.com", "anypoint.mulesoft.com"),
+            ("object-store-eu-west-1.eu1.anypoint.mulesoft.com", "eu1.anypoint.mulesoft.com"),
+            ("object-store-us-gov-west-1.gov.anypoint.mulesoft.com", "gov.anypoint.mulesoft.com"),
+            ("object-store-xx-north-9.anypoint.mulesoft.com", "anypoint.mulesoft.com"),
+        ],
+    )
+    def test_the_vendors_address_as_host(
+        self, host: str, accounts: str, scheme: str, path: str, port: int | None, anypoint: Resolve
+    ) -> None:
+        assert anypoint(host=f"{scheme}{host}{path}", port=port).roots == {
+            "organization": f"https://{host}/api/v1/organizations/org",
+            "environment": f"https://{host}/api/v1/organizations/org/environments/env",
+            "accounts": f"https://{accounts}/accounts/api",
+        }
+
+    def test_another_region_behind_the_vendors_address(self, anypoint: Resolve) -> None:
+        target = anypoint({"region": "eu-central-1"}, host="object-store-eu-west-1.eu1.anypoint.mulesoft.com")
+        assert origin(target) == "https://object-store-eu-central-1.eu1.anypoint.mulesoft.com"
+
+    @pytest.mark.parametrize("host", ["https://eu1.anypoint.mulesoft.com", "eu1.anypoint.mulesoft.com/accounts"])
+    def test_the_host_of_the_accounts_tells_the_control_plane(self, host: str, anypoint: Resolve) -> None:
+        target = anypoint(host=host, extra={"region": "eu-west-1"})
+        assert origin(target) == "https://object-store-eu-west-1.eu1.anypoint.mulesoft.com"
+        assert target.roots["accounts"] == "https://eu1.anypoint.mulesoft.com/accounts/api"
+
+    @pytest.mark.parametrize(
+        ("host", "extra", "said"),
+        [
+            ("object-store-eu-west-1.eu1.anypoint.mulesoft.com", {"control_plane": "us"}, "of control plane 'eu1'"),
+            ("object-store-eu-west-1.eu1.anypoint.mulesoft.com", {"region": "eu-central-1"}, "of region 'eu-west-1'"),
+            ("object-store-eu-west-1.anypoint.mulesoft.com/api/v1/organizations/x", {}, "no path but /api/v1"),
+            ("https://example.com/a/../b", {}, "'..' in its path"),
+            ("https://example.com//a", {}, "'//'"),
+            ("https://example.com/#a", {}, "host must be a host"),
+        ],
+    )
+    def test_contradictions(self, host: str, extra: dict[str, Any], said: str, anypoint: Resolve) -> None:
+        with pytest.raises(ConfigurationError, match=said):
+            anypoint(host=host, extra=extra)
+
+    def test_accounts_url_wins(self, anypoint: Resolve) -> None:
+        for url in ("id.example.com", "https://id.example.com/accounts/api/"):
+            target = anypoint(host="object-store-us-east-1.anypoint.mulesoft.com", extra={"accounts_url": url})
+            assert target.roots["accounts"] == "https://id.example.com/accounts/api"
+
+    @pytest.mark.parametrize("host", ["anypoint.mulesoft.com.example.com", "object-store-us-east-1.mulesoft.com.evil"])
+    def test_a_host_that_only_looks_like_the_vendors(self, host: str, anypoint: Resolve) -> None:
+        assert anypoint(host=host).roots["accounts"] == f"https://{host}/accounts/api"
+
+    @pytest.mark.parametrize("plane", ["us", "eu1", "gov"])
+    def test_a_region_that_is_not_listed(self, plane: str, anypoint: Resolve) -> None:
+        target = anypoint({"region": "xx-north-9"}, extra={"control_plane": plane})
+        assert origin(target).startswith("https://object-store-xx-north-9.")
+
+    @pytest.mark.parametrize("region", ["mars-1", "us-east-1.evil.example/", "us-gov-west-1"])
+    def test_what_is_no_region_there(self, region: str, anypoint: Resolve) -> None:
+        with pytest.raises(InvalidArgumentError, match="unknown region"):
+            anypoint({"region": region})
+        with pytest.raises(ConfigurationError, match="unknown region"):
+            anypoint(extra={"region": region})
+
+    @pytest.mark.parametrize("host", ["api.civo.com", "http://api.civo.com/v2", "https://api.civo.com/v2/", ""])
+    def test_civos_address_as_host(self, host: str, civo: Resolve) -> None:
+        assert civo(host=host).roots == {"api": "https://api.civo.com/v2"}
+
+    def test_civos_path_behind_another_host(self, civo: Resolve) -> None:
+        assert civo(host="https://example.com/civo/v2").roots == {"api": "https://example.com/civo/v2"}
+        assert civo(host="api.civo.com", port=8443).roots == {"api": "https://api.civo.com:8443/v2"}
+        with pytest.raises(ConfigurationError, match="no path but /v2"):
+            civo(host="https://api.civo.com/v1")
+
+
+class TestArgumentsInsteadOfTheConnections:
+    """Only None means the connection's."""
+
+    @pytest.mark.parametrize("blank", ["", " ", "\t\n"], ids=repr)
+    @pytest.mark.parametrize("name", ["region", "organization_id", "environment_id"])
+    def test_blank(self, name: str, blank: str, anypoint: Resolve) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"{name} must not be empty"):
+            anypoint({name: blank})
+
+    @pytest.mark.parametrize("blank", ["", " "], ids=repr)
+    def test_blank_region_of_civo(self, blank: str, civo: Resolve) -> None:
+        with pytest.raises(InvalidArgumentError, match="region must not be empty"):
+            civo({"region": blank})
+
+    def test_blanks_around(self, anypoint: Resolve, civo: Resolve) -> None:
+        target = anypoint({"region": " eu-west-1 ", "organization_id": " o", "environment_id": "e\n"})
+        service = "https://object-store-eu-west-1.anypoint.mulesoft.com"
+        assert target.roots["environment"] == f"{service}/api/v1/organizations/o/environments/e"
+        assert civo({"region": " NYC1 "}).parameters == {"region": "NYC1"}
+
+    @pytest.mark.parametrize("region", ["a.b", "evil.example/", "lon 1", "LON1/x"])
+    def test_a_region_of_civo_is_checked(self, region: str, civo: Resolve) -> None:
+        with pytest.raises(InvalidArgumentError, match="must be a region code"):
+            civo({"region": region})
+        with pytest.raises(ConfigurationError, match="must be a region code"):
+            civo(extra={"region": region})
+
+    @pytest.mark.parametrize("own", [None, "us-east-1", "mars-1"])
+    def test_another_region_behind_a_host_of_ones_own(self, own: str | None, anypoint: Resolve) -> None:
+        host = "http://localhost:8089"
+        for same in (None, own or "us-east-1"):
+            assert origin(anypoint({"region": same}, host=host, extra={"region": own})) == host
+        for other in ("eu-west-1", "mars-2"):
+            with pytest.raises(InvalidArgumentError, match=f"region '{other}' cannot take effect.*localhost:8089"):
+                anypoint({"region": other}, host=host, extra={"region": own})
+
+    def test_an_operator_that_asks_for_it(self, emulator: Emulator) -> None:
+        AnypointCreateStoreOperator(task_id="t", store_id="s", region="us-east-1").execute({})  # type: ignore[typeddict-item]
+        before = emulator.requests()["total"]
+        with pytest.raises(InvalidArgumentError, match="cannot take effect"):
+            AnypointDeleteStoreOperator(task_id="t", store_id="s", region="eu-west-1").execute({})  # type: ignore[typeddict-item]
+        assert emulator.requests()["total"] == before
+
+
 @pytest.mark.parametrize(("name", "value"), [("control_plane", "mars"), ("auth", "kerberos")])
 def test_unknown_choices(anypoint: Resolve, name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"extra {name} must be one of .*, not '{value}'"):
@@ -406,6 +554,15 @@ def test_passwords_that_cannot_be_sent(either: Resolve, broken: str) -> None:
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [f" {SECRET}", f"{SECRET} ", f"a {SECRET}"], ids=repr)
+def test_keys_that_no_header_can_carry(anypoint: Resolve, civo: Resolve, value: str) -> None:
+    for resolve_it in (lambda: anypoint(password=value, extra={"auth": "bearer"}), lambda: civo(password=value)):
+        with pytest.raises(ConfigurationError, match="holds a space, which cannot be sent") as caught:
+            resolve_it()
+        assert SECRET not in str(caught.value)
+    assert anypoint(password=value).secrets[0] == value, "a client secret goes into a body"
+
+
 def test_secrets_stay_out_of_representations(either: Resolve) -> None:
     target = either(extra={"proxy": "http://user:proxy-pw@proxy"})
     assert {SECRET, "proxy-pw"} <= set(target.secrets)
@@ -473,3 +630,17 @@ def test_uri(resolve: Resolve, address: str, expected: str, as_json: bool) -> No
 def test_uri_without_host(resolve: Resolve) -> None:
     target = resolve(CivoObjectStoreHook(), f"civo://:{quote(SECRET, safe='')}@/?region=LON1")
     assert (origin(target), target.bearer) == ("https://api.civo.com", SECRET)
+
+
+@pytest.mark.parametrize("found", ["civo", "anypoint", "aws", "http"])
+def test_a_connection_of_another_type_is_not_used(
+    found: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {**emulator.connections()["civo_default"], "conn_type": found, "login": "someone"}
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
+    for hook, own in ((AnypointObjectStoreHook("other"), "anypoint"), (CivoObjectStoreHook("other"), "civo")):
+        if own != found:
+            worked, said = hook.test_connection()
+            assert not worked
+            assert said.startswith(f"connection 'other' is of type '{found}', not '{own}'")
+    assert emulator.requests()["total"] <= (found == "civo")

@@ -160,8 +160,15 @@ def test_object_stores_and_credentials(buckets: CivoObjectStoreHook) -> None:
 
 
 def test_a_failed_credential_is_said(buckets: CivoObjectStoreHook, emulator: Emulator) -> None:
-    body = {"id": "1", "name": "mine", "access_key_id": "", "secret_access_key_id": "", "status": "failed"}
-    emulator.faults([{"operation": "civo.get_credential", "kind": "status", "status": 200, "body": body}])
+    keys = {"access_key_id": "", "secret_access_key_id": ""}
+    body = {"id": "1", "name": "mine", **keys, "status": "failed"}
+    pending = {**body, "status": "pending"}
+    emulator.faults(
+        [
+            {"operation": "civo.create_credential", "kind": "status", "status": 200, "body": pending},
+            {"operation": "civo.get_credential", "kind": "status", "status": 200, "body": body},
+        ]
+    )
     with pytest.raises(ResourceFailedError, match="credential mine"):
         buckets.create_credential("mine")
 
@@ -215,9 +222,9 @@ async def test_many_calls_that_are_refused_together_leave_no_session_open(
         found = await asyncio.gather(*(client.send(anypoint.get_store("s")) for _ in range(8)))
         new = client._state
         assert [it.store_id for it in found] == ["s"] * 8
-        assert (old.clients, new.clients) == (0, 1)
-    assert new.clients == 0
-    assert new.session is None
+        assert (old.clients, new.clients) == (1, 1)  # the old one may have requests under way
+    assert (old.clients, new.clients) == (0, 0)
+    assert (old.session, new.session) == (None, None)
 
 
 def test_overrides_of_the_connection(emulator: Emulator) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, PermissionDeniedError
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, PermissionDeniedError, StoreNotFoundError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.partition import Partition
 
@@ -55,10 +55,19 @@ def test_missing_partition_is_empty(partition: Partition) -> None:
         del partition["k"]
 
 
-def test_missing_store_is_empty_until_it_is_written_to(emulator: Emulator) -> None:
+def test_a_missing_store_is_an_error_with_its_name(emulator: Emulator) -> None:
     partition = AnypointObjectStoreHook().partition("nowhere", "p")
-    assert dict(partition) == {}
-    assert "k" not in partition
+    for attempt in (
+        lambda: dict(partition),
+        lambda: "k" in partition,
+        lambda: partition.get("k", "the beginning"),
+        lambda: partition.pop("k", None),
+        lambda: partition.setdefault("k", 1),
+        lambda: len(partition),
+        lambda: partition.clear(),
+    ):
+        with pytest.raises(StoreNotFoundError, match="store nowhere"):
+            attempt()
 
 
 def test_as_a_dict(partition: Partition) -> None:
@@ -90,7 +99,7 @@ def test_membership_transfers_no_value(partition: Partition, emulator: Emulator)
     partition["k"] = "v"
     assert "k" in partition
     assert "other" not in partition
-    assert asked(emulator) == {"create_store": 1, "put_key": 1, "key_exists": 2}
+    assert asked(emulator) == {"create_store": 1, "put_key": 1, "key_exists": 2, "get_store": 1}
 
 
 @pytest.mark.parametrize("odd", [7, None, ("k",), b"k"], ids=repr)

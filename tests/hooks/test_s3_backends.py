@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from airflow_provider_objectstore.api.civo_model import ObjectStore
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.hooks.s3 import S3Options, find_contents
 from airflow_provider_objectstore.triggers.waits import ObjectStoreTrigger
 
 
@@ -97,3 +97,25 @@ def test_only_the_owner_gets_in_also_after_a_change(hook: CivoObjectStoreHook) -
     assert (before.access_key_id, after.access_key_id) == (one.access_key_id, other.access_key_id)
     assert boto3.client("s3", **after).get_object(Bucket="photos", Key="k")["Body"].read() == b"1"
     assert refused(before) == "AccessDenied"
+
+
+def test_a_bucket_that_only_looks_empty(hook: CivoObjectStoreHook) -> None:
+    create(hook, "photos")
+    options = hook.s3_options("photos")
+    client: Any = boto3.client("s3", **options)
+    assert find_contents(options) is None
+    upload = client.create_multipart_upload(Bucket="photos", Key="large")["UploadId"]
+    assert find_contents(options) == "multipart uploads under way"
+    client.upload_part(Bucket="photos", Key="large", UploadId=upload, PartNumber=1, Body=b"x" * 1000)
+    assert find_contents(options) == "multipart uploads under way"
+    client.abort_multipart_upload(Bucket="photos", Key="large", UploadId=upload)
+    assert find_contents(options) is None
+    client.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
+    version = client.put_object(Bucket="photos", Key="k", Body=b"1")["VersionId"]
+    assert find_contents(options) == "objects"
+    marker = client.delete_object(Bucket="photos", Key="k")["VersionId"]
+    assert find_contents(options) == "older versions of objects"
+    client.delete_object(Bucket="photos", Key="k", VersionId=version)
+    assert find_contents(options) == "older versions of objects", "a deletion marker"
+    client.delete_object(Bucket="photos", Key="k", VersionId=marker)
+    assert find_contents(options) is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import s3fs
 from botocore.config import Config
 from botocore.exceptions import ClientError, SSLError
 
+from airflow_provider_objectstore.api.civo_model import Credential
 from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError, ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -35,9 +37,15 @@ def configure(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Configure:
 def hook(emulator: Emulator) -> CivoObjectStoreHook:
     """A hook to a service with the object store ``photos``, whose owner has keys already."""
     hook = CivoObjectStoreHook()
-    owner = hook.create_credential("team")
-    hook.create_object_store("photos", access_key_id=owner.access_key_id)
+    create(hook, "photos", hook.create_credential("team"))
     return hook
+
+
+def create(hook: CivoObjectStoreHook, name: str, owner: Credential) -> None:
+    """Create an object store and wait until S3 has its bucket."""
+    store = hook.create_object_store(name, access_key_id=owner.access_key_id)
+    while not hook.get_object_store(store.id).ready:
+        time.sleep(0.05)
 
 
 def boto3_client(options: S3Options) -> Any:
@@ -78,7 +86,7 @@ def test_client(connect: Callable[[S3Options], Any], hook: CivoObjectStoreHook) 
 @clients
 def test_client_is_the_owner(connect: Callable[[S3Options], Any], hook: CivoObjectStoreHook) -> None:
     other = hook.create_credential("other")
-    hook.create_object_store("theirs", access_key_id=other.access_key_id)
+    create(hook, "theirs", other)
     client = connect(hook.s3_options("photos"))
     assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["photos"]
     with pytest.raises(ClientError, match=r"AccessDenied|403"):
@@ -170,7 +178,7 @@ def test_endpoint_of_the_service(empty: str | None, hook: CivoObjectStoreHook, c
 def test_region_of_the_hook(emulator: Emulator) -> None:
     hook = CivoObjectStoreHook(region="NYC1")
     owner = hook.create_credential("team")
-    hook.create_object_store("there", access_key_id=owner.access_key_id)
+    create(hook, "there", owner)
     assert hook.s3_options("there").region_name == "nyc1"
 
 
@@ -215,7 +223,7 @@ def tls(certificate: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]
 def test_certificates_over_the_wire(tls: Emulator, certificate: str) -> None:
     hook = CivoObjectStoreHook()
     owner = hook.create_credential("team")
-    hook.create_object_store("photos", access_key_id=owner.access_key_id)
+    create(hook, "photos", owner)
     options = hook.s3_options("photos")
     assert (options.verify, options.endpoint_url[:8]) == (certificate, "https://")
     client: Any
