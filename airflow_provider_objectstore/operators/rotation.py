@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_objectstore.api.call import boolean
-from airflow_provider_objectstore.bases import CivoOperator, one_of
+from airflow_provider_objectstore.api import arguments as read
+from airflow_provider_objectstore.bases import CivoOperator, check_publishers, publishers
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ class CivoRotateCredentialOperator(CivoOperator):
     there before, publish, look up what consumers get, wait for the grace period in the triggerer, retire the old one,
     prove that it is refused. What fails before publishing is undone. Every step reads the services first, so a task
     that was killed, retried or run twice goes on from where things stand; a run older than the newest rotation does
-    nothing. From the switch on the old credential is refused, so consumers fail until the new one is published:
-    see the recipe with a pool in the documentation.
+    nothing, and fails where its publishers do not have the newest credential. Two tasks of one run cannot rotate the
+    same credential: one of them fails. From the switch on the old credential is refused, so consumers fail until the
+    new one is published: see the recipe with a pool in the documentation.
 
     XCom, without secrets: ``{"rotated", "strategy", "credential", "stores", "published_to", "gap_seconds",
     "retired"}``; ``{"rotated": False, "reason"}`` where nothing was to be done; the plan with ``dry_run``.
@@ -38,9 +39,10 @@ class CivoRotateCredentialOperator(CivoOperator):
     :param strategy: ``replace`` creates a credential and makes it the stores' owner; ``in_place`` gives the credential
         a new key and secret; ``auto`` replaces, and changes in place where the service does not change owners.
     :param publishers: where the new credential goes, see :mod:`airflow_provider_objectstore.publishers`.
-    :param grace_period: seconds or a ``timedelta`` to keep the old credential for a rollback by hand.
+    :param grace_period: how long to keep the old credential for a rollback by hand: seconds, a ``timedelta`` or an ISO
+        8601 duration.
     :param retire: ``delete`` the old credential, ``suspend`` or ``keep`` it.
-    :param settle_timeout: for how many seconds S3 may lag behind the control plane.
+    :param settle_timeout: for how long S3 may lag behind the control plane, likewise.
     :param dry_run: log what would be done, and stop.
     """
 
@@ -49,9 +51,22 @@ class CivoRotateCredentialOperator(CivoOperator):
         "credential",
         "object_store",
         "strategy",
+        "grace_period",
         "retire",
+        "settle_timeout",
         "plan_only",
     )
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "credential": read.optional(read.name),
+        "object_store": read.optional(read.name),
+        "strategy": read.choice("auto", "replace", "in_place"),
+        "publishers": publishers,
+        "grace_period": read.optional(read.seconds),
+        "retire": read.choice("delete", "suspend", "keep"),
+        "settle_timeout": read.seconds,
+        "plan_only": read.named("dry_run", read.flag),
+    }
 
     def __init__(
         self,
@@ -60,9 +75,9 @@ class CivoRotateCredentialOperator(CivoOperator):
         object_store: str | None = None,
         strategy: str = "auto",
         publishers: Sequence[Publisher] = (),
-        grace_period: float | timedelta | None = None,
+        grace_period: read.Duration | None = None,
         retire: str = "delete",
-        settle_timeout: float = 60,
+        settle_timeout: read.Duration = 60,
         dry_run: bool | str = False,
         **kwargs: Any,
     ) -> None:
@@ -71,22 +86,24 @@ class CivoRotateCredentialOperator(CivoOperator):
         self.object_store = object_store
         self.strategy = strategy
         self.publishers = publishers
-        self.grace_period = grace_period
+        self.grace_period: Any = grace_period
         self.retire = retire
-        self.settle_timeout = settle_timeout
+        self.settle_timeout: Any = settle_timeout
         self.plan_only = dry_run  # dry_run is a method of every operator
+        self.check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Switch and publish; wait; retire."""
         from airflow_provider_objectstore.rotation.steps import SupersededError
 
-        grace = self._check()
+        self._check()
+        grace = timedelta(seconds=self.grace_period or 0)
         rotation = self._rotation(context)
         try:
             standing = rotation.look()
             plan = rotation.plan(standing)
             self.log.info("Plan: %s", json.dumps(plan, indent=2))
-            if boolean(self.plan_only):
+            if self.plan_only:
                 return plan
             new = rotation.switch(standing)
             waiting = rotation.replaced(rotation.look(), new)
@@ -103,39 +120,28 @@ class CivoRotateCredentialOperator(CivoOperator):
                 )
             return self._finish(rotation, rotation.gap)
         except SupersededError as error:
-            return self._nothing(error)
+            return self._nothing(rotation, error)
 
     def execute_complete(self, context: Context, event: Any = None, gap_seconds: float | None = None) -> dict[str, Any]:
         """Retire what was replaced."""
         from airflow_provider_objectstore.rotation.steps import SupersededError
 
+        self._check()
+        rotation = self._rotation(context)
         try:
-            return self._finish(self._rotation(context), gap_seconds)
+            return self._finish(rotation, gap_seconds)
         except SupersededError as error:
-            return self._nothing(error)
+            return self._nothing(rotation, error)
 
-    def _check(self) -> timedelta:
-        from airflow_provider_objectstore.rotation.probe import require_boto3
-        from airflow_provider_objectstore.rotation.steps import RETIREMENTS, STRATEGIES
+    def _check(self) -> None:
+        from airflow_provider_objectstore.hooks.s3 import require_boto3
+        from airflow_provider_objectstore.rotation.probe import WHY
 
-        one_of("strategy", self.strategy, *STRATEGIES)
-        one_of("retire", self.retire, *RETIREMENTS)
-        try:
-            boolean(self.plan_only)
-        except ValueError as error:
-            raise InvalidArgumentError(f"dry_run must be True or False: {error}") from None
+        self.read_arguments()
         if (self.credential is None) == (self.object_store is None):
-            raise InvalidArgumentError("give credential or object_store, and not both")
-        for name in ("credential", "object_store"):
-            if getattr(self, name) == "":
-                raise InvalidArgumentError(f"{name} must not be empty")
-        require_boto3()
-        grace: Any = self.grace_period or 0
-        seconds = grace.total_seconds() if isinstance(grace, timedelta) else grace
-        for name, number in (("grace_period", seconds), ("settle_timeout", self.settle_timeout)):
-            if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < 1e9:
-                raise InvalidArgumentError(f"{name} must be a number of seconds, not {getattr(self, name)!r}")
-        return timedelta(seconds=seconds)
+            raise InvalidArgumentError(f"give credential or object_store, and not both (task {self.task_id!r})")
+        require_boto3(WHY)
+        check_publishers(self.publishers)
 
     def _rotation(self, context: Context) -> Rotation:
         from airflow_provider_objectstore.api.rotation_names import Tag
@@ -160,6 +166,7 @@ class CivoRotateCredentialOperator(CivoOperator):
         self.log.info("Done: %s", json.dumps(done))
         return {"rotated": True, **done, "gap_seconds": gap_seconds}
 
-    def _nothing(self, reason: Exception) -> dict[str, Any]:
+    def _nothing(self, rotation: Rotation, reason: Exception) -> dict[str, Any]:
+        rotation.require_published()
         self.log.info("%s", reason)
         return {"rotated": False, "reason": str(reason)}

@@ -22,6 +22,9 @@ class Publisher(Protocol):
     """
     Brings a credential to its consumers. Both methods may be called again with the same credential.
 
+    It may also have a method ``check()``, as those of this package do. It is called before anything is created or
+    changed, and raises if it can tell that publishing would fail, such as for want of a connection. It sends nothing.
+
     Secrets that an implementation receives are masked in logs; it must not write them there in another form.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.api.anypoint_access import Token
+from airflow_provider_objectstore.api.anypoint_access import Token, fits_header
 from airflow_provider_objectstore.api.call import Call, Reply, segment, words
 from airflow_provider_objectstore.exceptions import ApiError, error_for
 
@@ -97,10 +97,17 @@ def _token(login: str, password: str, api_conn_id: str) -> Call[Token]:
         path="/auth/token",
         root=_LOGIN,
         body={"username": login, "password": password},
-        read=lambda reply: Token(str(reply.json()["access_token"]), _TOKEN_SECONDS),
+        read=_read_token,
         failure=_failure(api_conn_id),
         authorized=False,
     )
+
+
+def _read_token(reply: Reply) -> Token:
+    token = reply.json()["access_token"]
+    if not isinstance(token, str) or not fits_header(token):
+        raise TypeError("no token")
+    return Token(token, _TOKEN_SECONDS)
 
 
 def _common(operation: str, conn_id: str, api_conn_id: str) -> dict[str, Any]:

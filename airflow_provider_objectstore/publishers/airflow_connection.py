@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_objectstore.api import arguments as read
 from airflow_provider_objectstore.exceptions import ConfigurationError, ConflictError, ObjectStoreError, TransportError
+from airflow_provider_objectstore.publishers.checks import check_fields, resolving
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
-    from airflow_provider_objectstore.transport import Client
+    from airflow_provider_objectstore.transport import Client, Target
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +41,36 @@ class AirflowConnectionPublisher:
     conn_id: str
     airflow_api_conn_id: str
 
+    def __post_init__(self) -> None:
+        """
+        Refuse what cannot be published to, before there is anything to publish.
+
+        :raises InvalidArgumentError: naming the argument.
+        """
+        check_fields(self, conn_id=read.connection_id, airflow_api_conn_id=read.name)
+
+    def check(self) -> None:
+        """
+        Resolve the connection that is written through; no request is sent.
+
+        :raises ConfigurationError: if it is not there, or naming everything that is missing or wrong in it.
+        """
+        self._target()
+
     def publish(self, credential: S3Options) -> None:
         """
         Create or update the connection.
 
+        :raises InvalidArgumentError: if the credential has no keys, before any request.
         :raises ConfigurationError: naming everything that is missing or wrong, before any request.
         :raises ConflictError: if there is a connection of this id that is not the publisher's to change.
         :raises TransportError: if no answer came.
         :raises ApiError: if Airflow refused.
         """
+        wanted = credential.aws_connection()
         client = self._client(credential)
         try:
-            done = self._write(client, credential.aws_connection())
+            done = self._write(client, wanted)
         except TransportError as error:
             raise TransportError(
                 f"{error}. Check host, port and schema of connection {self.airflow_api_conn_id!r}, and whether "
@@ -90,21 +109,26 @@ class AirflowConnectionPublisher:
             )
 
     def _client(self, credential: S3Options) -> Client:
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        from airflow_provider_objectstore.transport import Client
+
+        return Client(self._target(credential.secret_access_key), mask=mask_secret)
+
+    def _target(self, *secrets: str) -> Target:
         from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
         from airflow_provider_objectstore.publishers.airflow_api import resolve
-        from airflow_provider_objectstore.transport import Client
 
         problems: list[str] = []
-        if not re.fullmatch(r"[\w.-]{1,200}", self.conn_id) or not self.conn_id.strip("."):
-            problems.append(f"its id {self.conn_id!r} must be 1 to 200 letters, digits, '_', '-' or '.'")
-        connection = BaseHook.get_connection(self.airflow_api_conn_id)
-        target = resolve(connection, problems, credential.secret_access_key)
+        with resolving(self, self.airflow_api_conn_id):
+            connection = BaseHook.get_connection(self.airflow_api_conn_id)
+        target = resolve(connection, problems, *secrets)
         if problems:
             raise ConfigurationError(f"connection {self.conn_id!r} cannot be published: {'; '.join(problems)}")
         for secret in target.secrets:
             mask_secret(secret)
-        return Client(target, mask=mask_secret)
+        return target
 
     def _write(self, client: Client, wanted: Mapping[str, Any]) -> str:
         from airflow_provider_objectstore.publishers.airflow_api import (

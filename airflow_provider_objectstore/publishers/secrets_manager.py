@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_objectstore.api import arguments as read
 from airflow_provider_objectstore.exceptions import (
     ApiError,
     AuthenticationError,
@@ -21,6 +23,7 @@ from airflow_provider_objectstore.exceptions import (
     TransportError,
     error_for,
 )
+from airflow_provider_objectstore.publishers.checks import check_fields, resolving
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -37,6 +40,8 @@ _KINDS: dict[str, type[ApiError]] = {
     "ThrottlingException": RateLimitedError,
     "UnrecognizedClientException": AuthenticationError,
 }
+_LOG_BODIES = "botocore.endpoint", "botocore.parsers"
+"""The loggers to which botocore writes requests and answers in full."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,39 @@ class SecretsManagerPublisher:
 
     :param secret_id: name or ARN of the secret. A name that is not there is created; a connection of another type
         is refused.
-    :param aws_conn_id: id of an ``aws`` connection to an account that may read, create and write it.
+    :param aws_conn_id: id of an ``aws`` connection to an account that may read, create and write it; None for the
+        keys that boto3 finds in its surroundings.
     """
 
     secret_id: str
-    aws_conn_id: str = "aws_default"
+    aws_conn_id: str | None = "aws_default"
+
+    def __post_init__(self) -> None:
+        """
+        Refuse what cannot be published to, before there is anything to publish.
+
+        :raises InvalidArgumentError: naming the argument.
+        """
+        check_fields(self, secret_id=read.name, aws_conn_id=read.optional(read.name))
+
+    def check(self) -> None:
+        """
+        See that the connection that is written through is there; no request is sent.
+
+        :raises ConfigurationError: if it is not, or if the extra ``amazon`` is not installed.
+        """
+        from airflow.providers.common.compat.sdk import BaseHook
+
+        try:
+            import airflow.providers.amazon.aws.hooks.base_aws  # noqa: F401
+        except ImportError as error:
+            raise ConfigurationError(
+                "SecretsManagerPublisher needs the amazon provider: pip install 'airflow-provider-objectstore[amazon]'"
+            ) from error
+        if self.aws_conn_id is not None:
+            # The amazon provider takes a connection that is not there for one without keys.
+            with resolving(self, self.aws_conn_id):
+                BaseHook.get_connection(self.aws_conn_id)
 
     def publish(self, credential: S3Options) -> None:
         """
@@ -110,16 +143,14 @@ class SecretsManagerPublisher:
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
-        try:
-            from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-            from botocore.exceptions import BotoCoreError, ClientError
-        except ImportError as error:
-            raise ConfigurationError(
-                "SecretsManagerPublisher needs the amazon provider: pip install 'airflow-provider-objectstore[amazon]'"
-            ) from error
+        self.check()
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+        from botocore.exceptions import BotoCoreError, ClientError
+
         what = f"secret {self.secret_id!r} by way of connection {self.aws_conn_id!r}"
         try:
-            yield AwsBaseHook(self.aws_conn_id, client_type="secretsmanager").get_conn()
+            with _bodies_unlogged():
+                yield AwsBaseHook(self.aws_conn_id, client_type="secretsmanager").get_conn()
         except ClientError as error:
             said = error.response.get("Error", {})
             meta = error.response.get("ResponseMetadata", {})
@@ -134,6 +165,24 @@ class SecretsManagerPublisher:
             ) from error
         except BotoCoreError as error:
             raise TransportError(f"{what}: {error}. Check that connection's keys, region and endpoint_url") from error
+
+
+@contextmanager
+def _bodies_unlogged() -> Iterator[None]:
+    """Keep what botocore logs at DEBUG of this thread's requests and answers, which hold secrets, out of the log."""
+    thread = threading.get_ident()
+
+    def of_another_thread(record: logging.LogRecord) -> bool:
+        return threading.get_ident() != thread
+
+    loggers = [logging.getLogger(name) for name in _LOG_BODIES]
+    for logger in loggers:
+        logger.addFilter(of_another_thread)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(of_another_thread)
 
 
 def _parsed(text: str | None) -> Any:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError, OwnerChangeUnsupportedError
+from airflow_provider_objectstore.exceptions import ObjectStoreError, OwnerChangeUnsupportedError
+from airflow_provider_objectstore.hooks.s3 import ask_s3, describe_s3_error, require_boto3
+from airflow_provider_objectstore.hooks.s3_answers import denial_code
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
 
 SECONDS_BETWEEN = 0.5
+WHY = "a rotation proves credentials over S3"
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,10 @@ class Bucket:
 
         :raises ObjectStoreError: if the credential is not let in.
         """
-        listed = self._list()
-        if isinstance(listed, Denied):
-            raise ObjectStoreError(f"{self} is refused ({listed.code}), although that credential owns it")
-        return _oldest(listed)
+        oldest: str | Denied | None = self._list()
+        if isinstance(oldest, Denied):
+            raise ObjectStoreError(f"{self} is refused ({oldest.code}), although that credential owns it")
+        return oldest
 
     def wait_until_usable(self, sample: str | None = None) -> None:
         """
@@ -56,10 +59,10 @@ class Bucket:
         :raises OwnerChangeUnsupportedError: if it can be listed and its objects cannot be read.
         :raises ObjectStoreError: if it cannot be listed.
         """
-        listed = self._until(self._list, _let_in)
-        if isinstance(listed, Denied):
-            raise ObjectStoreError(f"{self} is refused ({listed.code}), although the service says that it owns it")
-        for key in (sample, _oldest(listed)):
+        oldest = self._until(self._list, _let_in)
+        if isinstance(oldest, Denied):
+            raise ObjectStoreError(f"{self} is refused ({oldest.code}), although the service says that it owns it")
+        for key in (sample, oldest):
             read = None if key is None else self._until(partial(self._read, key), _let_in)
             if isinstance(read, Denied):
                 raise OwnerChangeUnsupportedError(
@@ -80,7 +83,7 @@ class Bucket:
 
     @cached_property
     def _client(self) -> Any:
-        boto3 = require_boto3()
+        boto3 = require_boto3(WHY)
         from botocore.config import Config
 
         once = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
@@ -88,31 +91,32 @@ class Bucket:
         return boto3.client("s3", **{**options, "config": options["config"].merge(once)})
 
     def _list(self) -> Any:
-        return self._ask(lambda: self._client.list_objects_v2(Bucket=self._options.bucket))
+        """Return the key of the oldest object, or the refusal; None if the bucket is empty."""
+        bucket = self._options.bucket
+        return self._ask(lambda client: _oldest(ask_s3(client, "list_objects_v2", Bucket=bucket)))
 
     def _read(self, key: str) -> Any:
         """Read a first byte; None if the object is gone."""
 
-        def read() -> bool:
-            with self._client.get_object(Bucket=self._options.bucket, Key=key)["Body"] as body:
+        def read(client: Any) -> bool:
+            with ask_s3(client, "get_object", Bucket=self._options.bucket, Key=key)["Body"] as body:
                 body.read(1)
             return True
 
         answer = self._ask(read)
         return None if answer == Denied("NoSuchKey") else answer
 
-    def _ask(self, request: Callable[[], Any]) -> Any:
+    def _ask(self, request: Callable[[Any], Any]) -> Any:
         """Return the answer, or the refusal."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import ClientError
 
+        client = self._client
         try:
-            return request()
-        except ClientError as error:
-            if error.response["ResponseMetadata"].get("HTTPStatusCode") in (401, 403, 404):
-                return Denied(error.response.get("Error", {}).get("Code") or "no code")
-            raise ObjectStoreError(f"{self}: {error}") from error
-        except BotoCoreError as error:
-            raise ObjectStoreError(f"{self}: {error}") from error
+            return request(client)
+        except Exception as error:
+            if isinstance(error, ClientError) and (code := denial_code(error.response)):
+                return Denied(code)
+            raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from error
 
     def _until(self, ask: Callable[[], Any], enough: Callable[[Any], bool]) -> Any:
         from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
@@ -124,21 +128,6 @@ class Bucket:
             retry_error_callback=lambda state: state.outcome.result(),  # type: ignore[union-attr]
         )
         return retrying(ask)
-
-
-def require_boto3() -> Any:
-    """
-    Return boto3.
-
-    :raises ConfigurationError: saying what to install.
-    """
-    try:
-        import boto3
-    except ImportError as error:
-        raise ConfigurationError(
-            "a rotation proves credentials over S3, which needs: pip install 'airflow-provider-objectstore[s3]'"
-        ) from error
-    return boto3
 
 
 def _let_in(answer: Any) -> bool:

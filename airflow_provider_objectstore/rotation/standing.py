@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo_model import Credential, ObjectStore
 from airflow_provider_objectstore.api.rotation_names import Tag, base_of, is_first, tag_of
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
 
@@ -65,6 +65,11 @@ class Standing:
         """The newest rotation that there has been."""
         return max((tag for tag in map(tag_of, self.members) if tag), default=None)
 
+    def rival_of(self, tag: Tag) -> Credential | None:
+        """Return what another rotation that is due at the same moment has made."""
+        tags = ((it, tag_of(it)) for it in self.members)
+        return next((it for it, other in tags if other and other.moment == tag.moment and other != tag), None)
+
 
 def read(hook: CivoObjectStoreHook, target: Target, tag: Tag) -> Standing:
     """
@@ -90,31 +95,26 @@ def read(hook: CivoObjectStoreHook, target: Target, tag: Tag) -> Standing:
 def _credential(target: Target, tag: Tag, credentials: list[Credential], stores: list[ObjectStore]) -> Credential:
     if target.object_store is not None:
         return _owner(target.object_store, credentials, stores)
-    wanted = target.credential
+    wanted = target.credential or ""
+    if exact := civo.the_credential(wanted, credentials):
+        return exact
     for matches in (
-        [it for it in credentials if it.id == wanted],
-        [it for it in credentials if it.access_key_id == wanted],
-        [it for it in credentials if it.name == wanted],
-        [it for it in credentials if base_of(it.name) == base_of(wanted or "")],
-        [it for it in credentials if tag_of(it) == tag],
+        [credential for credential in credentials if base_of(credential.name) == base_of(wanted)],
+        [credential for credential in credentials if tag_of(credential) == tag],
     ):
         if matches:
             return matches[0]
-    raise ObjectStoreError(
+    raise NotFoundError(
         f"there is no credential with the exact id, access key or name {wanted!r}, nor one that took its place. A "
-        "rotation changes ids and access keys: name its object store, or the first credential's name"
+        "rotation changes ids and access keys: name its object store, or the first credential's name",
+        status=404,
     )
 
 
 def _owner(wanted: str, credentials: list[Credential], stores: list[ObjectStore]) -> Credential:
-    found = [it for it in stores if it.id == wanted] or [it for it in stores if it.name == wanted]
-    if len(found) != 1:
-        raise ObjectStoreError(
-            f"{len(found)} object stores match {wanted!r} exactly; give an id"
-            if found
-            else f"there is no object store with the exact name or id {wanted!r}"
-        )
-    (store,) = found
+    store = civo.the_store(wanted, stores)
+    if store is None:
+        raise NotFoundError(f"there is no object store with the exact name or id {wanted!r}", status=404)
     owner = next((it for it in credentials if civo.owns(it, store)), None)
     if owner is None:
         raise ObjectStoreError(

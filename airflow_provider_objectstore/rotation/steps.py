@@ -29,10 +29,9 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.publishers import Publisher
 from airflow_provider_objectstore.rotation.probe import Bucket
+from airflow_provider_objectstore.rotation.published import problem_of, require_published
 from airflow_provider_objectstore.rotation.standing import Standing, Target, names, read
 
-STRATEGIES = ("auto", "replace", "in_place")
-RETIREMENTS = ("delete", "suspend", "keep")
 ROUNDS = 5
 
 log = logging.getLogger(__name__)
@@ -70,14 +69,26 @@ class Rotation:
         Read how things stand.
 
         :raises SupersededError: if there has been a newer rotation.
+        :raises ConflictError: if another one, due at the same moment, rotates the same credential.
         """
         standing = read(self.hook, self.target, self.tag)
-        if standing.newest and standing.newest > self.tag:
+        if standing.newest and standing.newest.moment > self.tag.moment:
             raise SupersededError(
                 f"{self.target}: the rotation of {standing.newest.time} is newer than this run's of {self.tag.time}; "
                 "nothing is left to do for this one"
             )
+        if other := standing.rival_of(self.tag):
+            raise ConflictError(
+                f"{self.target}: another task of this run, or a run due at the same moment, rotates the same "
+                f"credential: it made {other.name} ({other.access_key_id}). What it publishes and retires cannot agree "
+                "with this task. Use one task with all its publishers; if the other one is gone, a run that is due "
+                "later takes over"
+            )
         return standing
+
+    def require_published(self) -> None:
+        """See that this rotation's publishers have what a newer one has made, see :func:`require_published`."""
+        require_published(self.hook, self.publishers, read(self.hook, self.target, self.tag))
 
     def plan(self, standing: Standing) -> dict[str, Any]:
         """Say what this rotation is about, without secrets."""
@@ -154,7 +165,7 @@ class Rotation:
         waiting = [store for store in standing.stores if new is None or before[store.id].id != new.id]
         samples = {store.id: self._bucket(before[store.id], store).sample() for store in waiting}
         try:
-            if new is None or not new.filled:
+            if new is None or waiting or not new.filled:
                 new = self._prepare(standing, new)
             for store in waiting:
                 self._hand_over(store, new)
@@ -165,7 +176,7 @@ class Rotation:
         return new
 
     def _prepare(self, standing: Standing, begun: Credential | None) -> Credential:
-        """Create the new credential, or wait for the keys of one that an earlier try created."""
+        """Create the new credential, or take the one that an earlier try created; wait until it can be used."""
         if begun is None:
             name = name_for(standing.base, self.tag)
             size = max((it.max_size_gb or 0 for it in standing.owners), default=0) or None
@@ -176,7 +187,7 @@ class Rotation:
                 begun = self.look().made_by(self.tag)
                 if begun is None:
                     raise
-        new = self.hook.wait_for_keys(begun)
+        new = self.hook.wait_until_ready(begun)
         self.look()  # the last moment to leave it to a newer rotation
         return new
 
@@ -335,15 +346,11 @@ class Rotation:
         owned = standing.stores_of(new)
         answer = False
         for publisher in self.publishers if new.filled and owned else ():
-            for bucket in (None, *(store.name for store in owned)):
-                try:
-                    publisher.verify(replace(self.hook.s3_options_of(new, owned[0]), bucket=bucket))
-                except (TransportError, ServerError):
-                    answer = unsure
-                    break
-                except Exception:
-                    continue
+            problem = problem_of(self.hook, publisher, new, owned)
+            if problem is None:
                 return True
+            if isinstance(problem, (TransportError, ServerError)):
+                answer = unsure
         return answer
 
     def _retire(self, credential: Credential, standing: Standing) -> None:

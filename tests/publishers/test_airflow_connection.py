@@ -19,7 +19,7 @@ from airflow_provider_objectstore.exceptions import (
     AuthenticationError,
     ConfigurationError,
     ConflictError,
-    NotFoundError,
+    InvalidArgumentError,
     ObjectStoreError,
     PermissionDeniedError,
     ServerError,
@@ -144,16 +144,15 @@ def test_expired_token_is_replaced(gateway: Gateway, credential: S3Options) -> N
 def test_everything_wrong_is_said_at_once(credential: S3Options, configure: Configure) -> None:
     configure("", host=None, schema=None, login=None, password=None, extra={"timeout": "x", "verify": "/none"})
     with pytest.raises(ConfigurationError) as caught:
-        AirflowConnectionPublisher("s3 photos", API).publish(credential)
-    for wrong in ("'s3 photos' must be", "host is missing", "password", "extra timeout", "extra verify", repr(API)):
+        PUBLISHER.publish(credential)
+    for wrong in ("host is missing", "password", "extra timeout", "extra verify", repr(API)):
         assert wrong in str(caught.value)
 
 
 @pytest.mark.parametrize("conn_id", ["", ".", "..", "a/b", "ä b", "x" * 201, "a\n"])
-def test_impossible_ids(conn_id: str, credential: S3Options, configure: Configure) -> None:
-    configure("http://127.0.0.1:9")
-    with pytest.raises(ConfigurationError, match="1 to 200 letters"):
-        AirflowConnectionPublisher(conn_id, API).publish(credential)
+def test_impossible_ids(conn_id: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^conn_id must"):
+        AirflowConnectionPublisher(conn_id, API)
 
 
 def test_scheme_is_not_guessed(credential: S3Options, configure: Configure) -> None:
@@ -173,9 +172,9 @@ def failures(
     configure(gateway.url, login="viewer", password=PASSWORDS["viewer"])
     yield PermissionDeniedError, "permission to read, create and edit connections", 403
     configure(gateway.url)
-    for status, kind in ((403, PermissionDeniedError), (404, NotFoundError), (422, ApiError)):
+    for status in (403, 422):
         gateway.faults = {"POST": {"status": status, "body": {"detail": f"you sent {PASSWORDS['admin']}"}}}
-        yield kind, "", status
+        yield AuthenticationError, "no token was to be had", status
     gateway.faults = {"GET": {"status": 302}}
     yield ApiError, "redirect", 302
     with Gateway(f"{airflow.url}/nowhere") as elsewhere:

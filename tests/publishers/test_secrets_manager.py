@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 import boto3
@@ -102,6 +103,40 @@ def test_missing_dependency_names_the_extra(secrets: Any, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "airflow.providers.amazon.aws.hooks.base_aws", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'airflow-provider-objectstore\[amazon\]'"):
         PUBLISHER.publish(CREDENTIAL)
+
+
+def test_debug_logs_show_neither_what_it_held_nor_what_it_holds(secrets: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    parsers = logging.getLogger("botocore.parsers")
+    secrets.create_secret(Name=NAME, SecretString=json.dumps({"conn_type": "aws", "password": "what-it-held"}))
+    foreign = SecretsManagerPublisher("database")
+    secrets.create_secret(Name="database", SecretString=json.dumps({"conn_type": "postgres", "password": "its-own"}))
+    caplog.clear()
+    with pytest.raises(ConflictError):
+        foreign.publish(CREDENTIAL)
+    PUBLISHER.publish(CREDENTIAL)
+    PUBLISHER.verify(CREDENTIAL)
+    with pytest.raises(ObjectStoreError):
+        PUBLISHER.verify(ROTATED)
+    hidden = ("what-it-held", "its-own", "the-bucket-secret", "the-next-secret")
+    assert [secret for secret in hidden if secret in caplog.text] == []
+    assert "botocore" in caplog.text, "nothing was logged: the scan would prove nothing"
+    assert parsers.filters == []
+    secrets.get_secret_value(SecretId="database")
+    assert "its-own" in caplog.text, "others' logs are left as they are"
+
+
+def test_another_thread_goes_on_logging(secrets: Any, caplog: pytest.LogCaptureFixture) -> None:
+    from airflow_provider_objectstore.publishers.secrets_manager import _bodies_unlogged
+
+    caplog.set_level(logging.DEBUG)
+    secrets.create_secret(Name=NAME, SecretString="somebody-elses")
+    caplog.clear()
+    with _bodies_unlogged():
+        thread = Thread(target=lambda: secrets.get_secret_value(SecretId=NAME))
+        thread.start()
+        thread.join()
+        assert "somebody-elses" in caplog.text
 
 
 def test_failures_name_the_secret_and_hold_none(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from random import Random
@@ -11,10 +12,11 @@ import pytest
 
 from airflow_provider_objectstore.api.civo_model import Credential, ObjectStore
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
-from airflow_provider_objectstore.publishers import Publisher
+from airflow_provider_objectstore.publishers import AnypointKeyPublisher, Publisher
 from airflow_provider_objectstore.rotation.standing import Target
 from airflow_provider_objectstore.rotation.steps import Rotation, SupersededError
 from tests.rotation.conftest import Behave
@@ -227,3 +229,82 @@ def test_a_newer_run_comes_before_ours_switches(before: Before, hook: CivoObject
     with pytest.raises(SupersededError):
         rotation.finish()
     assert wrong_with(hook, before, "replace", 2) == []
+
+
+# ---- Rotations of one credential with publishers of their own -------------------------------------
+
+EU, US = (AnypointKeyPublisher("keys", "s3", name) for name in STORES)
+
+
+def of_a_store(number: int, week: int = 1, strategy: str = "replace", **arguments: Any) -> Callable[[], Any]:
+    """Rotate the owner of one of the stores, for the consumers of that store."""
+    told = {"object_store": STORES[number], "publishers": [(EU, US)[number]], "settle_timeout": 1, **arguments}
+    return lambda: rotation_task(strategy, **told).execute(run_of(week))
+
+
+def consumers_left_out(hook: CivoObjectStoreHook, done: list[Any]) -> list[str]:
+    """Return the stores whose task was green, and whose consumers have another key than the owner's."""
+    held = AnypointObjectStoreHook().partition("keys", "s3")
+    owners = {name: hook.s3_options(name).access_key_id for name in STORES}
+    return [
+        name
+        for name, result in zip(STORES, done, strict=True)
+        if isinstance(result, dict) and json.loads(str(held[name]))["access_key_id"] != owners[name]
+    ]
+
+
+class TestTwoTasksOfOneRun:
+    SAID = "another task of this run.*rotates the same credential.*Use one task with all its publishers"
+
+    @pytest.mark.parametrize("strategy", ["replace", "in_place"])
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_one_after_the_other(
+        self, first: int, strategy: str, before: Before, hook: CivoObjectStoreHook, emulator: Emulator
+    ) -> None:
+        assert of_a_store(first, strategy=strategy)()["rotated"]
+        owners = [hook.s3_options(name).access_key_id for name in STORES]
+        for _ in range(2):
+            with pytest.raises(ConflictError, match=self.SAID):
+                of_a_store(1 - first, strategy=strategy)()
+        assert [hook.s3_options(name).access_key_id for name in STORES] == owners
+        assert of_a_store(first, strategy=strategy)()["rotated"], "the first may run again"
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_in_between(self, first: int, before: Before, hook: CivoObjectStoreHook) -> None:
+        """The other one comes to its end after this one has looked, and before it switches."""
+        done: list[Any] = [None, None]
+
+        class Slow(CivoObjectStoreHook):
+            def create_credential(self, *args: Any, **settings: Any) -> Credential:
+                done[1 - first] = of_a_store(1 - first)()
+                return super().create_credential(*args, **settings)
+
+        target = Target(object_store=STORES[first])
+        tag = tag_of_run(1, str(target))
+        ours = Rotation(Slow(), target, tag, "replace", [(EU, US)[first]], patience=1)
+        with pytest.raises(ConflictError, match=self.SAID):
+            ours.finish()
+        assert done[1 - first]["rotated"]
+        assert consumers_left_out(hook, done) == []
+        assert len(list(hook.list_credentials())) == 1
+
+    def test_at_once(self, before: Before, hook: CivoObjectStoreHook) -> None:
+        done = together(of_a_store(0), of_a_store(1))
+        assert not all(isinstance(it, dict) for it in done)
+        assert consumers_left_out(hook, done) == []
+
+
+class TestANewerRunWithOtherPublishers:
+    def test_the_older_one_fails(self, before: Before, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
+        assert of_a_store(0, 2)()["rotated"]
+        AnypointObjectStoreHook().put_key("keys", "s3", STORES[1], "{}")
+        with pytest.raises(ObjectStoreError, match=r"a newer rotation has made.*does not have it.*publishes nothing"):
+            of_a_store(1)()
+        assert AnypointObjectStoreHook().partition("keys", "s3")[STORES[1]] == "{}"
+        assert of_a_store(0)()["rotated"] is False, "its publisher has the newest"
+
+    def test_one_that_cannot_be_asked(self, before: Before, emulator: Emulator) -> None:
+        assert of_a_store(0, 2)()["rotated"]
+        emulator.faults([{"operation": "anypoint.get_key", "kind": "status", "status": 500}])
+        with pytest.raises(ObjectStoreError, match="cannot be asked whether it has it"):
+            of_a_store(0)()

@@ -1,0 +1,101 @@
+"""What is wrong with a publisher is said before there is a credential that it cannot take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.operators.civo import CivoCreateCredentialOperator, CivoUpdateCredentialOperator
+from airflow_provider_objectstore.publishers import (
+    AirflowConnectionPublisher,
+    AnypointKeyPublisher,
+    Publisher,
+    SecretsManagerPublisher,
+)
+
+Make = Callable[[Any], Publisher]
+FIELDS: dict[str, Make] = {
+    "conn_id": lambda value: AirflowConnectionPublisher(value, "airflow_api"),
+    "airflow_api_conn_id": lambda value: AirflowConnectionPublisher("s3", value),
+    "store_id": lambda value: AnypointKeyPublisher(value, "p", "k"),
+    "partition": lambda value: AnypointKeyPublisher("s", value, "k"),
+    "key": lambda value: AnypointKeyPublisher("s", "p", value),
+    "anypoint_conn_id": lambda value: AnypointKeyPublisher("s", "p", "k", value),
+    "region": lambda value: AnypointKeyPublisher("s", "p", "k", region=value),
+    "secret_id": lambda value: SecretsManagerPublisher(value),
+    "aws_conn_id": lambda value: SecretsManagerPublisher("s", value),
+}
+MISSING = [
+    AirflowConnectionPublisher("s3", "not_there"),
+    AnypointKeyPublisher("s", "p", "k", "not_there"),
+    SecretsManagerPublisher("s", "not_there"),
+]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+class TestFields:
+    @pytest.mark.parametrize("value", ["{{ params.p }}", "shop-{{ ds }}", "{% if x %}a{% endif %}"])
+    def test_templates_are_refused(self, name: str, value: str) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"^{name} of .*Publisher is .*publishers are not templated"):
+            FIELDS[name](value)
+
+    def test_outputs_of_tasks_are_refused(self, name: str) -> None:
+        from airflow.sdk import DAG, BaseOperator
+
+        with DAG("d", schedule=None):
+            output = BaseOperator(task_id="t").output
+        with pytest.raises(InvalidArgumentError, match=f"^{name} of .*publishers are not templated"):
+            FIELDS[name](output)
+
+    @pytest.mark.parametrize("value", ["", " ", 5, None])
+    def test_no_name(self, name: str, value: Any) -> None:
+        if value is None and name in ("region", "aws_conn_id"):
+            assert FIELDS[name](None)
+            return
+        with pytest.raises(InvalidArgumentError, match=f"^{name} must"):
+            FIELDS[name](value)
+
+
+@pytest.mark.parametrize("publisher", MISSING, ids=lambda it: type(it).__name__)
+class TestAMissingConnection:
+    SAID = "Publisher.* cannot publish: there is no connection 'not_there'"
+
+    def test_nothing_is_created(self, publisher: Publisher, emulator: Emulator) -> None:
+        task = CivoCreateCredentialOperator(task_id="t", name="mine", publishers=[publisher])
+        with pytest.raises(ConfigurationError, match=self.SAID):
+            task.execute({})  # type: ignore[typeddict-item]
+        assert list(CivoObjectStoreHook().list_credentials()) == []
+
+    def test_nothing_is_changed(self, publisher: Publisher, emulator: Emulator) -> None:
+        hook = CivoObjectStoreHook()
+        hook.create_credential("mine")
+        task = CivoUpdateCredentialOperator(task_id="t", credential="mine", suspended=True, publishers=[publisher])
+        with pytest.raises(ConfigurationError, match=self.SAID):
+            task.execute({})  # type: ignore[typeddict-item]
+        assert [it.suspended for it in hook.list_credentials()] == [False]
+
+
+def test_what_is_wrong_in_the_connection_is_said_first(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps({"conn_type": "http", "password": "a-token"}))
+    task = CivoCreateCredentialOperator(
+        task_id="t", name="mine", publishers=[AirflowConnectionPublisher("s3", "airflow_api")]
+    )
+    with pytest.raises(ConfigurationError, match="'airflow_api': host is missing"):
+        task.execute({})  # type: ignore[typeddict-item]
+    assert list(CivoObjectStoreHook().list_credentials()) == []
+
+
+def test_good_ones_pass_without_a_request(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = {"conn_type": "http", "schema": "http", "host": "127.0.0.1", "port": 9, "password": "a-token"}
+    monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(api))
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws"}))
+    AirflowConnectionPublisher("s3", "airflow_api").check()
+    AnypointKeyPublisher("s", "p", "k").check()
+    SecretsManagerPublisher("s").check()
+    SecretsManagerPublisher("s", None).check()
