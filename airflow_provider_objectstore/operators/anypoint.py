@@ -7,26 +7,48 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_objectstore.api.values import encode_value
+from airflow_provider_objectstore.api import arguments as read
+from airflow_provider_objectstore.api.values import encode_value, ttl_seconds
 from airflow_provider_objectstore.assets import tell_outlets
-from airflow_provider_objectstore.bases import AnypointOperator, one_of
-from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.bases import AnypointOperator
+from airflow_provider_objectstore.exceptions import (
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    ObjectStoreError,
+    StoreNotFoundError,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_objectstore.api.anypoint_model import Store
     from airflow_provider_objectstore.api.values import Ttl, Value
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
 ATTRIBUTES = ("default_ttl", "default_confirmation_ttl", "encrypted", "attributes")
+IF_MISSING = read.choice("skip", "fail")
 
 
 class Missing(Enum):
     """What stands in for a default that is not given."""
 
     FAIL = "fail"
+
+
+def _ttl(what: str, value: Any) -> int:
+    return ttl_seconds(value, what)
+
+
+def _value(what: str, value: Any) -> Value:
+    if isinstance(value, bool) or not isinstance(value, (str, bytes, bytearray, memoryview, int, float, Decimal)):
+        raise InvalidArgumentError(
+            f"{what} must be text (str), bytes or a number (int, float, Decimal), not {type(value).__name__}. "
+            "Serialize anything else, for example with json.dumps"
+        )
+    return value  # type: ignore[return-value]
 
 
 class _StoreOperator(AnypointOperator):
@@ -41,6 +63,14 @@ class _StoreOperator(AnypointOperator):
     """
 
     template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", *ATTRIBUTES)
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **AnypointOperator.arguments,
+        "store_id": read.name,
+        "default_ttl": read.optional(_ttl),
+        "default_confirmation_ttl": read.optional(_ttl),
+        "encrypted": read.optional(read.flag),
+        "attributes": read.optional(read.mapping),
+    }
 
     def __init__(
         self,
@@ -48,7 +78,7 @@ class _StoreOperator(AnypointOperator):
         store_id: str,
         default_ttl: Ttl | None = None,
         default_confirmation_ttl: Ttl | None = None,
-        encrypted: bool | None = None,
+        encrypted: bool | str | None = None,
         attributes: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -56,13 +86,34 @@ class _StoreOperator(AnypointOperator):
         self.store_id = store_id
         self.default_ttl = default_ttl
         self.default_confirmation_ttl = default_confirmation_ttl
-        self.encrypted = encrypted
+        self.encrypted: Any = encrypted
         self.attributes = attributes
+        self.check_arguments()
 
     @property
     def wanted(self) -> dict[str, Any]:
         """The attributes to set."""
         return {name: getattr(self, name) for name in ATTRIBUTES}
+
+    def _differences(self, store: Store) -> str:
+        """Return in words what of a store is not as this task asks for it, as far as the service tells it."""
+        asked = {
+            "default_ttl": (self.default_ttl, store.default_ttl_seconds),
+            "default_confirmation_ttl": (self.default_confirmation_ttl, store.default_confirmation_ttl_seconds),
+            "encrypted": (self.encrypted, store.encrypted),
+        }
+        return ", ".join(
+            f"{name} is {there} instead of {wanted}"
+            for name, (wanted, there) in asked.items()
+            if None not in (wanted, there) and wanted != there
+        )
+
+    def _read_back(self, hook: AnypointObjectStoreHook) -> dict[str, Any]:
+        """Return the store as it is now; refuse to call it done if the service has not taken what was asked for."""
+        store = hook.get_store(self.store_id)
+        if different := self._differences(store):
+            raise ObjectStoreError(f"the service accepted the attributes of store {self.store_id}, but {different}")
+        return asdict(store)
 
 
 class AnypointCreateStoreOperator(_StoreOperator):
@@ -76,35 +127,44 @@ class AnypointCreateStoreOperator(_StoreOperator):
     :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, likewise.
     :param encrypted: whether values are encrypted at rest.
     :param attributes: further members of the request's body, sent as they are.
-    :param if_exists: ``skip`` leaves a store that is there as it is, ``update`` sets the attributes given here,
-        ``fail`` fails.
+    :param if_exists: ``skip`` leaves a store that is there as it is, and warns where it is not what was asked for;
+        ``update`` sets the attributes given here; ``fail`` fails.
     """
 
     template_fields: Sequence[str] = (*_StoreOperator.template_fields, "if_exists")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **_StoreOperator.arguments,
+        "if_exists": read.choice("skip", "update", "fail"),
+    }
 
     def __init__(self, *, if_exists: str = "skip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.if_exists = if_exists
+        self.check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the store."""
-        one_of("if_exists", self.if_exists, "skip", "update", "fail")
+        self.read_arguments()
         hook = self.hook
         try:
             store = hook.get_store(self.store_id)
         except NotFoundError:
             hook.create_store(self.store_id, **self.wanted)
-            self.log.info("Created store %s", self.store_id)
-            return asdict(hook.get_store(self.store_id))
+            self.log.info("Created store %r", self.store_id)
+            return self._read_back(hook)
         if self.if_exists == "fail":
             raise ConflictError(
                 f"store {self.store_id} exists already; with if_exists='skip' or 'update' that is no failure"
             )
         if self.if_exists == "update":
             hook.update_store(self.store_id, **self.wanted)
-            self.log.info("Store %s was there; its attributes are set", self.store_id)
-            return asdict(hook.get_store(self.store_id))
-        self.log.info("Store %s was there; left as it is", self.store_id)
+            self.log.info("Store %r was there; its attributes are set", self.store_id)
+            return self._read_back(hook)
+        self.log.info("Store %r was there; left as it is", self.store_id)
+        if different := self._differences(store):
+            self.log.warning(
+                "Store %r is not what this task asks for: %s. if_exists='update' sets it", self.store_id, different
+            )
         return asdict(store)
 
 
@@ -123,9 +183,10 @@ class AnypointUpdateStoreOperator(_StoreOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Set the attributes."""
+        self.read_arguments()
         hook = self.hook
         hook.update_store(self.store_id, **self.wanted)
-        return asdict(hook.get_store(self.store_id))
+        return self._read_back(hook)
 
 
 class AnypointDeleteStoreOperator(AnypointOperator):
@@ -137,21 +198,27 @@ class AnypointDeleteStoreOperator(AnypointOperator):
     """
 
     template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "if_missing")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **AnypointOperator.arguments,
+        "store_id": read.name,
+        "if_missing": IF_MISSING,
+    }
 
     def __init__(self, *, store_id: str, if_missing: str = "skip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.store_id = store_id
         self.if_missing = if_missing
+        self.check_arguments()
 
     def execute(self, context: Context) -> None:
         """Delete the store."""
-        one_of("if_missing", self.if_missing, "skip", "fail")
+        self.read_arguments()
         try:
             self.hook.delete_store(self.store_id)
         except NotFoundError:
             if self.if_missing == "fail":
                 raise
-            self.log.info("Store %s was not there", self.store_id)
+            self.log.info("Store %r was not there", self.store_id)
 
 
 class _KeyOperator(AnypointOperator):
@@ -164,6 +231,12 @@ class _KeyOperator(AnypointOperator):
     """
 
     template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "partition", "key")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **AnypointOperator.arguments,
+        "store_id": read.name,
+        "partition": read.name,
+        "key": read.name,
+    }
 
     def __init__(self, *, store_id: str, partition: str, key: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -200,14 +273,21 @@ class AnypointPutKeyOperator(_KeyOperator):
     """
 
     template_fields: Sequence[str] = (*_KeyOperator.template_fields, "value", "metadata")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **_KeyOperator.arguments,
+        "value": _value,
+        "metadata": read.anything,
+    }
 
     def __init__(self, *, value: Value, metadata: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.value = value
         self.metadata = metadata
+        self.check_arguments()
 
     def execute(self, context: Context) -> None:
         """Write the value."""
+        self.read_arguments()
         hook = self.hook
         hook.put_key(*self.address, self.value, metadata=self.metadata)
         if self.outlets:
@@ -225,21 +305,27 @@ class AnypointGetKeyOperator(_KeyOperator):
     :param store_id: the store.
     :param partition: the partition.
     :param key: the key.
-    :param default: the value if the key is not there; without one the task fails.
+    :param default: the value if the key is not there; without one the task fails. A store that is not there fails it
+        in any case.
     :param max_xcom_bytes: a larger value fails the task: read it in a task of its own.
     """
 
-    template_fields: Sequence[str] = (*_KeyOperator.template_fields, "default")
+    template_fields: Sequence[str] = (*_KeyOperator.template_fields, "default", "max_xcom_bytes")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {**_KeyOperator.arguments, "max_xcom_bytes": read.whole(0)}
 
-    def __init__(self, *, default: Any = Missing.FAIL, max_xcom_bytes: int = 48 * 1024, **kwargs: Any) -> None:
+    def __init__(self, *, default: Any = Missing.FAIL, max_xcom_bytes: int | str = 48 * 1024, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.default = default
-        self.max_xcom_bytes = max_xcom_bytes
+        self.max_xcom_bytes: Any = max_xcom_bytes  # a number once it is read
+        self.check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the value."""
+        self.read_arguments()
         try:
             entry = self.hook.get_key(*self.address)
+        except StoreNotFoundError:
+            raise
         except NotFoundError:
             if self.default is Missing.FAIL:
                 raise
@@ -266,21 +352,26 @@ class AnypointDeleteKeyOperator(_KeyOperator):
     :param store_id: the store.
     :param partition: the partition.
     :param key: the key.
-    :param if_missing: ``skip`` takes a key that is not there for deleted, ``fail`` fails.
+    :param if_missing: ``skip`` takes a key that is not there for deleted, ``fail`` fails. A store that is not there
+        fails the task in any case.
     """
 
     template_fields: Sequence[str] = (*_KeyOperator.template_fields, "if_missing")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {**_KeyOperator.arguments, "if_missing": IF_MISSING}
 
     def __init__(self, *, if_missing: str = "skip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.if_missing = if_missing
+        self.check_arguments()
 
     def execute(self, context: Context) -> None:
         """Delete the key."""
-        one_of("if_missing", self.if_missing, "skip", "fail")
+        self.read_arguments()
         hook = self.hook
         try:
             hook.delete_key(*self.address)
+        except StoreNotFoundError:
+            raise
         except NotFoundError:
             if self.if_missing == "fail":
                 raise

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_objectstore.api.call import check_flag
+from airflow_provider_objectstore.api import arguments as read
+from airflow_provider_objectstore.api.civo import check_name, check_size
 from airflow_provider_objectstore.assets import tell_outlets
-from airflow_provider_objectstore.bases import CivoOperator, default_deferrable, one_of
+from airflow_provider_objectstore.bases import CivoOperator, check_publishers, default_deferrable, publishers
 from airflow_provider_objectstore.exceptions import (
     ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
     ObjectStoreError,
     OwnerChangeUnsupportedError,
 )
@@ -22,6 +25,27 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.api.civo_model import Credential, ObjectStore
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
     from airflow_provider_objectstore.publishers import Publisher
+
+
+IF_EXISTS = read.choice("skip", "fail")
+IF_MISSING = read.choice("skip", "fail")
+
+
+def _new_name(what: str, value: Any) -> str:
+    name = read.name(what, value)
+    try:
+        check_name(name)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"{what}: {error}") from None
+    return name
+
+
+def _size(what: str, value: Any) -> int:
+    size: int = read.whole(1)(what, value)
+    try:
+        return check_size(size)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"{what}: {error}") from None
 
 
 class CivoCreateObjectStoreOperator(CivoOperator):
@@ -37,8 +61,8 @@ class CivoCreateObjectStoreOperator(CivoOperator):
     :param wait: wait until it is ready.
     :param deferrable: wait in the triggerer, which takes no worker; by default what Airflow's setting
         ``[operators] default_deferrable`` says.
-    :param poke_interval: seconds between two looks while waiting.
-    :param timeout: seconds after which waiting fails; the store stays.
+    :param poke_interval: time between two looks while waiting: seconds, a ``timedelta`` or an ISO 8601 duration.
+    :param timeout: time after which waiting fails, likewise; the store stays.
     """
 
     template_fields: Sequence[str] = (
@@ -47,49 +71,66 @@ class CivoCreateObjectStoreOperator(CivoOperator):
         "size_gb",
         "access_key_id",
         "if_exists",
+        "wait",
+        "poke_interval",
+        "timeout",
     )
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "name": _new_name,
+        "size_gb": _size,
+        "access_key_id": read.optional(read.name),
+        "if_exists": IF_EXISTS,
+        "wait": read.flag,
+        "deferrable": read.flag,
+        "poke_interval": read.seconds,
+        "timeout": read.seconds,
+    }
 
     def __init__(
         self,
         *,
         name: str,
-        size_gb: int = 500,
+        size_gb: int | str = 500,
         access_key_id: str | None = None,
         if_exists: str = "skip",
-        wait: bool = True,
+        wait: bool | str = True,
         deferrable: bool | None = None,
-        poke_interval: float = 5,
-        timeout: float = 1800,
+        poke_interval: read.Duration = 5,
+        timeout: read.Duration = 1800,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.name = name
-        self.size_gb = size_gb
+        self.size_gb: Any = size_gb
         self.access_key_id = access_key_id
         self.if_exists = if_exists
         self.wait = wait
         self.deferrable = default_deferrable() if deferrable is None else deferrable
-        self.poke_interval = poke_interval
-        self.timeout = timeout
+        self.poke_interval: Any = poke_interval
+        self.timeout: Any = timeout
+        self.check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Create the object store."""
-        from airflow_provider_objectstore.api import civo as api
         from airflow_provider_objectstore.triggers.waits import ObjectStoreTrigger
 
-        one_of("if_exists", self.if_exists, "skip", "fail")
-        api.check_name(self.name)
-        size_gb = api.check_size(self.size_gb)
+        self.read_arguments()
         hook = self.hook
         store = hook.find_object_store(self.name)
         if store is None:
-            store = hook.create_object_store(self.name, size_gb, self.access_key_id)
-            self.log.info("Created object store %s (%s) of %d GB", store.name, store.id, size_gb)
+            store = hook.create_object_store(self.name, self.size_gb, self.access_key_id)
+            self.log.info("Created object store %s (%s) of %d GB", store.name, store.id, self.size_gb)
+        elif store.name != self.name:
+            raise ConflictError(
+                f"object store {store.name} has the id {self.name!r}, which this task gives as name. Give its name, or "
+                "another one for a new object store"
+            )
         elif self.if_exists == "fail":
             raise ConflictError(f"object store {self.name} exists already; with if_exists='skip' that is no failure")
         else:
             self.log.info("Object store %s (%s) was there; left as it is", store.name, store.id)
-            if store.max_size_gb != size_gb or self.access_key_id not in (None, store.owner_access_key_id):
+            if store.max_size_gb != self.size_gb or self.access_key_id not in (None, store.owner_access_key_id):
                 self.log.warning(
                     "It has %s GB and the owner %s, which is not what this task asks for",
                     store.max_size_gb,
@@ -134,24 +175,38 @@ class CivoUpdateObjectStoreOperator(CivoOperator):
     """
 
     template_fields: Sequence[str] = (*CivoOperator.template_fields, "object_store", "max_size_gb", "access_key_id")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "object_store": read.name,
+        "max_size_gb": read.optional(_size),
+        "access_key_id": read.optional(read.name),
+    }
 
     def __init__(
-        self, *, object_store: str, max_size_gb: int | None = None, access_key_id: str | None = None, **kwargs: Any
+        self,
+        *,
+        object_store: str,
+        max_size_gb: int | str | None = None,
+        access_key_id: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.object_store = object_store
-        self.max_size_gb = max_size_gb
+        self.max_size_gb: Any = max_size_gb
         self.access_key_id = access_key_id
+        self.check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Change the object store."""
         from airflow_provider_objectstore.api import civo as api
 
-        change = api.update_object_store("id", max_size_gb=self.max_size_gb, access_key_id=self.access_key_id)
+        self.read_arguments()
+        with self.naming_task():
+            change = api.update_object_store("id", max_size_gb=self.max_size_gb, access_key_id=self.access_key_id)
         hook = self.hook
         store = hook.find_object_store(self.object_store)
         if store is None:
-            raise ObjectStoreError(f"there is no object store with the exact name or id {self.object_store!r}")
+            raise _missing(f"object store with the exact name or id {self.object_store!r}")
         hook.update_object_store(store.id, max_size_gb=self.max_size_gb, access_key_id=self.access_key_id)
         store = hook.get_object_store(store.id)
         if self.access_key_id not in (None, store.owner_access_key_id):
@@ -173,30 +228,37 @@ class CivoDeleteObjectStoreOperator(CivoOperator):
     Deletes an object store. One that holds objects is deleted only if told so: it goes at once and for good.
 
     :param object_store: its exact name or id, sought over all pages.
-    :param delete_contents: delete it even if it holds objects. Otherwise the service's usage figures and, because
-        these may lag, a listing over S3 must both find it empty, which needs the extra ``s3``.
+    :param delete_contents: delete it even if it holds something. Otherwise the service's usage figures and, because
+        these may lag and do not count everything, S3 must both find it empty: no objects, no older versions or
+        deletion markers of any, no multipart uploads under way. This needs the extra ``s3``.
     :param if_missing: ``skip`` takes a store that is not there for deleted, ``fail`` fails.
     """
 
     template_fields: Sequence[str] = (*CivoOperator.template_fields, "object_store", "delete_contents", "if_missing")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "object_store": read.name,
+        "delete_contents": read.flag,
+        "if_missing": IF_MISSING,
+    }
 
     def __init__(
-        self, *, object_store: str, delete_contents: bool = False, if_missing: str = "skip", **kwargs: Any
+        self, *, object_store: str, delete_contents: bool | str = False, if_missing: str = "skip", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.object_store = object_store
         self.delete_contents = delete_contents
         self.if_missing = if_missing
+        self.check_arguments()
 
     def execute(self, context: Context) -> None:
         """Delete the object store."""
-        one_of("if_missing", self.if_missing, "skip", "fail")
-        check_flag("delete_contents", self.delete_contents)
+        self.read_arguments()
         hook = self.hook
         store = hook.find_object_store(self.object_store)
         if store is None:
             if self.if_missing == "fail":
-                raise ObjectStoreError(f"there is no object store with the exact name or id {self.object_store!r}")
+                raise _missing(f"object store with the exact name or id {self.object_store!r}")
             self.log.info("Object store %s was not there", self.object_store)
             return
         if not self.delete_contents:
@@ -206,29 +268,29 @@ class CivoDeleteObjectStoreOperator(CivoOperator):
         _told(self, context, "delete_object_store", asdict(store))
 
     def _refuse_if_filled(self, hook: CivoObjectStoreHook, store: ObjectStore) -> None:
-        import boto3
-        from botocore.exceptions import BotoCoreError, ClientError
+        from airflow_provider_objectstore.hooks.s3 import find_contents
 
-        held = hook.get_object_store_stats(store.id).num_objects
-        if not held:
-            try:
-                client = boto3.client("s3", **hook.s3_options(store))
-                held = client.list_objects_v2(Bucket=store.name, MaxKeys=1)["KeyCount"]
-            except (BotoCoreError, ClientError, ObjectStoreError) as error:
-                raise ObjectStoreError(
-                    f"whether object store {store.name} is empty cannot be told over S3 ({error}), so it is not "
-                    "deleted; delete_contents=True deletes it all the same"
-                ) from error
+        counted = hook.get_object_store_stats(store.id).num_objects
+        try:
+            held = f"objects (at least {counted})" if counted else find_contents(hook.s3_options(store))
+        except ObjectStoreError as error:
+            raise ObjectStoreError(
+                f"whether object store {store.name} is empty cannot be told over S3 ({error}), so it is not deleted; "
+                "delete_contents=True deletes it all the same"
+            ) from error
         if held:
             raise ObjectStoreError(
-                f"object store {store.name} holds objects (at least {held}), which would be gone for good; "
-                "delete_contents=True deletes them with it"
+                f"object store {store.name} holds {held}, which would be gone for good; delete_contents=True deletes "
+                "them with it"
             )
 
 
 class CivoCreateCredentialOperator(CivoOperator):
     """
     Creates a credential for object stores. Its secret goes to publishers; consumers may also ask the hook for it.
+
+    It is published once it has its keys and the service says that it is ready; where that does not say so within half
+    a minute, the log does.
 
     XCom: ``{"id", "name", "access_key_id"}``.
 
@@ -239,35 +301,56 @@ class CivoCreateCredentialOperator(CivoOperator):
     """
 
     template_fields: Sequence[str] = (*CivoOperator.template_fields, "name", "max_size_gb", "if_exists")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "name": _new_name,
+        "max_size_gb": read.optional(_size),
+        "if_exists": IF_EXISTS,
+        "publishers": publishers,
+    }
 
     def __init__(
         self,
         *,
         name: str,
-        max_size_gb: int | None = None,
+        max_size_gb: int | str | None = None,
         if_exists: str = "skip",
         publishers: Sequence[Publisher] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.name = name
-        self.max_size_gb = max_size_gb
+        self.max_size_gb: Any = max_size_gb
         self.if_exists = if_exists
         self.publishers = publishers
+        self.check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the credential."""
-        from airflow_provider_objectstore.api import civo as api
-
-        one_of("if_exists", self.if_exists, "skip", "fail")
-        api.create_credential(self.name, max_size_gb=self.max_size_gb)  # refuses what is wrong before any request
+        self.read_arguments()
+        check_publishers(self.publishers)
         hook = self.hook
-        credential = next((it for it in hook.list_credentials() if it.name == self.name), None)
-        if credential is None:
+        found = [credential for credential in hook.list_credentials() if credential.name == self.name]
+        if len(found) > 1:
+            raise ConflictError(
+                f"{len(found)} credentials are called {self.name} (ids {', '.join(it.id for it in found)}): which of "
+                "them is meant cannot be told. Delete or rename the others"
+            )
+        if not found:
             credential = hook.create_credential(self.name, max_size_gb=self.max_size_gb)
             self.log.info("Created credential %s (%s)", credential.name, credential.id)
         elif self.if_exists == "fail":
             raise ConflictError(f"credential {self.name} exists already; with if_exists='skip' that is no failure")
+        else:
+            (credential,) = found
+            self.log.info("Credential %s (%s) was there; left as it is", credential.name, credential.id)
+            if credential.suspended:
+                self.log.warning("It is suspended: S3 refuses it until CivoUpdateCredentialOperator changes that")
+            if self.max_size_gb not in (None, credential.max_size_gb):
+                self.log.warning(
+                    "It may hold %s GB, not the %s that this task asks for", credential.max_size_gb, self.max_size_gb
+                )
+        credential = hook.wait_until_ready(credential)
         publish(hook, credential, self.publishers)
         return _shown(credential)
 
@@ -285,31 +368,42 @@ class CivoUpdateCredentialOperator(CivoOperator):
     """
 
     template_fields: Sequence[str] = (*CivoOperator.template_fields, "credential", "suspended", "max_size_gb")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "credential": read.name,
+        "suspended": read.optional(read.flag),
+        "max_size_gb": read.optional(_size),
+        "publishers": publishers,
+    }
 
     def __init__(
         self,
         *,
         credential: str,
-        suspended: bool | None = None,
-        max_size_gb: int | None = None,
+        suspended: bool | str | None = None,
+        max_size_gb: int | str | None = None,
         publishers: Sequence[Publisher] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.credential = credential
-        self.suspended = suspended
-        self.max_size_gb = max_size_gb
+        self.suspended: Any = suspended
+        self.max_size_gb: Any = max_size_gb
         self.publishers = publishers
+        self.check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Change the credential."""
         from airflow_provider_objectstore.api import civo as api
 
-        change = api.update_credential("id", suspended=self.suspended, max_size_gb=self.max_size_gb)
+        self.read_arguments()
+        with self.naming_task():
+            change = api.update_credential("id", suspended=self.suspended, max_size_gb=self.max_size_gb)
+        check_publishers(self.publishers)
         hook = self.hook
         found = hook.find_credential(self.credential)
         if found is None:
-            raise ObjectStoreError(f"there is no credential with the exact id, access key or name {self.credential!r}")
+            raise _missing(f"credential with the exact id, access key or name {self.credential!r}")
         hook.update_credential(found.id, suspended=self.suspended, max_size_gb=self.max_size_gb)
         found = hook.get_credential(found.id)
         assert change.body is not None
@@ -331,31 +425,45 @@ class CivoDeleteCredentialOperator(CivoOperator):
     """
 
     template_fields: Sequence[str] = (*CivoOperator.template_fields, "credential", "if_missing")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "credential": read.name,
+        "if_missing": IF_MISSING,
+    }
 
     def __init__(self, *, credential: str, if_missing: str = "skip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.credential = credential
         self.if_missing = if_missing
+        self.check_arguments()
 
     def execute(self, context: Context) -> None:
         """Delete the credential."""
-        one_of("if_missing", self.if_missing, "skip", "fail")
+        self.read_arguments()
         hook = self.hook
         found = hook.find_credential(self.credential)
         if found:
             hook.delete_credential(found.id)
         elif self.if_missing == "fail":
-            raise ObjectStoreError(f"there is no credential with the exact id, access key or name {self.credential!r}")
+            raise _missing(f"credential with the exact id, access key or name {self.credential!r}")
         else:
             self.log.info("Credential %s was not there", self.credential)
 
 
 def publish(hook: CivoObjectStoreHook, credential: Credential, publishers: Sequence[Publisher]) -> None:
-    """Bring a credential to every publisher, and see that each has it."""
+    """
+    Bring a credential to every publisher, and see that each has it.
+
+    :raises ObjectStoreError: if it has no keys yet; an empty key is published nowhere.
+    """
     for publisher in publishers:
         options = hook.s3_options_of(credential)
         publisher.publish(options)
         publisher.verify(options)
+
+
+def _missing(what: str) -> NotFoundError:
+    return NotFoundError(f"there is no {what}", status=404)
 
 
 def _told(task: CivoOperator, context: Context, operation: str, store: dict[str, Any]) -> dict[str, Any]:

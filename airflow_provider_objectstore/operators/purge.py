@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import string
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_objectstore.api.call import boolean, segment
+from airflow_provider_objectstore.api import arguments as read
+from airflow_provider_objectstore.api.call import segment
 from airflow_provider_objectstore.assets import tell_outlets
-from airflow_provider_objectstore.bases import AnypointBulkOperator, one_of
+from airflow_provider_objectstore.bases import AnypointBulkOperator
 from airflow_provider_objectstore.exceptions import (
     InvalidArgumentError,
     NotFoundError,
     ObjectStoreError,
-    PermissionDeniedError,
+    StoreNotFoundError,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ DEFAULT_PARTITIONS = ("DEFAULT_PARTITION", "_defaultPartition")
 APP_STORES = ("APP_*__defaultPersistentObjectStore", "*-Object-Store")
 """What running Mule applications call their stores, as far as it was seen: an assumption."""
 SAMPLES = 5
+PROBES = tuple(12 * character for character in f"{string.ascii_letters}{string.digits}{string.punctuation}é名")
+"""Names with nothing in common: patterns that fit all of them fit everything."""
 
 
 Place = tuple[str, str | None]
@@ -71,12 +75,16 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
     XCom: ``{"partitions", "keys", "missing", "rounds", "seconds", "retries", "throttled"}``: what is gone, what was not
     there any more, how often requests were repeated, and how often the service told it to slow down.
 
-    :param partitions: names of partitions; mappable.
+    Arguments that are given and come out of their templates as None, empty or blank are refused: nothing widens what is
+    deleted.
+
+    :param partitions: names of partitions, at least one; mappable.
     :param include: instead of names: patterns as in a shell, such as ``tmp-*``, of which one has to fit.
     :param exclude: patterns of which none must fit.
     :param key_prefix: delete only keys that begin with this; without it whole partitions.
     :param dry_run: only log what would be deleted.
-    :param force: also the default partition, and stores named like a running application's.
+    :param force: also the default partition, stores named like a running application's, and everything where
+        ``include`` fits everything.
     :param max_failures: failures of a round after which it stops. With fewer it goes on, and fails at its end if the
         last round had failures.
     :param max_rounds: listings that found no less than the one before, after which it ends: something keeps writing.
@@ -91,19 +99,34 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
         "key_prefix",
         "plan_only",
         "force",
+        "max_failures",
+        "max_rounds",
+        "if_nothing",
     )
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **AnypointBulkOperator.arguments,
+        "partitions": read.optional(read.one_or_several),
+        "include": read.optional(read.one_or_several),
+        "exclude": read.optional(read.patterns),
+        "key_prefix": read.optional(read.prefix),
+        "plan_only": read.named("dry_run", read.flag),
+        "force": read.flag,
+        "max_failures": read.whole(0),
+        "max_rounds": read.whole(1),
+        "if_nothing": read.choice("succeed", "skip", "fail"),
+    }
 
     def __init__(
         self,
         *,
         partitions: str | Sequence[str] | None = None,
         include: str | Sequence[str] | None = None,
-        exclude: str | Sequence[str] = (),
+        exclude: str | Sequence[str] | None = None,
         key_prefix: str | None = None,
         dry_run: bool | str = False,
         force: bool | str = False,
-        max_failures: int = 100,
-        max_rounds: int = 10,
+        max_failures: int | str = 100,
+        max_rounds: int | str = 10,
         if_nothing: str = "succeed",
         **kwargs: Any,
     ) -> None:
@@ -114,16 +137,19 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
         self.key_prefix = key_prefix
         self.plan_only = dry_run  # dry_run is a method of every operator
         self.force = force
-        self.max_failures = max_failures
-        self.max_rounds = max_rounds
+        self.max_failures: Any = max_failures
+        self.max_rounds: Any = max_rounds
         self.if_nothing = if_nothing
         self._named: list[str] | None = None
+        self.check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete, round after round."""
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
-        self._check()
+        self.read_arguments()
+        with self.naming_task():
+            self._check()
         purged, started = Purged(), time.monotonic()
         bulk = self._begin(lambda: self._tell(purged, time.monotonic() - started))
         try:
@@ -139,7 +165,6 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
                 purged.vanished,
             )
         if not (purged.partitions or purged.keys):
-            self._refuse_if_no_store()
             nothing = f"nothing to delete in store {self.store_id} fits {self._what()}"
             if self.if_nothing == "fail":
                 raise ObjectStoreError(nothing)
@@ -160,14 +185,15 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
         """Go through everything once; tell whether there may be more."""
         before, purged.found, purged.failed, purged.samples = purged.found, 0, 0, []
         purged.rounds += 1
+        no_store: list[StoreNotFoundError] = []
 
         def gone(place: Place, answer: Any) -> None:
             if answer is False:
                 missing()
             elif place[1] is None:
                 purged.partitions += 1
-                if boolean(self.plan_only):
-                    self.log.info("Would delete partition %s", place[0])
+                if self.plan_only:
+                    self.log.info("Would delete partition %r", place[0])
             else:
                 purged.keys += 1
 
@@ -177,16 +203,21 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
             purged.found -= 1  # a listing that still shows what is gone must not cost another round
 
         def failed(place: Place, error: ObjectStoreError) -> None:
-            if isinstance(error, NotFoundError):
-                missing()
-                return
-            purged.failed += 1
-            purged.failures += 1
-            purged.samples = [*purged.samples, str(error)][:SAMPLES]
-            if purged.failed > self.max_failures:
+            if isinstance(error, StoreNotFoundError):
+                no_store.append(error)
                 bulk.stop()
+            elif isinstance(error, NotFoundError):
+                missing()
+            else:
+                purged.failed += 1
+                purged.failures += 1
+                purged.samples = [*purged.samples, str(error)][:SAMPLES]
+                if purged.failed > self.max_failures:
+                    bulk.stop()
 
         bulk.run(lambda client: self._deletions(client, purged, failed), gone, failed)
+        if no_store:
+            raise no_store[0]
         if purged.failed > self.max_failures:
             raise ObjectStoreError(
                 f"stopped after {purged.failed} failed deletions in store {self.store_id}, more than max_failures="
@@ -196,7 +227,7 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
             raise ObjectStoreError(f"told to stop while purging store {self.store_id}: run this task again to go on")
         if before and purged.found >= before:
             purged.idle_rounds += 1
-        once = boolean(self.plan_only) or (self._named is not None and self.key_prefix is None)
+        once = self.plan_only or (self._named is not None and self.key_prefix is None)
         if purged.failed and (once or purged.failed == purged.found or purged.idle_rounds >= self.max_rounds):
             raise ObjectStoreError(
                 f"{purged.failed} deletions in store {self.store_id} failed: {'; '.join(purged.samples)}"
@@ -220,7 +251,7 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
             purged.found += 1
             failed(place, error)
 
-        dry = boolean(self.plan_only)
+        dry = self.plan_only
         delete = api.partition_exists if dry else api.delete_partition
         async for partition in self._partitions(client):
             try:
@@ -233,7 +264,7 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
                     for key in page.items:
                         if dry:
                             purged.keys += 1
-                            self.log.info("Would delete key %s of partition %s", key, partition)
+                            self.log.info("Would delete key %r of partition %r", key, partition)
                             continue
                         try:
                             deletion = api.delete_key(self.store_id, partition, key)
@@ -242,9 +273,11 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
                         else:
                             purged.found += 1
                             yield (partition, key), deletion
+            except StoreNotFoundError:
+                raise
             except NotFoundError:
                 purged.missing += purged.rounds == 1  # later it may be this purge that has emptied it
-                self.log.info("Partition %s is not there", partition)
+                self.log.info("Partition %r is not there", partition)
             except ObjectStoreError as error:
                 refused((partition, None), error)
 
@@ -257,50 +290,34 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
             return
         async for page in client.pages(api.list_partitions(self.store_id)):
             for partition in page.items:
-                if not _fits(partition, self.include) or _fits(partition, self.exclude):
+                if not _fits(partition, self._included) or _fits(partition, self._excluded):
                     continue
-                if partition in DEFAULT_PARTITIONS and not boolean(self.force):
-                    self.log.warning("Partition %s is left out: it is deleted only with force=True", partition)
+                if partition in DEFAULT_PARTITIONS and not self.force:
+                    self.log.warning("Partition %r is left out: it is deleted only with force=True", partition)
                     continue
                 yield partition
 
-    def _refuse_if_no_store(self) -> None:
-        try:
-            there = self.hook.store_exists(self.store_id)
-        except PermissionDeniedError:  # it takes another scope than deleting
-            return
-        if not there:
-            raise ObjectStoreError(f"there is no store {self.store_id}, so there was nothing to delete in it")
-
     def _check(self) -> None:
-        one_of("if_nothing", self.if_nothing, "succeed", "skip", "fail")
-        self._named = None if self.partitions is None else list(dict.fromkeys(_several(self.partitions)))
+        self._named = read.optional(read.names)("partitions", self.partitions)
+        self._included = read.optional(read.names)("include", self.include) or []
+        self._excluded = read.optional(read.names)("exclude", self.exclude) or []
         segment("store id", self.store_id)
-        for name, value in (("dry_run", self.plan_only), ("force", self.force)):
-            try:
-                boolean(value)
-            except ValueError as error:
-                raise InvalidArgumentError(f"{name} must be True or False: {error}") from None
         if (self.partitions is None) == (self.include is None):
-            raise InvalidArgumentError("give partitions or include, and not both; include='*' is all of them")
-        if self.partitions is not None and _several(self.exclude or ()):
+            raise InvalidArgumentError("give partitions or include, and not both; include='tmp-*' is all that fit")
+        if self.partitions is not None and self.exclude is not None:
             raise InvalidArgumentError("exclude goes with include: leave it out where partitions are named")
-        if self.key_prefix == "":
-            raise InvalidArgumentError("key_prefix must not be empty; without it whole partitions are deleted")
-        for name in [*(self._named or _several(self.include or ())), *_several(self.exclude or ())]:
-            if not isinstance(name, str):
-                raise InvalidArgumentError(f"partitions and patterns are text, not {name!r}")
         for partition in self._named or ():
             segment("partition", partition)
-        for name, least in (("max_concurrency", 1), ("max_rounds", 1), ("max_failures", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise InvalidArgumentError(f"{name} must be a whole number from {least} on, not {value!r}")
-        if boolean(self.force):
+        if self.force:
             return
         kept = [it for it in self._named or () if it in DEFAULT_PARTITIONS]
         if kept:
             raise InvalidArgumentError(f"partition {kept[0]} of store {self.store_id} is deleted only with force=True")
+        if self._included and all(_fits(probe, self._included) for probe in PROBES):
+            raise InvalidArgumentError(
+                f"include={self.include!r} fits every partition of store {self.store_id}, which needs force=True. "
+                "Give a narrower pattern otherwise"
+            )
         if _fits(self.store_id, APP_STORES):
             raise InvalidArgumentError(
                 f"store {self.store_id} is named like that of a running application, whose state this would delete: "
@@ -308,7 +325,7 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
             )
 
     def _what(self) -> str:
-        where = ", ".join(self._named or _several(self.include or ()))
+        where = ", ".join(self._named or self._included)
         return where if self.key_prefix is None else f"{where} (keys that begin with {self.key_prefix})"
 
     def _tell(self, purged: Purged, seconds: float) -> None:
@@ -320,7 +337,7 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
         self.log.info(
             "Round %d: %s%d partitions and %d keys deleted in %.0f s (%.1f a second), %d were gone, %d failed%s",
             purged.rounds,
-            "would be: " if boolean(self.plan_only) else "",
+            "would be: " if self.plan_only else "",
             purged.partitions,
             purged.keys,
             seconds,
@@ -332,7 +349,7 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
 
     def _tell_outlets(self, context: Context) -> None:
         """Say on this task's outlets which partitions were purged, as far as they were named."""
-        if boolean(self.plan_only) or not self.outlets:
+        if self.plan_only or not self.outlets:
             return
         hook = self.hook
         for partition in self._named or ():
@@ -342,16 +359,11 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
     def _count(self, purged: Purged) -> None:
         from airflow.providers.common.compat.sdk import Stats
 
-        if not boolean(self.plan_only):
+        if not self.plan_only:
             Stats.incr("objectstore.purged.partitions", purged.partitions)
             Stats.incr("objectstore.purged.keys", purged.keys)
             Stats.incr("objectstore.purge.failures", purged.failures)
 
 
-def _several(names: Any) -> list[str]:
-    """Return one or several names as a list; they may be the lazy output of a mapped task."""
-    return [names] if isinstance(names, str) else list(names)
-
-
-def _fits(name: str, patterns: Any) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in _several(patterns or ()))
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import json
 import time
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_objectstore.api import arguments as read
 from airflow_provider_objectstore.api.call import segment
 from airflow_provider_objectstore.assets import tell_outlets
-from airflow_provider_objectstore.bases import AnypointBulkOperator, one_of
-from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.bases import AnypointBulkOperator
+from airflow_provider_objectstore.exceptions import (
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    ObjectStoreError,
+    StoreNotFoundError,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.api.call import Call, Flow
     from airflow_provider_objectstore.api.export_format import Manifest
     from airflow_provider_objectstore.api.values import Entry
+    from airflow_provider_objectstore.export_folder import ExportFolder
     from airflow_provider_objectstore.hooks.bulk import Bulk
     from airflow_provider_objectstore.transport import AsyncClient
 
@@ -36,10 +42,15 @@ class _TransferOperator(AnypointBulkOperator):
 
     :param path: folder of the export, as any ``ObjectStoragePath``: ``file:///…``, ``s3://conn_id@bucket/…``,
         ``civo://conn_id@bucket/…``.
-    :param partitions: only these; all if left out.
+    :param partitions: only these, at least one; all if left out.
     """
 
     template_fields: Sequence[str] = (*AnypointBulkOperator.template_fields, "path", "partitions")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **AnypointBulkOperator.arguments,
+        "path": read.location,
+        "partitions": read.optional(read.one_or_several),
+    }
     moved: str
 
     def __init__(
@@ -53,17 +64,20 @@ class _TransferOperator(AnypointBulkOperator):
         self.path = path
         self.partitions = partitions
         self._named: list[str] | None = None
+        self.check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Move the values; log at the end what was done, also where it did not come to its end."""
         from airflow.providers.common.compat.sdk import Stats
 
+        self.read_arguments()
         # Here and not in the constructor: a second try may have the same object.
         self._done = self._skipped = self._missing = 0
         self._total: int | None = None
         self._errors: list[str] = []
         self._started = started = time.monotonic()
-        folder = self._folder()
+        with self.naming_task():
+            folder = self._folder()
         bulk = self._begin(lambda: self._tell(time.monotonic() - self._started))
         try:
             moved = self._move(folder, bulk)
@@ -75,24 +89,22 @@ class _TransferOperator(AnypointBulkOperator):
         return {**moved, "seconds": seconds, "retries": bulk.retries, "throttled": bulk.throttled}
 
     @abstractmethod
-    def _move(self, folder: ObjectStoragePath, bulk: Bulk) -> dict[str, Any]:
+    def _move(self, folder: ExportFolder, bulk: Bulk) -> dict[str, Any]:
         """Move the values; return the manifest."""
 
     def _tell_outlets(self, context: Context, partitions: Mapping[str, int]) -> None:
         """Say on this task's outlets what was written to the store."""
 
-    def _folder(self) -> ObjectStoragePath:
+    def _folder(self) -> ExportFolder:
         from airflow.sdk import ObjectStoragePath
 
-        if self.partitions is not None:
-            named = [self.partitions] if isinstance(self.partitions, str) else self.partitions
-            self._named = list(dict.fromkeys(named))
+        from airflow_provider_objectstore.export_folder import ExportFolder
+
+        self._named = read.optional(read.listed)("partitions", self.partitions)
         segment("store id", self.store_id)
         for partition in self._named or ():
             segment("partition", partition)
-        if not str(self.path).strip():
-            raise InvalidArgumentError("path must not be empty: it is the folder of the export")
-        return ObjectStoragePath(self.path)
+        return ExportFolder(ObjectStoragePath(self.path))
 
     def _tell(self, seconds: float) -> None:
         handled, left = self._done + self._skipped, ""
@@ -127,23 +139,25 @@ class AnypointExportOperator(_TransferOperator):
     Writes the values of a store to a folder: ``data.jsonl`` with a value a line, and ``manifest.json``.
 
     Exact in type, metadata, index, numbers and binary bytes. What is written to the store meanwhile may or may not be
-    in it. The manifest is written last: a folder without one is not a whole export.
+    in it. It is written beside an earlier export, which it replaces last: one that fails, is killed or comes out empty
+    leaves that as it was. The export of another store is not replaced. A folder without a manifest is not a whole
+    export.
 
-    XCom: the manifest, with ``missing`` (values that were listed and then not there), ``seconds``, ``retries`` and
-    ``throttled``.
+    XCom: the manifest, with ``missing`` (values that were listed and then not there), ``missing_partitions`` (listed,
+    and gone when their keys were), ``seconds``, ``retries`` and ``throttled``.
     """
 
     moved = "exported"
 
-    def _move(self, folder: ObjectStoragePath, bulk: Bulk) -> dict[str, Any]:
+    def _move(self, folder: ExportFolder, bulk: Bulk) -> dict[str, Any]:
         from airflow_provider_objectstore.api import export_format as export
 
-        self.hook.get_store(self.store_id)  # before an earlier export in this folder is given up
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / export.MANIFEST).unlink(missing_ok=True)
+        self._missing_partitions = 0
+        self.hook.get_store(self.store_id)
+        folder.earlier(self.store_id)
         counts: Counter[str] = Counter()
         digest, size = sha256(), 0
-        with _open(folder / export.DATA, "wb") as out:
+        with folder.draft() as (name, out):
 
             def write(place: tuple[str, str], entry: Entry) -> None:
                 nonlocal size
@@ -156,20 +170,29 @@ class AnypointExportOperator(_TransferOperator):
                 self._done += 1
 
             def failed(place: tuple[str, str], error: ObjectStoreError) -> None:
-                if isinstance(error, NotFoundError):
+                if isinstance(error, NotFoundError) and not isinstance(error, StoreNotFoundError):
                     self._missing += 1  # since it was listed
                 else:
                     self._failed(place, error)
 
             bulk.run(self._reads, write, failed)
             self._check(f"the export of store {self.store_id} to {folder} stopped")
-        manifest = export.Manifest(self.store_id, dict(sorted(counts.items())), size, digest.hexdigest())
-        shown = manifest.as_dict()
-        (folder / export.MANIFEST).write_text(json.dumps(shown, indent=2))
-        if self._missing:
-            self.log.warning("%d values were listed and not there when they were read", self._missing)
+            earlier = folder.earlier(self.store_id)  # again: that took a while
+            if not counts and earlier:
+                raise ObjectStoreError(
+                    f"the export of store {self.store_id} came out empty, and {folder} has one with {earlier} values, "
+                    "which stays. If the store is meant to be empty, export it to another folder or delete that one"
+                )
+        manifest = export.Manifest(self.store_id, dict(sorted(counts.items())), size, digest.hexdigest(), name)
+        manifest = folder.switch(manifest)
+        if self._missing or self._missing_partitions:
+            self.log.warning(
+                "%d values and %d partitions were listed and not there when they were read",
+                self._missing,
+                self._missing_partitions,
+            )
         self.log.info("The export of %d partitions is in %s", len(counts), folder)
-        return {**shown, "missing": self._missing}
+        return {**manifest.as_dict(), "missing": self._missing, "missing_partitions": self._missing_partitions}
 
     async def _reads(self, client: AsyncClient) -> AsyncIterator[tuple[tuple[str, str], Any]]:
         from airflow_provider_objectstore.api import anypoint as api
@@ -188,9 +211,12 @@ class AnypointExportOperator(_TransferOperator):
                 async for page in client.pages(api.list_keys(self.store_id, partition)):
                     for key in page.items:
                         yield (partition, key), api.get_key(self.store_id, partition, key)
+            except StoreNotFoundError:
+                raise
             except NotFoundError:  # gone since it was listed
                 if self._named is not None:
                     raise
+                self._missing_partitions += 1
 
 
 class AnypointImportOperator(_TransferOperator):
@@ -207,39 +233,34 @@ class AnypointImportOperator(_TransferOperator):
     """
 
     template_fields: Sequence[str] = (*_TransferOperator.template_fields, "if_exists")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **_TransferOperator.arguments,
+        "partitions": read.optional(read.listed),  # of none, nothing is written
+        "if_exists": read.choice("skip", "overwrite", "fail"),
+    }
     moved = "imported"
 
     def __init__(self, *, if_exists: str = "skip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.if_exists = if_exists
+        self.check_arguments()
 
-    def _move(self, folder: ObjectStoragePath, bulk: Bulk) -> dict[str, Any]:
-        from airflow_provider_objectstore.api import export_format as export
-
-        try:
-            text = (folder / export.MANIFEST).read_bytes().decode(errors="replace")
-        except FileNotFoundError:
-            raise ObjectStoreError(
-                f"there is no {folder / export.MANIFEST}: either this is no export, or the export did not end"
-            ) from None
-        manifest = export.Manifest.read(text, str(folder / export.MANIFEST))
+    def _move(self, folder: ExportFolder, bulk: Bulk) -> dict[str, Any]:
+        manifest = folder.manifest()
         if missing := [it for it in self._named or () if it not in manifest.partitions]:
             raise InvalidArgumentError(f"partition {missing[0]} is not in the export {folder}")
         self._total = sum(n for name, n in manifest.partitions.items() if self._wanted(name))
-        self._verify(folder / export.DATA, manifest)
+        self._verify(folder, manifest)
         if not self.hook.store_exists(self.store_id):
-            raise ObjectStoreError(
-                f"there is no store {self.store_id} to import into: create it with AnypointCreateStoreOperator"
+            raise StoreNotFoundError(
+                f"there is no store {self.store_id} to import into: create it with AnypointCreateStoreOperator",
+                status=404,
             )
         if self.if_exists == "fail":
-            self._refuse_if_there(folder / export.DATA, bulk)
+            self._refuse_if_there(folder, manifest, bulk)
         self._started = time.monotonic()  # the check is no measure for how long writing takes
-        self._write(folder / export.DATA, bulk)
+        self._write(folder, manifest, bulk)
         return {**manifest.as_dict(), "written": self._done, "skipped": self._skipped}
-
-    def _folder(self) -> ObjectStoragePath:
-        one_of("if_exists", self.if_exists, "skip", "overwrite", "fail")
-        return super()._folder()
 
     def _wanted(self, partition: str) -> bool:
         return self._named is None or partition in self._named
@@ -253,42 +274,39 @@ class AnypointImportOperator(_TransferOperator):
                 said = {"operation": "import", "store_id": self.store_id, "partition": name, "values": values}
                 tell_outlets(self.outlets, context, partial(hook.asset, self.store_id, name), said)
 
-    def _verify(self, data: ObjectStoragePath, manifest: Manifest) -> None:
-        from airflow_provider_objectstore.api import export_format as export
-
+    def _verify(self, folder: ExportFolder, manifest: Manifest) -> None:
         counts: Counter[str] = Counter()
-        digest, size = sha256(), 0
-        with _lines(data) as lines:
-            for number, line in enumerate(lines, 1):
-                self._check(f"the import of {data} stopped while it was checked,")
-                digest.update(line)
-                size += len(line)
-                try:
-                    counts[export.put_of(line, self.store_id)[0]] += 1
-                except ObjectStoreError as error:
-                    raise ObjectStoreError(f"{data}, line {number}: {error}. Nothing was written") from error
-        if (dict(counts), size, digest.hexdigest()) != (dict(manifest.partitions), manifest.bytes, manifest.sha256):
-            raise ObjectStoreError(
-                f"{data} is not what its manifest says: it has {sum(counts.values())} values in {size} bytes, of "
-                f"{manifest.values} in {manifest.bytes}, or their checksum differs. Nothing was written"
-            )
+        try:
+            for partition, _key, _call in self._values(folder, manifest):
+                self._check(f"the import of {folder} stopped while it was checked,")
+                counts[partition] += 1
+            if dict(counts) != dict(manifest.partitions):
+                raise ObjectStoreError(
+                    f"{folder.path / manifest.data} is not what its manifest says: it has {sum(counts.values())} "
+                    f"values in {len(counts)} partitions, of {manifest.values} in {len(manifest.partitions)}"
+                )
+        except ObjectStoreError as error:
+            raise ObjectStoreError(f"{error}. Nothing was written") from error
 
-    def _puts(self, data: ObjectStoragePath) -> Iterator[tuple[str, str, Any]]:
+    def _values(self, folder: ExportFolder, manifest: Manifest) -> Iterator[tuple[str, str, Any]]:
         from airflow_provider_objectstore.api import export_format as export
 
-        with _lines(data) as lines:
-            for line in lines:
-                partition, key, call = export.put_of(line, self.store_id)
-                if self._wanted(partition):
-                    yield partition, key, call
+        for number, line in enumerate(folder.lines(manifest), 1):
+            try:
+                yield export.put_of(line, self.store_id)
+            except ObjectStoreError as error:
+                raise ObjectStoreError(f"{folder.path / manifest.data}, line {number}: {error}") from error
 
-    def _refuse_if_there(self, data: ObjectStoragePath, bulk: Bulk) -> None:
+    def _puts(self, folder: ExportFolder, manifest: Manifest) -> Iterator[tuple[str, str, Any]]:
+        return (value for value in self._values(folder, manifest) if self._wanted(value[0]))
+
+    def _refuse_if_there(self, folder: ExportFolder, manifest: Manifest, bulk: Bulk) -> None:
         from airflow_provider_objectstore.api import anypoint as api
 
         there: list[tuple[str, str]] = []
 
         async def looks(_: AsyncClient) -> AsyncIterator[tuple[tuple[str, str], Any]]:
-            for partition, key, _call in self._puts(data):
+            for partition, key, _call in self._puts(folder, manifest):
                 yield (partition, key), api.key_exists(self.store_id, partition, key)
 
         def found(place: tuple[str, str], is_there: bool) -> None:
@@ -305,7 +323,7 @@ class AnypointImportOperator(_TransferOperator):
             )
         self._check(f"the import into store {self.store_id} stopped before it wrote anything,")
 
-    def _write(self, data: ObjectStoragePath, bulk: Bulk) -> None:
+    def _write(self, folder: ExportFolder, manifest: Manifest, bulk: Bulk) -> None:
         from airflow_provider_objectstore.api import anypoint as api
 
         def unless_there(partition: str, key: str, put: Call[str | None]) -> Flow[bool]:
@@ -315,7 +333,7 @@ class AnypointImportOperator(_TransferOperator):
             return True
 
         async def writes(_: AsyncClient) -> AsyncIterator[tuple[tuple[str, str], Any]]:
-            for partition, key, put in self._puts(data):
+            for partition, key, put in self._puts(folder, manifest):
                 yield (partition, key), unless_there(partition, key, put) if self.if_exists == "skip" else put
 
         def written(place: tuple[str, str], outcome: Any) -> None:
@@ -326,12 +344,3 @@ class AnypointImportOperator(_TransferOperator):
 
         bulk.run(writes, written, self._failed)
         self._check(f"the import into store {self.store_id} stopped")
-
-
-def _lines(path: ObjectStoragePath) -> io.BufferedReader:
-    # fsspec's own files copy a whole block, tens of megabytes, for every line.
-    return io.BufferedReader(cast("io.RawIOBase", _open(path, "rb")), 1024 * 1024)
-
-
-def _open(path: ObjectStoragePath, mode: str) -> IO[bytes]:
-    return path.open(mode)  # type: ignore[no-any-return, no-untyped-call]

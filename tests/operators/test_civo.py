@@ -66,6 +66,16 @@ def test_with_an_owner(hook: CivoObjectStoreHook) -> None:
     assert created["owner_access_key_id"] == owner.access_key_id
 
 
+@pytest.mark.parametrize("if_exists", ["skip", "fail"])
+def test_the_id_of_another_one_is_no_name(if_exists: str, hook: CivoObjectStoreHook) -> None:
+    there = hook.create_object_store("photos")
+    with pytest.raises(
+        ConflictError, match=f"object store photos has the id '{there.id}', which this task gives as name"
+    ):
+        run(create(name=there.id, if_exists=if_exists))
+    assert [store.name for store in hook.list_object_stores()] == ["photos"]
+
+
 def test_existing_is_left_as_it_is(deferrable: bool, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
     there = hook.create_object_store("photos", 1000)
     found = run(create(deferrable=deferrable))
@@ -125,8 +135,12 @@ def test_timeout(deferrable: bool, hook: CivoObjectStoreHook, emulator: Emulator
     assert hook.find_object_store("photos") is not None, "the store stays"
 
 
-def test_one_that_fails_while_it_is_waited_for(deferrable: bool, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
-    failed = {"id": "7", "name": "photos", "status": "failed", "reason": "no disks left"}
+def test_one_that_fails_while_it_is_waited_for(
+    deferrable: bool, hook: CivoObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emulator.settings, "creating_seconds", 600)
+    begun = hook.create_object_store("photos")
+    failed = {"id": begun.id, "name": "photos", "status": "failed", "reason": "no disks left"}
     emulator.faults([{"operation": GET, "kind": "status", "status": 200, "body": failed}])
     with pytest.raises(ObjectStoreError, match="no disks left"):
         run(create(deferrable=deferrable))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import boto3
@@ -11,6 +13,7 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
     ConflictError,
     InvalidArgumentError,
+    NotFoundError,
     ObjectStoreError,
     OwnerChangeUnsupportedError,
 )
@@ -25,6 +28,7 @@ from airflow_provider_objectstore.operators.civo import (
     CivoUpdateObjectStoreOperator,
 )
 from airflow_provider_objectstore.publishers import Publisher
+from tests.transport.stub import LOGIN_PAGE, http, serving
 from tests.triggers.waiting import answers, run
 
 
@@ -95,7 +99,7 @@ def test_an_empty_store_is_deleted(photos: ObjectStore, hook: CivoObjectStoreHoo
     run(delete())
     assert hook.find_object_store("photos") is None
     run(delete())
-    with pytest.raises(ObjectStoreError, match="no object store with the exact name"):
+    with pytest.raises(NotFoundError, match="no object store with the exact name"):
         run(delete(if_missing="fail"))
 
 
@@ -124,15 +128,116 @@ def test_a_store_that_cannot_be_listed_is_not_deleted(
     assert hook.find_object_store("photos")
 
 
+class TestAStoreThatOnlyLooksEmpty:
+    """No object is listed and the figures say 0, and yet something would be gone for good."""
+
+    @pytest.fixture
+    def s3(self, photos: ObjectStore, hook: CivoObjectStoreHook) -> Any:
+        return boto3.client("s3", **hook.s3_options("photos"))
+
+    def refused(self, holds: str, emulator: Emulator) -> None:
+        with pytest.raises(ObjectStoreError, match=rf"photos holds {holds}, which would be gone for good; delete_cont"):
+            run(delete())
+        assert not answers(emulator, "civo.delete_object_store")
+
+    def test_a_multipart_upload_under_way(self, s3: Any, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
+        upload = s3.create_multipart_upload(Bucket="photos", Key="large")["UploadId"]
+        s3.upload_part(Bucket="photos", Key="large", UploadId=upload, PartNumber=1, Body=b"x" * 100)
+        self.refused("multipart uploads under way", emulator)
+        s3.abort_multipart_upload(Bucket="photos", Key="large", UploadId=upload)
+        run(delete())
+        assert hook.find_object_store("photos") is None
+
+    def test_older_versions_of_deleted_objects(self, s3: Any, emulator: Emulator) -> None:
+        s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
+        s3.put_object(Bucket="photos", Key="k", Body=b"1")
+        s3.delete_object(Bucket="photos", Key="k")
+        assert "Contents" not in s3.list_objects_v2(Bucket="photos")
+        self.refused("older versions of objects", emulator)
+
+    def test_deletion_markers_alone(self, s3: Any, emulator: Emulator) -> None:
+        s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
+        version = s3.put_object(Bucket="photos", Key="k", Body=b"1")["VersionId"]
+        s3.delete_object(Bucket="photos", Key="k")
+        s3.delete_object(Bucket="photos", Key="k", VersionId=version)
+        assert "Versions" not in s3.list_object_versions(Bucket="photos")
+        self.refused("older versions of objects", emulator)
+
+    @pytest.mark.parametrize("question", ["uploads", "versions"])
+    def test_a_backend_that_does_not_know_the_question(
+        self, question: str, s3: Any, hook: CivoObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with S3ThatDoesNot(question) as url:
+            connection = emulator.connections()["civo_default"]
+            extra = {**connection["extra"], "s3_endpoint": url}
+            monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({**connection, "extra": extra}))
+            with pytest.raises(ObjectStoreError, match=r"cannot be told over S3 .*NotImplemented.*delete_con"):
+                run(delete())
+        assert hook.find_object_store("photos")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(http(LOGIN_PAGE, kind="text/html"), id="a login page"),
+        pytest.param(http(), id="an empty body"),
+        pytest.param(http(status="204 No Content"), id="no content"),
+        pytest.param(http(b"<ListBucketResult><Name>other</Name></ListBucketResult>"), id="another bucket"),
+        pytest.param(http(b"<Result><Name>photos</Name></Result>"), id="uploads of no bucket"),
+        pytest.param(http(b"<Result><Name>photos</Name><KeyCount>many</KeyCount></Result>"), id="no number"),
+        pytest.param(http(LOGIN_PAGE, status="403 Forbidden", kind="text/html"), id="a gateway"),
+    ],
+)
+def test_an_answer_that_is_not_about_the_bucket_deletes_nothing(
+    answer: bytes, photos: ObjectStore, hook: CivoObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(lambda _: answer) as url:
+        connection = emulator.connections()["civo_default"]
+        extra = {**connection["extra"], "s3_endpoint": url}
+        monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({**connection, "extra": extra}))
+        with pytest.raises(ObjectStoreError, match=r"cannot be told over S3 \(bucket photos: .*not deleted"):
+            run(delete())
+    assert not answers(emulator, "civo.delete_object_store")
+
+
+class S3ThatDoesNot(ThreadingHTTPServer):
+    """An S3 with empty buckets that answers one question with NotImplemented."""
+
+    def __init__(self, question: str) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                unknown = question in self.path
+                empty = b"<Result><Name>photos</Name><Bucket>photos</Bucket></Result>"
+                body = b"<Error><Code>NotImplemented</Code></Error>" if unknown else empty
+                self.send_response(501 if unknown else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> str:  # type: ignore[override]
+        Thread(target=self.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
 def test_a_part_of_a_name_deletes_nothing(photos: ObjectStore, hook: CivoObjectStoreHook) -> None:
     for part in ("photo", "hotos", "PHOTOS"):
         run(delete(object_store=part, delete_contents=True))
     assert hook.find_object_store("photos")
 
 
-def test_a_text_is_no_permission(photos: ObjectStore, hook: CivoObjectStoreHook) -> None:
-    with pytest.raises(InvalidArgumentError, match="must be True or False, not 'False'"):
-        run(delete(delete_contents="False"))
+@pytest.mark.parametrize("text", ["yes", "1", "", "None"])
+def test_a_text_is_no_permission(photos: ObjectStore, hook: CivoObjectStoreHook, text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"delete_contents must be True or False, not {text!r}"):
+        run(delete(delete_contents=text))
     assert hook.find_object_store("photos")
 
 
@@ -164,11 +269,11 @@ def test_a_credential_is_changed_and_deleted(hook: CivoObjectStoreHook, emulator
     run(CivoDeleteCredentialOperator(task_id="t", credential=made.access_key_id))
     assert hook.find_credential("mine") is None
     run(CivoDeleteCredentialOperator(task_id="t", credential="mine"))
-    with pytest.raises(ObjectStoreError, match="no credential with the exact id"):
+    with pytest.raises(NotFoundError, match="no credential with the exact id"):
         run(CivoDeleteCredentialOperator(task_id="t", credential="mine", if_missing="fail"))
 
 
-@pytest.mark.parametrize("wrong", [{}, {"suspended": "False"}, {"max_size_gb": 1}])
+@pytest.mark.parametrize("wrong", [{}, {"suspended": "no"}, {"max_size_gb": 1}])
 def test_a_wrong_change_of_a_credential_asks_nothing(wrong: dict[str, Any], emulator: Emulator) -> None:
     with pytest.raises(InvalidArgumentError):
         run(CivoUpdateCredentialOperator(task_id="t", credential="mine", **wrong))

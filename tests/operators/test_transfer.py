@@ -66,6 +66,11 @@ def restore(path: Any, **settings: Any) -> dict[str, Any]:
     return done
 
 
+def names(path: str) -> list[str]:
+    """The names of the files in a folder."""
+    return sorted(it.name for it in ObjectStoragePath(path).iterdir())
+
+
 def contents(emulator: Emulator, store: str) -> dict[tuple[str, str], tuple[Any, ...]]:
     """What the service holds, exactly."""
     return {
@@ -161,11 +166,14 @@ def bucket(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_over_s3(path: str, bucket: str, hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
     fill(emulator, 50)
     where = path.format(bucket)
-    exported = export(where)
-    assert export(where, partitions=[])["values"] == 0, "again, over the first"
+    hook.put_key("s", "alone", "k", "v")
+    assert export(where, partitions="alone")["values"] == 1
+    hook.delete_partition("s", "alone")
     with pytest.raises(InvalidArgumentError, match="is not in the export"):
         restore(where, partitions="p0")
-    assert export(where)["values"] == 50
+    exported = export(where)
+    assert exported["values"] == 50, "again, over the first"
+    assert names(where) == ["data.jsonl", "manifest.json"]
     restore(ObjectStoragePath(where))
     alike(contents(emulator, "s"), contents(emulator, "t"))
     kept = json.loads((ObjectStoragePath(where) / "manifest.json").read_text())
@@ -214,7 +222,8 @@ def test_what_goes_while_it_is_read(
     )
     monkeypatch.setitem(service.OPERATIONS, (4, "GET"), (keys, service.DATA))
     hook.delete_key("s", "p", "gone")
-    assert export(folder)["partitions"] == {"p": 1}
+    done = export(folder)
+    assert (done["partitions"], done["missing"], done["missing_partitions"]) == ({"p": 1}, 1, 1)
 
 
 @pytest.mark.parametrize(("if_exists", "value"), [("skip", "theirs"), ("overwrite", "ours")])
@@ -251,7 +260,7 @@ def test_a_key_that_is_there_fails_before_anything_is_written(
         ({"store_id": ".."}, "store id"),
         ({"partitions": ["p", ""]}, "partition"),
         ({"if_exists": "perhaps"}, "if_exists must be one of"),
-        ({"max_concurrency": 0}, "at a time"),
+        ({"max_concurrency": 0}, "max_concurrency must be a whole number from 1 on"),
     ],
     ids=repr,
 )
@@ -276,14 +285,20 @@ def test_no_manifest(hook: AnypointObjectStoreHook, folder: str, emulator: Emula
 
 def test_an_export_that_broke_off_is_none(hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
     fill(emulator, 100)
-    export(folder)
     emulator.faults([{"operation": GET, "kind": "status", "status": 403, "share": 0.5}])
     with pytest.raises(ObjectStoreError, match=r"the export of store s to .* stopped after \d+ values: anypoint\.get_"):
-        export(folder)
+        export(f"{folder}-2")
     with pytest.raises(ObjectStoreError, match="did not end"):
-        restore(folder)
+        restore(f"{folder}-2")
     emulator.faults([])
     assert export(folder)["values"] == 100, "and it can be run again"
+
+
+def admit(data: Path) -> None:
+    """Let the manifest beside a file say that it may be longer than it was."""
+    manifest = json.loads((data.parent / "manifest.json").read_text())
+    longer = {"bytes": max(manifest["bytes"], data.stat().st_size)}
+    (data.parent / "manifest.json").write_text(json.dumps(manifest | longer))
 
 
 def line(**item: Any) -> str:
@@ -298,14 +313,18 @@ def line(**item: Any) -> str:
         (lambda text: text + line(metadata=1).replace("1}", "1e9999999999999999999}"), r"line 21: .* out of range"),
         (lambda text: text + "[" * 100_000 + "\n", r"line 21: it is not a line .*RecursionError"),
         (lambda text: text[: len(text) // 2], r"data\.jsonl, line \d+: it is not a line"),
-        (lambda text: text[: text.rindex("{")], "it has 19 values in .* of 20 in"),
+        (lambda text: text[: text.rindex("{")], r"it has \d+ bytes of \d+, or their checksum differs"),
+        (
+            lambda text: text.replace('"p"', '"q"'),
+            "their checksum differs",
+        ),
         (
             lambda text: text + line(metadata="m" * 5000),
             "line 21: key 'k' of partition 'p': the metadata .* 5,002",
         ),
         (lambda text: text + line(keyId="k" * 1025), r"line 21: key 'kk+' of partition 'p': the key .* 1,025 bytes"),
     ],
-    ids=["broken", "altered", "number", "nested", "cut", "short", "metadata", "key"],
+    ids=["broken", "altered", "number", "nested", "cut", "short", "moved", "metadata", "key"],
 )
 def test_what_is_corrupt_writes_nothing(
     change: Any, message: str, hook: AnypointObjectStoreHook, emulator: Emulator, folder: str
@@ -314,6 +333,7 @@ def test_what_is_corrupt_writes_nothing(
     export(folder)
     data = Path(folder.removeprefix("file://")) / "data.jsonl"
     data.write_text(change(data.read_text()))
+    admit(data)
     with pytest.raises(ObjectStoreError, match=rf"{message}.*Nothing was written"):
         restore(folder)
     assert contents(emulator, "t") == {}
@@ -335,7 +355,7 @@ def test_metadata_that_cannot_be_kept_is_named(hook: AnypointObjectStoreHook, em
 def test_an_import_that_broke_off_goes_on(hook: AnypointObjectStoreHook, emulator: Emulator, folder: str) -> None:
     fill(emulator, 200)
     export(folder)
-    emulator.faults([{"operation": PUT, "kind": "status", "status": 403, "share": 0.05}])
+    emulator.faults([{"operation": PUT, "kind": "status", "status": 400, "share": 0.05}])
     with pytest.raises(ObjectStoreError, match=r"the import into store t stopped after \d+ values: anypoint\.put_key"):
         restore(folder)
     written = len(contents(emulator, "t"))
@@ -388,8 +408,8 @@ def test_what_went_meanwhile_is_counted_and_said(
     fill(emulator, 20)
     emulator.faults([{"operation": GET, "kind": "status", "status": 404, "times": 3}])
     done = export(folder)
-    assert (done["values"], done["missing"]) == (17, 3)
-    assert "3 values were listed and not there" in capsys.readouterr().out
+    assert (done["values"], done["missing"], done["missing_partitions"]) == (17, 3, 0)
+    assert "3 values and 0 partitions were listed and not there" in capsys.readouterr().out
 
 
 def test_long_files_in_a_bucket_are_read_line_by_line(
@@ -409,6 +429,7 @@ def test_a_kill_while_the_export_is_checked(hook: AnypointObjectStoreHook, emula
     export(folder)
     data = Path(folder.removeprefix("file://")) / "data.jsonl"
     data.write_bytes(data.read_bytes() * 500_000)
+    admit(data)
     task = AnypointImportOperator(task_id="t", store_id="t", path=folder)
     with (
         pytest.raises(ObjectStoreError, match=r"stopped while it was checked, after 0 values: told to stop"),
@@ -483,3 +504,52 @@ def test_memory_is_flat(
     peaks(100)
     for small, large in zip(peaks(few), peaks(many), strict=True):
         assert large < small + (many - few) * 150, "its values alone are larger"
+
+
+class TestWhereAnExportGoes:
+    """Nothing is written to a folder that was not named, nor over what is not this store's."""
+
+    @pytest.mark.parametrize(
+        "path",
+        ["s3//bucket/exports", "exports", "./exports", "~/exports", "file:exports", "file:/exports", "file://exports/x",
+         "local://exports", "file://", "civo:/civo_default@bucket/ex", "://bucket"],
+    )  # fmt: skip
+    @pytest.mark.parametrize("kind", [AnypointExportOperator, AnypointImportOperator])
+    def test_no_place_of_its_own(self, kind: Any, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(InvalidArgumentError, match=r"path must be a URL .* or a path that begins with '/'"):
+            kind(task_id="t", store_id="s", path=path)
+        for given in (ObjectStoragePath("exports"), Path("exports")):
+            with pytest.raises(InvalidArgumentError, match=r"path must be a URL"):
+                export(given)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_absolute_ones(self, hook: AnypointObjectStoreHook, tmp_path: Path) -> None:
+        here = tmp_path / "a@b"
+        for number, path in enumerate((f"{here}/0", here / "1", f"file://{here}/2", f"file://conn@{here}/3")):
+            export(path)
+            assert names(f"{here}/{number}") == ["data.jsonl", "manifest.json"]
+
+    def test_the_export_of_another_store(self, hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
+        hook.put_key("s", "p", "k", "of s")
+        hook.put_key("t", "p", "k", "of t")
+        first = export(folder)
+        with pytest.raises(ConflictError, match=r"has the export of store s, .* Give each store a folder of its own"):
+            export(folder, store_id="t")
+        assert json.loads((ObjectStoragePath(folder) / "manifest.json").read_text())["sha256"] == first["sha256"]
+        assert export(folder)["values"] == 1, "its own is replaced"
+
+    def test_one_that_comes_meanwhile(
+        self, hook: AnypointObjectStoreHook, folder: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        check = AnypointExportOperator._check
+
+        def slow(self: AnypointExportOperator, what: str) -> None:
+            if self.store_id == "s":
+                export(folder, store_id="t")
+            check(self, what)
+
+        monkeypatch.setattr(AnypointExportOperator, "_check", slow)
+        with pytest.raises(ConflictError, match="has the export of store t"):
+            export(folder)
+        assert names(folder) == ["data.jsonl", "manifest.json"]
