@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_objectstore.api import arguments as read
 from airflow_provider_objectstore.bases import AnypointOperator
 from airflow_provider_objectstore.sensors.base import WaitSensor
 
@@ -31,6 +32,13 @@ class AnypointKeySensor(AnypointOperator, WaitSensor):
         "keys",
         "require",
     )
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **AnypointOperator.arguments,
+        "store_id": read.name,
+        "partition": read.name,
+        "keys": read.one_or_several,
+        "require": read.choice("all", "any"),
+    }
 
     def __init__(
         self, *, store_id: str, partition: str, keys: str | Sequence[str], require: str = "all", **kwargs: Any
@@ -40,6 +48,7 @@ class AnypointKeySensor(AnypointOperator, WaitSensor):
         self.partition = partition
         self.keys = keys
         self.require = require
+        self.check_arguments()
         self.offer_start_from_trigger()
 
     def new_wait(self, **common: Any) -> PollTrigger:
@@ -50,7 +59,7 @@ class AnypointKeySensor(AnypointOperator, WaitSensor):
             region=self.region,
             store_id=self.store_id,
             partition=self.partition,
-            keys=_plain(self.keys),
+            keys=self.keys,
             require=self.require,
             **common,
         )
@@ -67,11 +76,17 @@ class AnypointPartitionSensor(AnypointOperator, WaitSensor):
     """
 
     template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "partition")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **AnypointOperator.arguments,
+        "store_id": read.name,
+        "partition": read.name,
+    }
 
     def __init__(self, *, store_id: str, partition: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.store_id = store_id
         self.partition = partition
+        self.check_arguments()
         self.offer_start_from_trigger()
 
     def new_wait(self, **common: Any) -> PollTrigger:
@@ -84,8 +99,3 @@ class AnypointPartitionSensor(AnypointOperator, WaitSensor):
             partition=self.partition,
             **common,
         )
-
-
-def _plain(keys: object) -> Any:
-    # Keys may come from a mapped task's XCom, which is a lazy sequence that no trigger can store.
-    return list(keys) if isinstance(keys, Sequence) and not isinstance(keys, str) else keys

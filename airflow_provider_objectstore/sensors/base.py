@@ -15,8 +15,9 @@ from airflow.providers.common.compat.sdk import (
     BaseSensorOperator,
 )
 
-from airflow_provider_objectstore.bases import default_deferrable
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.api import arguments as read
+from airflow_provider_objectstore.bases import CheckedArguments, default_deferrable
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.triggers.poll import PollTrigger
 
 
-class WaitSensor(BaseSensorOperator):
+class WaitSensor(CheckedArguments, BaseSensorOperator):
     """
     Base of the sensors. Poking and deferred, they ask the same through the same trigger object.
 
@@ -40,6 +41,11 @@ class WaitSensor(BaseSensorOperator):
         ends on a worker and logs why. Failures, skips and time-outs always do.
     :param max_consecutive_errors: how many passing errors in a row are borne (no answer, 429, 5xx). Errors that
         will not pass fail the task at once, whatever its retries. In reschedule mode every look counts anew.
+    :param poke_interval: time between two looks: seconds, a ``timedelta`` or an ISO 8601 duration.
+    :param timeout: time after which the wait fails, likewise; by default what Airflow's setting
+        ``[sensors] default_timeout`` says.
+    :param exponential_backoff: wait longer from look to look, deferred as well as poking.
+    :param max_wait: the longest time between two looks with ``exponential_backoff``, as ``poke_interval``.
     """
 
     def __init__(
@@ -49,15 +55,38 @@ class WaitSensor(BaseSensorOperator):
         start_from_trigger: bool = False,
         end_from_trigger: bool = False,
         max_consecutive_errors: int = 5,
+        poke_interval: read.Duration = 60,
+        timeout: read.Duration | None = None,
+        exponential_backoff: bool = False,
+        max_wait: read.Duration | None = None,
+        soft_fail: bool = False,
+        silent_fail: bool = False,
+        never_fail: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if deferrable is None:
-            deferrable = default_deferrable() or start_from_trigger or end_from_trigger
-        self.deferrable = deferrable
-        self.end_from_trigger = end_from_trigger
-        self.max_consecutive_errors = max_consecutive_errors
-        self._start_wanted = start_from_trigger
+        # Before Airflow's own constructor, which knows fewer forms of a duration and takes the text "False" for true.
+        try:
+            deferrable = read.optional(read.flag)("deferrable", deferrable)
+            starts = read.flag("start_from_trigger", start_from_trigger)
+            ends = read.flag("end_from_trigger", end_from_trigger)
+            errors = read.whole(0)("max_consecutive_errors", max_consecutive_errors)
+            settings: dict[str, Any] = {
+                "poke_interval": read.seconds("poke_interval", poke_interval),
+                "timeout": read.optional(read.seconds)("timeout", timeout),
+                "exponential_backoff": read.flag("exponential_backoff", exponential_backoff),
+                "max_wait": read.optional(read.seconds)("max_wait", max_wait),
+                "soft_fail": read.flag("soft_fail", soft_fail),
+                "silent_fail": read.flag("silent_fail", silent_fail),
+                "never_fail": read.flag("never_fail", never_fail),
+            }
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"{error} (task {kwargs.get('task_id')!r})") from error
+        given = {name: value for name, value in settings.items() if value is not None}
+        super().__init__(**given, **kwargs)
+        self.deferrable = default_deferrable() or starts or ends if deferrable is None else deferrable
+        self.end_from_trigger = ends
+        self.max_consecutive_errors = errors
+        self._start_wanted = starts
         self._obstacle: str | None = None
         self._wait: PollTrigger | None = None
         self._errors = 0
@@ -91,11 +120,12 @@ class WaitSensor(BaseSensorOperator):
 
         from airflow_provider_objectstore.triggers.poll import passing
 
-        if self._wait is None:
-            self._wait = self._new_wait()
         try:
+            if self._wait is None:
+                self.read_arguments()
+                self._wait = self._new_wait()
             with self._wait.hook().client() as client:
-                answer = client.run(self._wait.check())
+                answer = client.run(self._wait.look())
         except AirflowNotFoundException as error:
             raise self._failure(error, final=False) from error
         except ObjectStoreError as error:
@@ -142,6 +172,8 @@ class WaitSensor(BaseSensorOperator):
     def _new_wait(self) -> PollTrigger:
         return self.new_wait(
             poke_interval=self.poke_interval,
+            exponential_backoff=self.exponential_backoff,
+            max_wait=self.max_wait.total_seconds() if self.max_wait else None,
             max_consecutive_errors=self.max_consecutive_errors,
             end_from_trigger=self._ends_in_triggerer,
         )

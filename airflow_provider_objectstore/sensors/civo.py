@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_objectstore.api import arguments as read
 from airflow_provider_objectstore.bases import CivoOperator
 from airflow_provider_objectstore.sensors.base import WaitSensor
 
@@ -22,10 +23,12 @@ class CivoObjectStoreSensor(CivoOperator, WaitSensor):
     """
 
     template_fields: Sequence[str] = (*CivoOperator.template_fields, "object_store")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {**CivoOperator.arguments, "object_store": read.name}
 
     def __init__(self, *, object_store: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.object_store = object_store
+        self.check_arguments()
         self.offer_start_from_trigger()
 
     def new_wait(self, **common: Any) -> PollTrigger:

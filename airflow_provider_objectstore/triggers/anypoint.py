@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_objectstore.api import anypoint as api
+from airflow_provider_objectstore.api import arguments as read
 from airflow_provider_objectstore.api.values import check_key
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -53,14 +54,15 @@ class AnypointKeyEventTrigger(BaseEventTrigger):
     least one, and a GET for each of them: 100 keys are 104 requests, 10 s at the usual pace of 10 a second. On 3.3,
     triggers that agree in connection, region, store, partition and ``poke_interval`` share one look.
 
-    **Errors** end nothing. The log of the triggerer says at each look what is wrong, and the next look is taken with
-    the connection as it is then.
+    **Errors** end nothing and fire nothing. The log of the triggerer says at each look what is wrong, and the next look
+    is taken with the connection as it is then. Of a key that cannot be read, and of all keys while the store itself is
+    missing, it is kept what was known.
 
     :param store_id: the store.
     :param partition: the partition; it need not exist yet.
     :param keys: the keys, one or several.
     :param begins_with: instead of ``keys``: all that begin with this. With neither, the whole partition.
-    :param poke_interval: seconds between two looks.
+    :param poke_interval: time between two looks: seconds, a ``timedelta`` or an ISO 8601 duration.
     :param anypoint_conn_id: id of an ``anypoint`` connection.
     :param region: region instead of the connection's.
     :raises InvalidArgumentError: for arguments that cannot be watched.
@@ -72,21 +74,27 @@ class AnypointKeyEventTrigger(BaseEventTrigger):
         partition: str,
         keys: str | Sequence[str] | None = None,
         begins_with: str | None = None,
-        poke_interval: float = 60,
+        poke_interval: read.Duration = 60,
         anypoint_conn_id: str = AnypointObjectStoreHook.default_conn_name,
         region: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.store_id = store_id
-        self.partition = partition
-        self.keys = [keys] if isinstance(keys, str) else keys
-        self.begins_with = begins_with
-        self.poke_interval = poke_interval
-        self.anypoint_conn_id = anypoint_conn_id
-        self.region = region
-        self._check()
-        if self.keys is not None:
-            self.keys = sorted(set(self.keys))
+        try:
+            if keys is not None and begins_with is not None:
+                raise InvalidArgumentError("give keys or begins_with, not both")
+            self.store_id = read.name("store_id", store_id)
+            self.partition = read.name("partition", partition)
+            self.keys = None if keys is None else sorted(read.names("keys", keys))
+            self.begins_with = read.optional(read.prefix)("begins_with", begins_with)
+            self.poke_interval = read.positive_seconds("poke_interval", poke_interval)
+            self.anypoint_conn_id = read.place("anypoint_conn_id", anypoint_conn_id)
+            self.region = read.elsewhere("region", region)
+            check_key(self.begins_with or "")
+            api.list_keys(self.store_id, self.partition)
+            for key in self.keys or ():
+                api.get_key(self.store_id, self.partition, key)
+        except InvalidArgumentError as error:
+            raise _UnusableTriggerError(f"{type(self).__name__}: {error}") from None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores to start this trigger elsewhere: names and numbers, never a secret."""
@@ -146,25 +154,6 @@ class AnypointKeyEventTrigger(BaseEventTrigger):
     def _event(self, key: str, value_type: str | None) -> TriggerEvent:
         payload = {"store_id": self.store_id, "partition": self.partition, "key": key, "value_type": value_type}
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
-
-    def _check(self) -> None:
-        try:
-            if self.keys is not None and self.begins_with is not None:
-                raise InvalidArgumentError("Give keys or begins_with, not both")
-            if self.keys is not None and (not isinstance(self.keys, (list, tuple)) or not self.keys):
-                raise InvalidArgumentError(f"keys must be a list of at least one key, not {self.keys!r}")
-            if not isinstance(self.begins_with, (str, type(None))):
-                raise InvalidArgumentError(f"begins_with must be text, not {self.begins_with!r}")
-            if isinstance(self.poke_interval, bool) or not isinstance(self.poke_interval, (int, float)):
-                raise InvalidArgumentError(f"poke_interval must be a number of seconds, not {self.poke_interval!r}")
-            if not 0 < self.poke_interval < float("inf"):
-                raise InvalidArgumentError(f"poke_interval must be more than 0 seconds, not {self.poke_interval!r}")
-            check_key(self.begins_with or "")
-            api.list_keys(self.store_id, self.partition)
-            for key in self.keys or ():
-                api.get_key(self.store_id, self.partition, key)
-        except InvalidArgumentError as error:
-            raise _UnusableTriggerError(f"{type(self).__name__}: {error}") from None
 
 
 class _UnusableTriggerError(InvalidArgumentError, TypeError):

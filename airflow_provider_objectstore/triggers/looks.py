@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,14 @@ from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_objectstore.api import anypoint as api
 from airflow_provider_objectstore.api.call import Flow, every
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import (
+    InvalidArgumentError,
+    NotFoundError,
+    ObjectStoreError,
+    ServerError,
+    StoreNotFoundError,
+    UnreadableValueError,
+)
 from airflow_provider_objectstore.triggers.poll import passing
 
 if TYPE_CHECKING:
@@ -28,6 +34,8 @@ log = logging.getLogger(__name__)
 
 MAX_EVENTS = 1000
 """Events of one look; what is beyond stays a change and fires after the next."""
+MAX_UNREAD = 10
+"""After so many keys that cannot be read, and none that can, it is not for the keys."""
 BATCH, BREATH = 100, 2.0
 """After so many events a pause of so many seconds: a triggerer stores them one by one, without a heartbeat between."""
 
@@ -58,11 +66,15 @@ class Look:
 
     :param selections: what was looked for.
     :param seen: by key, in order.
+    :param unread: keys that are there, or may be, and could not be read.
+    :param store: whether the store itself is there; without it nothing can be said of its keys.
     :param when_stored: what to do once the events of this look are in Airflow's database; None if nobody will tell.
     """
 
     selections: frozenset[Selection]
     seen: Mapping[str, Seen]
+    unread: frozenset[str] = frozenset()
+    store: bool = True
     when_stored: list[Callable[[], Awaitable[None]]] | None = None
 
 
@@ -90,14 +102,28 @@ def look(store_id: str, partition: str, selections: frozenset[Selection]) -> Flo
     for prefix in prefixes:
         if any(prefix != other and prefix.startswith(other) for other in prefixes):
             continue
-        with suppress(NotFoundError):  # a partition appears with its first key
+        try:
             keys.update((yield from every(api.list_keys(store_id, partition, prefix or None))))
+        except StoreNotFoundError:
+            raise
+        except NotFoundError:  # a partition appears with its first key
+            continue
     keys.update(*(selection.keys for selection in selections if selection.keys is not None))
     seen: dict[str, Seen] = {}
+    unread: set[str] = set()
     for key in sorted(keys):
         try:
             entry: Entry = yield api.get_key(store_id, partition, key)
+        except StoreNotFoundError:
+            raise
         except NotFoundError:
+            continue
+        except (UnreadableValueError, ServerError) as error:
+            if error.status is None or error.status >= 500 or (len(unread) >= MAX_UNREAD and not seen):
+                raise
+            # Of an unknown type, for one.
+            log.warning("%s. This key cannot be read: what was known of it is kept", error)
+            unread.add(key)
             continue
         except InvalidArgumentError as error:  # a name that the service lists and that cannot be put into a URL
             log.warning("%s. This key is not watched", error)
@@ -105,7 +131,7 @@ def look(store_id: str, partition: str, selections: frozenset[Selection]) -> Flo
         value = entry.value if isinstance(entry.value, bytes) else str(entry.value).encode(errors="surrogatepass")
         rest = json.dumps([entry.value_type, entry.metadata], sort_keys=True, default=str).encode()
         seen[key] = Seen(entry.value_type, digest(value, rest))
-    return Look(selections, seen)
+    return Look(selections, seen, frozenset(unread))
 
 
 async def looks(
@@ -120,11 +146,23 @@ async def looks(
 
     :param selections: asked before each look.
     """
+    missing_store_told = False
     while True:
-        found = None
+        found, wanted = None, frozenset(selections())
         try:
             async with hook.async_client() as client:
-                found = await client.run(look(store_id, partition, frozenset(selections())))
+                found = await client.run(look(store_id, partition, wanted))
+                missing_store_told = False
+        except StoreNotFoundError as error:
+            found = Look(wanted, {}, store=False)
+            if not missing_store_told:
+                missing_store_told = True
+                log.warning(
+                    "%s. The store itself is missing: partition %s is watched through connection %s until it is there",
+                    error,
+                    partition,
+                    hook.anypoint_conn_id,
+                )
         except Exception as error:
             log.log(
                 logging.WARNING if isinstance(error, ObjectStoreError) and passing(error) else logging.ERROR,
@@ -140,6 +178,10 @@ async def looks(
         if found is not None:
             yield found
         await asyncio.sleep(poke_interval)
+
+
+UNREAD = ""
+"""Instead of a digest: the key could not be read at the first look, so there is nothing to compare with."""
 
 
 class Memory:
@@ -179,12 +221,16 @@ class Memory:
     def changes(self, found: Look, selection: Selection) -> list[str]:
         """Take in what a look has found; return the keys that have appeared or changed."""
         now = {key: (digest(key.encode()), seen.digest) for key, seen in found.seen.items() if selection.takes(key)}
+        unread = {digest(key.encode()) for key in found.unread if selection.takes(key)}
         if self.known is None:
-            log.info("First look: %d keys are there. What appears or changes from now on fires", len(now))
-            self.known = dict(now.values())
+            log.info("First look: %d keys are there. What appears or changes from now on fires", len(now) + len(unread))
+            self.known = {**dict(now.values()), **dict.fromkeys(unread, UNREAD)}
+            return []
+        if not found.store:
             return []
         before, self.known = self.known, dict(now.values())
-        changed = [key for key, (name, content) in now.items() if before.get(name) != content]
+        self.known.update({name: before[name] for name in unread if name in before})
+        changed = [key for key, (name, content) in now.items() if before.get(name) not in (content, UNREAD)]
         for key in changed[MAX_EVENTS:]:
             name, _ = now[key]
             del self.known[name]

@@ -6,6 +6,7 @@ import inspect
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
+from random import randrange
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
@@ -18,6 +19,7 @@ from airflow_provider_objectstore.exceptions import (
     ObjectStoreError,
     RateLimitedError,
     ServerError,
+    StoreNotFoundError,
     TransportError,
 )
 from airflow_provider_objectstore.hooks.base import ObjectStoreHook
@@ -34,6 +36,8 @@ class PollTrigger(BaseTrigger):
     are named like the sensor's template fields: Airflow renders them here where the task starts in the triggerer.
 
     :param poke_interval: seconds between two looks.
+    :param exponential_backoff: wait longer from look to look, as Airflow's sensors do.
+    :param max_wait: with it, the most seconds between two looks.
     :param max_consecutive_errors: how many passing errors in a row are borne.
     :param end_from_trigger: end the task here when there is an answer; whatever else happens is for a worker.
     """
@@ -44,13 +48,18 @@ class PollTrigger(BaseTrigger):
         self,
         *,
         poke_interval: float = 60,
+        exponential_backoff: bool = False,
+        max_wait: float | None = None,
         max_consecutive_errors: int = 5,
         end_from_trigger: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.poke_interval = poke_interval
+        self.exponential_backoff = exponential_backoff
+        self.max_wait = max_wait
         self.max_consecutive_errors = max_consecutive_errors
         self.end_from_trigger = end_from_trigger
+        self._missing_store_told = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -65,6 +74,19 @@ class PollTrigger(BaseTrigger):
     @abstractmethod
     def check(self) -> Flow[Any | None]:
         """Look once: yield calls; return the answer as plain JSON values, or None if there is none yet."""
+
+    def look(self) -> Flow[Any | None]:
+        """Look once. A store that is missing is no error: it may come, as what would be in it. This is said once."""
+        try:
+            return (yield from self.check())
+        except StoreNotFoundError as error:
+            if not self._missing_store_told:
+                self._missing_store_told = True
+                self.log.warning(
+                    "%s. The store itself is missing: waiting goes on until it is there and holds what is waited for",
+                    error,
+                )
+            return None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores to start this trigger elsewhere: names and numbers, never a secret."""
@@ -81,6 +103,10 @@ class PollTrigger(BaseTrigger):
             yield _event(status="failed", message=str(error), final=not passing(error))
         except AirflowNotFoundException as error:
             yield _event(status="failed", message=str(error), final=False)
+        except Exception as error:
+            self.log.exception("This wait ended in a way that was not foreseen")
+            said = f"the wait ended with {type(error).__name__}, which the triggerer's log explains"
+            yield _event(status="failed", message=said, final=False)
         else:
             # Airflow stores an XCom that comes with this event as JSON within JSON: so it comes without.
             yield TaskSuccessEvent() if self.end_from_trigger else _event(status="success", answer=answer)
@@ -102,10 +128,10 @@ class PollTrigger(BaseTrigger):
         looked = time.monotonic()
         deadline = looked + timeout
         errors = 0
-        told = max(self.poke_interval, 1)
+        number, planned, told = 0, self.poke_interval, 1.0
         while True:
             try:
-                answer = yield from self.check()
+                answer = yield from self.look()
             except ObjectStoreError as error:
                 errors += 1
                 if not passing(error) or errors > self.max_consecutive_errors:
@@ -118,16 +144,26 @@ class PollTrigger(BaseTrigger):
             now = time.monotonic()
             if now >= deadline:
                 return None
-            if now - looked > 1.5 * told:
+            if now - looked > 1.5 * max(planned, told):
                 told = now - looked
                 self.log.info(
                     "Looks are %.0f s apart instead of %.0f: all that use this connection in one process share its "
                     "requests a second",
                     told,
-                    self.poke_interval,
+                    planned,
                 )
-            looked = now
-            yield Pause(self.poke_interval)
+            number += 1
+            looked, planned = now, self._interval(number)
+            yield Pause(planned)
+
+    def _interval(self, number: int) -> float:
+        """Return the seconds after a look, counted from 1."""
+        if not self.exponential_backoff:
+            return self.poke_interval
+        # As Airflow's sensors do: doubled from half of it on, at least 1 s, and as much again at random.
+        least = max(int(self.poke_interval * 2.0 ** min(number - 2, 30)), 1)
+        interval = float(least + randrange(least))
+        return interval if not self.max_wait else min(interval, self.max_wait)
 
 
 def _event(**payload: Any) -> TriggerEvent:

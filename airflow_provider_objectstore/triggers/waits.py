@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from airflow_provider_objectstore.api import anypoint, civo
+from airflow_provider_objectstore.api import arguments as read
 from airflow_provider_objectstore.api.call import Flow
 from airflow_provider_objectstore.api.civo_model import ObjectStore
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError
+from airflow_provider_objectstore.exceptions import NotFoundError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.triggers.poll import PollTrigger
@@ -51,17 +52,14 @@ class KeysTrigger(AnypointWait):
         self._found: list[str] = []
 
     def check(self) -> Flow[list[str] | None]:
-        if self.require not in ("all", "any"):
-            raise InvalidArgumentError(f"require must be 'all' or 'any', not {self.require!r}")
-        keys = [self.keys] if isinstance(self.keys, str) else self.keys
-        if not isinstance(keys, (list, tuple)) or not keys:
-            raise InvalidArgumentError(f"keys must be a key or a list of at least one key, not {keys!r}")
-        calls = {key: anypoint.key_exists(self.store_id, self.partition, key) for key in keys}
+        store_id, partition = read.name("store_id", self.store_id), read.name("partition", self.partition)
+        require = read.choice("all", "any")("require", self.require)
+        calls = {key: anypoint.key_exists(store_id, partition, key) for key in read.names("keys", self.keys)}
         for key, call in calls.items():
             if key in self._found or not (yield call):
                 continue
             self._found.append(key)
-            if self.require == "any":
+            if require == "any":
                 return list(self._found)
         return list(self._found) if len(self._found) == len(calls) else None
 
@@ -80,7 +78,8 @@ class PartitionTrigger(AnypointWait):
         self.partition = partition
 
     def check(self) -> Flow[str | None]:
-        return self.partition if (yield anypoint.partition_exists(self.store_id, self.partition)) else None
+        store_id, partition = read.name("store_id", self.store_id), read.name("partition", self.partition)
+        return partition if (yield anypoint.partition_exists(store_id, partition)) else None
 
 
 class ObjectStoreTrigger(PollTrigger):
@@ -104,7 +103,8 @@ class ObjectStoreTrigger(PollTrigger):
 
     def check(self) -> Flow[dict[str, Any] | None]:
         if self._id is None:
-            store: ObjectStore | None = yield from civo.find_object_store(self.object_store)
+            name = read.name("object_store", self.object_store)
+            store: ObjectStore | None = yield from civo.find_object_store(name)
         else:
             try:
                 store = yield civo.get_object_store(self._id)

@@ -7,6 +7,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
 from tests.triggers.waiting import answers, once, run
@@ -57,7 +58,8 @@ def test_asks_only_for_what_is_missing(deferrable: bool, hook: AnypointObjectSto
     # Each key is found once, and the first one once more by the triggerer, which starts from nothing.
     assert asked[HEAD]["204"] == (3 if deferrable else 2)
     assert asked[HEAD]["404"] >= 4
-    assert set(asked) - {"accounts.token"} == {"anypoint.create_store", "anypoint.put_key", HEAD}
+    assert asked["anypoint.get_store"] == {"200": 2 if deferrable else 1}, "that the store is there is asked once"
+    assert set(asked) - {"accounts.token", "anypoint.get_store"} == {"anypoint.create_store", "anypoint.put_key", HEAD}
 
 
 def test_remembers_what_was_found_before_an_error(
@@ -135,8 +137,14 @@ BAD: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: repr(bad)[:40])
 def test_bad_input_asks_nothing(bad: dict[str, Any], deferrable: bool, emulator: Emulator) -> None:
-    with pytest.raises(AirflowFailException):
+    """What is known when the DAG is parsed is refused there, the rest by the task."""
+    with pytest.raises((AirflowFailException, InvalidArgumentError)):
         run(sensor(**{"keys": "a", **bad}, deferrable=deferrable, timeout=0.2))
+    rendered = sensor("{{ x }}", deferrable=deferrable, timeout=0.2)
+    for name, value in bad.items():
+        setattr(rendered, name, value)
+    with pytest.raises(AirflowFailException):
+        run(rendered)
     assert emulator.requests()["total"] == 0
 
 
@@ -151,5 +159,5 @@ def test_templates() -> None:
 def test_region_goes_into_the_trigger(emulator: Emulator) -> None:
     context: Any = {}
     with pytest.raises(TaskDeferred) as deferred:
-        sensor("a", deferrable=True, region="eu-west-1").execute(context)
-    assert deferred.value.trigger.serialize()[1]["region"] == "eu-west-1"
+        sensor("a", deferrable=True, region="us-east-1").execute(context)
+    assert deferred.value.trigger.serialize()[1]["region"] == "us-east-1"

@@ -6,6 +6,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
 from tests.triggers.waiting import answers, run
@@ -72,9 +73,12 @@ def test_one_that_has_failed_fails_at_first_sight(deferrable: bool, emulator: Em
     assert answers(emulator, LIST) == {"200": 1}
 
 
-def test_one_that_fails_while_it_is_waited_for(deferrable: bool, emulator: Emulator) -> None:
-    CivoObjectStoreHook().create_object_store("photos")
-    emulator.faults([{"operation": GET, "kind": "status", "status": 200, "body": failed()}])
+def test_one_that_fails_while_it_is_waited_for(
+    deferrable: bool, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emulator.settings, "creating_seconds", 600)
+    begun = CivoObjectStoreHook().create_object_store("photos")
+    emulator.faults([{"operation": GET, "kind": "status", "status": 200, "body": {**failed(), "id": begun.id}}])
     with pytest.raises(AirflowFailException, match="no disks left"):
         run(sensor("photos", deferrable=deferrable))
     assert answers(emulator, GET) == {"200": 1}
@@ -95,8 +99,13 @@ def test_answers_that_make_no_sense_are_borne(deferrable: bool, emulator: Emulat
 
 @pytest.mark.parametrize("bad", ["", ".", "..", None, 5], ids=repr)
 def test_bad_input_fails_at_once(bad: Any, deferrable: bool, emulator: Emulator) -> None:
-    with pytest.raises(AirflowFailException, match="name or id"):
+    """What is known when the DAG is parsed is refused there, the rest by the task."""
+    with pytest.raises((AirflowFailException, InvalidArgumentError), match=r"object_store|name or id"):
         run(sensor(bad, deferrable=deferrable))
+    rendered = sensor("{{ x }}", deferrable=deferrable)
+    rendered.object_store = bad
+    with pytest.raises(AirflowFailException, match=r"object_store|name or id"):
+        run(rendered)
     assert emulator.requests()["total"] == 0
 
 

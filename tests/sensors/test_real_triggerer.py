@@ -63,7 +63,7 @@ def test_waits_of_every_kind(airflow: Airflow, emulator: Emulator) -> None:
     ended = states(airflow, "waits")
     bad = {name for name, state in ended.items() if state != "success"}
     assert bad == {("mapped", 2)}, ended
-    assert "the key must not be ''" in log(airflow, "waits", "mapped", 2)
+    assert "keys must not be empty, as '' is" in log(airflow, "waits", "mapped", 2)
 
     no_worker = log(airflow, "waits", "no_worker")
     assert (ON_WORKER in no_worker) is not AIRFLOW_V_3_3_PLUS

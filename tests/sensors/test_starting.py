@@ -173,9 +173,10 @@ def test_missing_value_in_a_template_is_an_error_there() -> None:
 @needs_3_3
 def test_bad_argument_fails_in_the_triggerer(emulator: Emulator) -> None:
     with dag():
-        made = sensor(keys=[], start_from_trigger=True)
+        made = sensor(keys="{{ params.missing }}", start_from_trigger=True)
     assert starts(made)
-    with pytest.raises(Exception, match="keys must be a key or a list of at least one key"):
+    made.start_trigger_args.trigger_kwargs["keys"] = ""  # what the template comes out as
+    with pytest.raises(Exception, match="keys must not be empty"):
         run(made)
     assert emulator.requests()["total"] == 0
 

@@ -6,7 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
@@ -25,9 +25,10 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, AnypointPartitionSensor
 from airflow_provider_objectstore.triggers.poll import PollFailedError, PollTrigger, answer_of, passing
 from airflow_provider_objectstore.triggers.waits import KeysTrigger, ObjectStoreTrigger
-from tests.triggers.waiting import ATTEMPTS, answers, events, revived
+from tests.triggers.waiting import ATTEMPTS, answers, events, once, revived, run
 
 HEAD = "anypoint.key_exists"
 
@@ -50,8 +51,8 @@ def store_trigger(**settings: Any) -> ObjectStoreTrigger:
 
 
 TRIGGERS = {
-    "keys": keys_trigger(region="eu-west-1", keys=("a", "b"), require="any", max_consecutive_errors=2),
-    "object store": store_trigger(region="NYC1", max_consecutive_errors=2),
+    "keys": keys_trigger(region="eu-west-1", keys=("a", "b"), require="any", max_consecutive_errors=2, max_wait=60),
+    "object store": store_trigger(region="NYC1", max_consecutive_errors=2, max_wait=60),
 }
 
 
@@ -196,3 +197,82 @@ def test_failure_of() -> None:
 def test_no_event_of_ours(event: Any) -> None:
     with pytest.raises(AirflowException, match="no event that can be understood"):
         answer_of(event)
+
+
+class BrokenTrigger(KeysTrigger):
+    def check(self) -> Any:
+        raise ZeroDivisionError("what nobody foresaw")
+        yield
+
+
+async def test_whatever_happens_there_is_an_event(emulator: Emulator) -> None:
+    trigger = BrokenTrigger(anypoint_conn_id="anypoint_default", store_id="s", partition="p", keys=["k"])
+    (event,) = [event async for event in trigger.run()]
+    assert event.payload["status"] == "failed"
+    assert "ZeroDivisionError" in event.payload["message"]
+    with pytest.raises(PollFailedError):
+        answer_of(event.payload)
+
+
+class TestBackoff:
+    """Deferred waits become rarer as those on a worker do."""
+
+    @pytest.mark.parametrize(("poke_interval", "max_wait"), [(60, None), (0.5, None), (60, 100), (0, 3), (7, 7)])
+    def test_as_airflows_sensors_do(self, poke_interval: float, max_wait: float | None) -> None:
+        arguments: Any = {"poke_interval": poke_interval, "max_wait": max_wait, "exponential_backoff": True}
+        sensor = AnypointKeySensor(task_id="t", store_id="s", partition="p", keys="k", timeout=10**8, **arguments)
+        trigger = revived(keys_trigger(**arguments))
+        for number in range(1, 20):
+            theirs, ours = set(), set()
+            for start in range(200):
+                theirs.add(sensor._get_next_poke_interval(start, lambda: 0, number))
+                ours.add(trigger._interval(number))
+            least = max(int(poke_interval * 2 ** (number - 2)), 1)
+            for intervals in (theirs, ours):
+                assert min(intervals) >= min(least, max_wait or least)
+                assert max(intervals) <= min(2 * least - 1, max_wait or 2 * least)
+            if least >= 8 and not max_wait:
+                assert len(ours) > 4, "at random, so that many waits do not look at once"
+
+    def test_it_never_overflows(self) -> None:
+        trigger = keys_trigger(poke_interval=60, exponential_backoff=True)
+        assert trigger._interval(10**6) < 1e12
+
+    def test_without_it(self) -> None:
+        assert {keys_trigger(poke_interval=7, max_wait=1)._interval(number) for number in range(1, 9)} == {7}
+
+    @pytest.mark.parametrize("given", [{}, {"exponential_backoff": "True", "max_wait": "PT4S"}], ids=str)
+    def test_sensors_hand_it_over(self, given: dict[str, Any], key_hook: AnypointObjectStoreHook) -> None:
+        sensor = AnypointKeySensor(task_id="t", store_id="s", partition="p", keys="k", deferrable=True, **given)
+        context: Any = {}
+        with pytest.raises(TaskDeferred) as deferred:
+            sensor.execute(context)
+        _, arguments = deferred.value.trigger.serialize()
+        assert (arguments["exponential_backoff"], arguments["max_wait"]) == ((True, 4) if given else (False, None))
+
+
+class TestAMissingStore:
+    """It may come, as what would be in it; the log says once that it is missing."""
+
+    @pytest.mark.parametrize("kind", [AnypointKeySensor, AnypointPartitionSensor])
+    @pytest.mark.parametrize("deferrable", [False, True])
+    def test_the_wait_goes_on(
+        self,
+        kind: type[Any],
+        deferrable: bool,
+        emulator: Emulator,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        head = HEAD if kind is AnypointKeySensor else "anypoint.partition_exists"
+        keys = {"keys": "k"} if kind is AnypointKeySensor else {}
+        sensor = kind(task_id="t", store_id="s", partition="p", poke_interval=0.01, deferrable=deferrable, **keys)
+
+        def appear() -> None:
+            hook = AnypointObjectStoreHook()
+            hook.create_store("s")
+            hook.put_key("s", "p", "k", "v")
+
+        with once(lambda: answers(emulator, head).get("404", 0) >= 5, appear):
+            assert run(sensor)
+        warned = capsys.readouterr().out.count("The store itself is missing")
+        assert warned == (2 if deferrable else 1), "once on the worker, once in the triggerer"
