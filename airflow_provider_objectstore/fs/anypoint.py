@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from fsspec import AbstractFileSystem
-from fsspec.core import get_compression, has_magic
+from fsspec.core import get_compression
 from fsspec.utils import tokenize
 
-from airflow_provider_objectstore.api.values import Value
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError
-from airflow_provider_objectstore.fs.contents import TextUpload, Upload, bytes_of, file_info, folder_info, value_of
-from airflow_provider_objectstore.fs.keys import decode, encode
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.fs.anypoint_keys import AnypointKeys, is_absent, missing_is
+from airflow_provider_objectstore.fs.contents import (
+    Download,
+    TextUpload,
+    Upload,
+    bytes_of,
+    file_info,
+    folder_info,
+    known,
+    text_form,
+    value_of,
+)
+from airflow_provider_objectstore.fs.folders import MadeFolders
 from airflow_provider_objectstore.fs.moving import Moving
-from airflow_provider_objectstore.fs.paths import without_protocol
-from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.fs.names import Names, answered, is_pattern, paths_of
 
 schemes = ["osv2"]
-
-log = logging.getLogger(__name__)
 
 
 def get_fs(conn_id: str | None, storage_options: Mapping[str, Any] | None = None) -> AnypointFileSystem:
@@ -32,7 +37,7 @@ def get_fs(conn_id: str | None, storage_options: Mapping[str, Any] | None = None
     return AnypointFileSystem(conn_id=conn_id, **(storage_options or {}))
 
 
-class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
+class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # type: ignore[misc]
     """
     Stores are the first level of folders, partitions the second; what follows is a key, see :mod:`.keys`.
 
@@ -55,23 +60,12 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
         region: str | None = None,
         **storage_options: Any,
     ) -> None:
+        self.conn_id = conn_id or self._default_conn_id
         super().__init__(**storage_options)
-        self._conn_id = conn_id or AnypointObjectStoreHook.default_conn_name
         self._region = region
-        self._hooks: dict[int, AnypointObjectStoreHook] = {}
-        self._told: set[str] = set()
-
-    @property
-    def hook(self) -> AnypointObjectStoreHook:
-        """The hook, one for each process: a forked child must not use its parent's sockets."""
-        pid = os.getpid()
-        if pid not in self._hooks:
-            self._hooks = {pid: AnypointObjectStoreHook(self._conn_id, region=self._region)}
-        return self._hooks[pid]
-
-    @classmethod
-    def _strip_protocol(cls, path: Any) -> Any:
-        return without_protocol("osv2", path)
+        self._hooks = {}
+        self._told = set()
+        self._made = MadeFolders()
 
     # Looking
 
@@ -79,6 +73,8 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
         """List a folder."""
         path = self._strip_protocol(path)
         found = {(it["name"], it["type"]): it for it in self._entries(path)}  # a key may be a file and a folder
+        if not found and path in self._made:
+            raise FileNotFoundError(path)  # as every empty folder that nobody made here
         if not found and path and (info := self.info(path))["type"] == "file":
             found = {(path, "file"): info}
         return [found[it] for it in sorted(found)] if detail else sorted({name for name, _ in found})
@@ -136,20 +132,22 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
 
     def cat(self, path: Any, recursive: bool = False, on_error: str = "raise", **kwargs: Any) -> Any:
         """Read one file or many, many at once."""
-        if isinstance(path, str) and not recursive and not has_magic(path):
+        if isinstance(path, str) and not recursive and not self._is_pattern(path):
             return self.cat_file(path)
         results: dict[str, Any] = {}
         paths = self._files_of([path] if isinstance(path, str) else path, recursive)
         for (store, partition), names in self._grouped(paths).items():
             done = self.hook.get_many(store, partition, names.values())
             for name, key in names.items():
-                if key in done.succeeded:
-                    results[name] = bytes_of(done.succeeded[key].value)
-                elif on_error != "omit":
-                    error = done.failed[key]
-                    results[name] = FileNotFoundError(name) if isinstance(error, NotFoundError) else error
+                try:
+                    if key in done.failed:
+                        raise done.failed[key]
+                    results[name] = bytes_of(done.succeeded[key], name)
+                except ObjectStoreError as error:
+                    if on_error != "omit":
+                        results[name] = FileNotFoundError(name) if is_absent(error) else error
                     if on_error == "raise":
-                        raise results[name]
+                        raise results[name] from error
         return results
 
     def open(self, path: str, mode: str = "rb", compression: str | None = None, **kwargs: Any) -> Any:
@@ -157,15 +155,20 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
         if "r" in mode:
             return super().open(path, mode, compression=compression, **kwargs)
         if "b" not in mode:
-            how = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
-            return TextUpload(self.open(path, f"{mode.replace('t', '')}b", compression, **kwargs), **how)
+            kwargs, mark = text_form(self, path, mode, {**kwargs, "compression": compression})
+            how: dict[str, Any] = {it: kwargs.pop(it) for it in ("encoding", "errors", "newline") if it in kwargs}
+            text = TextUpload(self.open(path, f"{mode.replace('t', '')}b", **kwargs), **how)
+            text.write(mark)
+            return text
         upload = super().open(path, mode, **kwargs)
         upload.compression = get_compression(path, compression)
         return upload
 
-    def _open(self, path: str, mode: str = "rb", autocommit: bool = True, **kwargs: Any) -> io.BytesIO:
+    def _open(
+        self, path: str, mode: str = "rb", block_size: int | None = None, autocommit: bool = True, **kwargs: Any
+    ) -> Download | Upload:
         if mode == "rb":
-            return io.BytesIO(self._read(path))
+            return Download(self, path, self._read(path), block_size)
         if mode not in ("wb", "ab", "xb"):
             raise ValueError(f"mode {mode!r} is not supported; there are r, w, a and x")
         if not autocommit:
@@ -188,7 +191,8 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
         path = self._strip_protocol(path)
         if mode == "create" and self.isfile(path):
             raise FileExistsError(path)
-        self._write(path, value_of(value))
+        self.hook.put_key(*self._key(path), value_of(value))
+        self._made.discard(path)
 
     def pipe(self, path: Any, value: bytes | None = None, mode: str = "overwrite", **kwargs: Any) -> None:
         """Write one file or many, many at once; all are checked before the first is sent."""
@@ -205,6 +209,8 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
         values = {self._strip_protocol(name): value_of(it) for name, it in path.items()}
         for (store, partition), names in grouped.items():
             self.hook.put_many(store, partition, {key: values[name] for name, key in names.items()}).raise_failed()
+        for name in values:
+            self._made.discard(name)
 
     def put_file(self, lpath: str, rpath: str, mode: str = "overwrite", **kwargs: Any) -> None:
         """Write a local file."""
@@ -218,30 +224,28 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
         if not self._parts(path1)[2]:
             return  # a folder comes with its files
         try:
-            entry = self.hook.get_key(*self._key(path1))
-        except NotFoundError:
+            entry = self._entry(path1)
+        except FileNotFoundError:
             if self._is_folder(path1):
                 return
-            raise FileNotFoundError(path1) from None
-        if entry.value is None:
-            raise OSError(f"{path1} cannot be copied: its type {entry.value_type} is not known")
-        try:
-            self._write(self._strip_protocol(path2), entry.value, entry.metadata)
-        except FileNotFoundError as error:  # fsspec would take it for a file that went meanwhile
-            raise OSError(str(error)) from error
+            raise
+        self.hook.put_key(*self._key(path2), known(entry, path1), metadata=entry.metadata)
+        self._made.discard(self._strip_protocol(path2))
 
     def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
-        """Create a store; anything deeper appears with its first file."""
+        """Create a store; anything deeper appears with its first file, and only this filesystem knows it till then."""
         store, partition, _ = self._parts(path)
-        if not partition:
-            if self.hook.store_exists(store):
-                raise FileExistsError(path)
+        if partition:
+            self._made.add(self._strip_protocol(path), below=1)
+        elif self.hook.store_exists(store):
+            raise FileExistsError(path)
+        else:
             self.hook.create_store(store)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Create a store, if that is what the path names; anything deeper appears with its first file."""
         store, partition, _ = self._parts(path)
-        if not partition and not (exist_ok and self.hook.store_exists(store)):
+        if partition or not (exist_ok and self.hook.store_exists(store)):
             self.mkdir(path)
 
     # Deleting
@@ -249,10 +253,9 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
     def rm_file(self, path: str) -> None:
         """Delete a file."""
         path = self._strip_protocol(path)
-        try:
+        with missing_is(FileNotFoundError(path)):
             self.hook.delete_key(*self._key(path))
-        except NotFoundError:
-            raise FileNotFoundError(path) from None
+        self._made.deleted(path)
 
     _rm = rm_file
 
@@ -260,27 +263,32 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
         """
         Delete files, many at once; with ``recursive`` folders too, a partition in one request.
 
-        :raises InvalidArgumentError: for a whole store.
+        :raises InvalidArgumentError: for a whole store, and for a pattern that does not name its store and partition.
         """
-        paths = [self._strip_protocol(it) for it in ([path] if isinstance(path, str) else path)]
-        whole = [
-            it for it in paths if recursive and maxdepth is None and not self._parts(it)[2] and not self._is_pattern(it)
-        ]
-        for it in whole:
-            if not self._parts(it)[1]:
-                raise InvalidArgumentError(
-                    f"osv2://{it} is a whole store, which is not deleted through a path: AnypointDeleteStoreOperator "
-                    "or the hook's delete_store does so"
-                )
+        paths = paths_of(self, path)
+        for it in paths:
+            self._refuse_whole_store(it, recursive, "deleted")
+        whole = [it for it in paths if recursive and maxdepth is None and not self._parts(it)[2]]
         rest = [it for it in paths if not any(f"{it}/".startswith(f"{folder}/") for folder in whole)]
         files = self._files_of(rest, recursive, maxdepth)
         for it in whole:
             store, partition, _ = self._parts(it)
-            try:
+            with missing_is(None if self._made.discard(it) else FileNotFoundError(it)):
                 self.hook.delete_partition(store, partition)
-            except NotFoundError:
-                raise FileNotFoundError(it) from None
         self.delete_files(files)
+
+    def _refuse_whole_store(self, path: str, recursive: bool, done: str) -> None:
+        """Refuse a store with all that is in it, and a pattern that may take one."""
+        pattern = self._is_pattern("/".join(path.split("/")[:2]))
+        if pattern or (recursive and not self._parts(path)[1]):
+            what = "is a pattern over stores or partitions" if pattern else "is a whole store"
+            raise InvalidArgumentError(
+                f"osv2://{path} {what}, which is not {done} through a path: name store and partition, "
+                "osv2://store/partition. AnypointDeleteStoreOperator and the hook's delete_store delete a store"
+            )
+
+    def _check_moved(self, path: str, recursive: bool) -> None:
+        self._refuse_whole_store(self._strip_protocol(path), recursive, "moved")
 
     def delete_files(self, files: list[str]) -> None:
         """Delete files by their very names, many at once."""
@@ -289,7 +297,9 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
             return
         for (store, partition), names in self._grouped(files).items():
             done = self.hook.delete_many(store, partition, names.values())
-            missing = [name for name, key in names.items() if isinstance(done.failed.get(key), NotFoundError)]
+            for name in names:
+                self._made.deleted(name)
+            missing = [name for name, key in names.items() if is_absent(done.failed.get(key))]
             if missing:
                 raise FileNotFoundError(missing[0])
             done.raise_failed()
@@ -300,10 +310,11 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
         store, partition, _ = self._parts(path)
         if self.ls(path) or (not partition and next(iter(self.hook.list_partitions(store)), None) is not None):
             raise OSError(f"{path} is not empty")
+        self._made.discard(path)
         if not partition:
             self.hook.delete_store(store)
 
-    # How it is kept
+    # What stands for what
 
     def _files_of(self, paths: Iterable[str], recursive: bool, maxdepth: int | None = None) -> list[str]:
         """Return the files that paths and patterns stand for; with ``recursive``, those below them too."""
@@ -319,102 +330,43 @@ class AnypointFileSystem(Moving, AbstractFileSystem):  # type: ignore[misc]
                 matched.update(self.find(folder, maxdepth=maxdepth))
             if recursive and path in found and self._parts(path)[2] and self.isfile(path):
                 matched.add(path)  # a key may be a file and a folder
-            if not matched:
+            made = recursive and self._made.discard(path)
+            if not matched and not made:
                 raise FileNotFoundError(path)
             files |= matched
         return sorted(files)
 
     def _is_pattern(self, path: str) -> bool:
-        return has_magic(path) and not self.exists(path)
-
-    def _parts(self, path: str) -> tuple[str, str, str]:
-        """Return store, partition and key."""
-        store, _, rest = self._strip_protocol(path).partition("/")
-        partition, _, name = rest.partition("/")
-        if rest and "" in rest.split("/"):
-            raise InvalidArgumentError(f"osv2://{path} has an empty segment: two slashes in a row")
-        return store, partition, encode(name)
-
-    def _key(self, path: str) -> tuple[str, str, str]:
-        parts = self._parts(path)
-        if not all(parts):
-            raise InvalidArgumentError(f"osv2://{path} is no file: one is named osv2://store/partition/key")
-        return parts
-
-    def _read(self, path: str) -> bytes:
-        store, partition, key = self._parts(path)
-        if not key:
-            raise FileNotFoundError(path)
-        try:
-            return bytes_of(self.hook.get_key(store, partition, key).value)
-        except NotFoundError:
-            raise FileNotFoundError(path) from None
-
-    def _write(self, path: str, value: Value, metadata: Any = None) -> None:
-        try:
-            self.hook.put_key(*self._key(path), value, metadata=metadata)
-        except NotFoundError as error:
-            raise FileNotFoundError(f"{path} cannot be written, its store is created first: {error}") from error
-
-    def _files(self, store: str, partition: str, prefix: str) -> Iterator[str]:
-        try:
-            for key in self.hook.list_keys(store, partition, prefix or None):
-                if not key.startswith(prefix):
-                    continue  # what is listed may be deleted: do not rely on the service alone
-                name = decode(key)
-                if name is not None:
-                    yield f"{store}/{partition}/{name}"
-                else:
-                    self._leave_out(f"{store}/{partition}", key)
-        except NotFoundError:
-            return
-
-    def _leave_out(self, folder: str, name: str) -> None:
-        if folder not in self._told:
-            self._told.add(folder)
-            log.warning(
-                "%r in osv2://%s, and others like it, are not the keys of paths: listings leave them out, the hook and "
-                "partition() have them, and a recursive deletion of the partition deletes them",
-                name,
-                folder,
-            )
-
-    def _entries(self, path: str) -> Iterator[dict[str, Any]]:
-        store, partition, key = self._parts(path)
-        try:
-            if not store:
-                yield from (folder_info(it.store_id) for it in self.hook.list_stores())
-            elif not partition:
-                for it in self.hook.list_partitions(store):
-                    if "/" in it:
-                        self._leave_out(store, it)
-                    else:
-                        yield folder_info(f"{store}/{it}")
-            else:
-                for name in self._files(store, partition, f"{key}%2F" if key else ""):
-                    first, slash, _ = name[len(path) + 1 :].partition("/")
-                    yield folder_info(f"{path}/{first}") if slash else file_info(name, None)
-        except NotFoundError:
-            return
-
-    def _is_folder(self, path: str) -> bool:
-        store, partition, key = self._parts(path)
-        if not store:
-            return True
-        if not partition:
-            return self.hook.store_exists(store)
-        if not key:
-            return self.hook.partition_exists(store, partition)
-        return next(self._files(store, partition, f"{key}%2F"), None) is not None
-
-    def _grouped(self, paths: Iterable[str]) -> dict[tuple[str, str], dict[str, str]]:
-        """Return keys by path, by store and partition."""
-        groups: dict[tuple[str, str], dict[str, str]] = {}
-        for path in map(self._strip_protocol, paths):
-            store, partition, key = self._key(path)
-            groups.setdefault((store, partition), {})[path] = key
-        return groups
+        return answered(self, is_pattern(self._strip_protocol(path)))
 
     def ukey(self, path: str) -> str:
         """Return a digest of a file's contents."""
         return str(tokenize(self.cat_file(path)))
+
+    def checksum(self, path: str) -> int:
+        """Return a digest of a file's contents, as a number."""
+        return int(self.ukey(path), 16)
+
+    def modified(self, path: str) -> datetime:
+        """
+        Return the time until which a file may have been modified: now, since the service tells no time.
+
+        So nothing takes what it kept of the file for current. ``ukey`` and ``checksum`` tell whether it has changed.
+
+        :raises FileNotFoundError: if there is no file.
+        """
+        now = datetime.now(UTC)
+        if not self.isfile(path):
+            raise FileNotFoundError(self._strip_protocol(path))
+        return now
+
+    def created(self, path: str) -> NoReturn:
+        """
+        Refuse to tell when a file was created.
+
+        :raises NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            f"Object Store v2 does not tell when osv2://{self._strip_protocol(path)} was created: write the time into "
+            "the file or its metadata"
+        )

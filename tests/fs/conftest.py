@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +10,10 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
+PROD = {"osv2": "prod_anypoint", "civo": "prod_civo"}
+DEFAULT = {"osv2": "anypoint_default", "civo": "civo_default"}
 
 
 @pytest.fixture
@@ -29,3 +35,30 @@ def requests(emulator: Emulator) -> Callable[[], dict[str, int]]:
         return {name.partition(".")[2]: number for name, number in new.items() if number}
 
     return count
+
+
+def make_bucket(hook: CivoObjectStoreHook, name: str) -> None:
+    """Create an object store, and wait until it is ready."""
+    created = hook.create_object_store(name)
+    while not hook.get_object_store(created.id).ready:
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def reports(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store and a bucket named ``reports``, of the default connections."""
+    monkeypatch.setattr(emulator.settings, "creating_seconds", 0)
+    AnypointObjectStoreHook().create_store("reports")
+    make_bucket(CivoObjectStoreHook(), "reports")
+
+
+@pytest.fixture
+def only_prod(emulator: Emulator, reports: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections of their own reach ``reports``; with the default connections nothing works."""
+    for conn_id, connection in emulator.connections().items():
+        connection["extra"]["requests_per_second"] = 100_000
+        monkeypatch.setenv(f"AIRFLOW_CONN_PROD_{conn_id.removesuffix('_default').upper()}", json.dumps(connection))
+        broken = {**connection, "password": "not-the-password"}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(broken))
+    for scheme in PROD:
+        fsspec.get_filesystem_class(scheme).clear_instance_cache()

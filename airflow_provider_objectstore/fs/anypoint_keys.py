@@ -1,0 +1,137 @@
+"""How the paths of ``osv2://`` are kept: as stores, partitions and keys, reached through one connection."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, StoreNotFoundError
+from airflow_provider_objectstore.fs.contents import bytes_of, file_info, folder_info
+from airflow_provider_objectstore.fs.folders import MadeFolders
+from airflow_provider_objectstore.fs.keys import decode, encode
+from airflow_provider_objectstore.fs.paths import Connected
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.api.values import Entry
+
+log = logging.getLogger(__name__)
+
+
+class AnypointKeys(Connected):
+    """What lies behind a path."""
+
+    _default_conn_id = AnypointObjectStoreHook.default_conn_name
+    _region: str | None
+    _hooks: dict[int, AnypointObjectStoreHook]
+    _told: set[str]
+    _made: MadeFolders
+
+    @property
+    def hook(self) -> AnypointObjectStoreHook:
+        """The hook, one for each process: a forked child must not use its parent's sockets."""
+        pid = os.getpid()
+        if pid not in self._hooks:
+            self._hooks = {pid: AnypointObjectStoreHook(self.conn_id, region=self._region)}
+        return self._hooks[pid]
+
+    def _parts(self, path: str) -> tuple[str, str, str]:
+        """Return store, partition and key."""
+        store, _, rest = self._strip_protocol(path).partition("/")
+        partition, _, name = rest.partition("/")
+        if rest and "" in rest.split("/"):
+            raise InvalidArgumentError(f"osv2://{path} has an empty segment: two slashes in a row")
+        return store, partition, encode(name)
+
+    def _key(self, path: str) -> tuple[str, str, str]:
+        parts = self._parts(path)
+        if not all(parts):
+            raise InvalidArgumentError(f"osv2://{path} is no file: one is named osv2://store/partition/key")
+        return parts
+
+    def _entry(self, path: str) -> Entry:
+        store, partition, key = self._parts(path)
+        if not key:
+            raise FileNotFoundError(path)
+        with missing_is(FileNotFoundError(path)):
+            return self.hook.get_key(store, partition, key)
+
+    def _read(self, path: str) -> bytes:
+        return bytes_of(self._entry(path), path)
+
+    def _files(self, store: str, partition: str, prefix: str) -> Iterator[str]:
+        with missing_is(None):
+            for key in self.hook.list_keys(store, partition, prefix or None):
+                if not key.startswith(prefix):
+                    continue  # what is listed may be deleted: do not rely on the service alone
+                name = decode(key)
+                if name is not None:
+                    yield f"{store}/{partition}/{name}"
+                else:
+                    self._leave_out(f"{store}/{partition}", key)
+
+    def _leave_out(self, folder: str, name: str) -> None:
+        if folder not in self._told:
+            self._told.add(folder)
+            log.warning(
+                "%r in %r, and others like it, are not the keys of paths: listings leave them out, the hook and "
+                "partition() have them, and a recursive deletion of the partition deletes them",
+                name,
+                f"osv2://{folder}",
+            )
+
+    def _entries(self, path: str) -> Iterator[dict[str, Any]]:
+        store, partition, key = self._parts(path)
+        if not store:
+            yield from (folder_info(found.store_id) for found in self.hook.list_stores())
+        elif not partition:
+            with missing_is(None):
+                for it in self.hook.list_partitions(store):
+                    if "/" in it:
+                        self._leave_out(store, it)
+                    else:
+                        yield folder_info(f"{store}/{it}")
+        else:
+            for name in self._files(store, partition, f"{key}%2F" if key else ""):
+                first, slash, _ = name[len(path) + 1 :].partition("/")
+                yield folder_info(f"{path}/{first}") if slash else file_info(name, None)
+
+    def _is_folder(self, path: str) -> bool:
+        store, partition, key = self._parts(path)
+        if not store:
+            return True
+        if not partition:
+            return self.hook.store_exists(store)
+        if not key:
+            there = self.hook.partition_exists(store, partition)
+        else:
+            there = next(self._files(store, partition, f"{key}%2F"), None) is not None
+        return there or path in self._made
+
+    def _grouped(self, paths: Iterable[str]) -> dict[tuple[str, str], dict[str, str]]:
+        """Return keys by path, by store and partition."""
+        groups: dict[tuple[str, str], dict[str, str]] = {}
+        for path in map(self._strip_protocol, paths):
+            store, partition, key = self._key(path)
+            groups.setdefault((store, partition), {})[path] = key
+        return groups
+
+
+def is_absent(error: BaseException | None) -> bool:
+    """Tell whether the service said that this object is not there; of a missing store it says nothing about it."""
+    return isinstance(error, NotFoundError) and not isinstance(error, StoreNotFoundError)
+
+
+@contextmanager
+def missing_is(error: OSError | None) -> Iterator[None]:
+    """Raise this error where the service says that an object is missing; nothing, if there is none to raise."""
+    try:
+        yield
+    except NotFoundError as missing:
+        if not is_absent(missing):
+            raise
+        if error is not None:
+            raise error from None
