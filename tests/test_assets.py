@@ -168,8 +168,10 @@ def test_arguments_are_checked(wrong: dict[str, str]) -> None:
 def test_hooks_give_assets_of_their_connection(emulator: Emulator) -> None:
     where = "osv2://emulator-org.emulator-env"
     assert AnypointObjectStoreHook().asset("s", "p", "a/b").uri == f"{where}.us-east-1/s/p/a%2Fb"
-    other = AnypointObjectStoreHook(region="eu-west-1", organization_id="o", environment_id="e")
-    assert other.asset("s", "p").uri == "osv2://o.e.eu-west-1/s/p"
+    other = AnypointObjectStoreHook(region="us-east-1", organization_id="o", environment_id="e")
+    assert other.asset("s", "p").uri == "osv2://o.e.us-east-1/s/p"
+    with pytest.raises(InvalidArgumentError, match="cannot take effect"):
+        AnypointObjectStoreHook(region="eu-west-1").asset("s", "p")
     assert CivoObjectStoreHook(region="nyc1").asset("photos", "a").uri == "civo://NYC1/photos/a"
 
 
