@@ -202,7 +202,7 @@ class Airflow:
                 health = {}
             if health and all(part["status"] == "healthy" for part in health.values()):
                 # Building this part takes seconds, which the first task would wait.
-                self._session.get(f"{self.url}/execution/health", timeout=30)
+                self._session.get(f"{self.url}/execution/health", timeout=120)
                 token = self._session.get(f"{self.url}/auth/token", timeout=30)
                 self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
                 return
