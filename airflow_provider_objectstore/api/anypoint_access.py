@@ -178,7 +178,7 @@ def _token(operation: str, subject: str, path: str, body: Mapping[str, Any]) -> 
         method="POST",
         path=path,
         read=read,
-        failure=failure_with("Check the connection's login and password, and its control plane"),
+        failure=failure_with("Check the connection's login and password, control plane, host and accounts_url"),
         root=ACCOUNTS,
         body=body,
         authorized=False,

@@ -342,6 +342,5 @@ def _no_token(error: ObjectStoreError, call: Call[Token], state: State) -> Objec
     if isinstance(error, RateLimitedError):
         return RateLimitedError(message, status=status, retry_after=error.retry_after, request_sent=False)
     if isinstance(error, (OutcomeUnknownError, ServerError)) or status in (404, 405):
-        message += ". Check the connection's host and accounts_url"
         return ServerError(message, status=status, request_sent=False)
     return AuthenticationError(message, status=status, request_sent=False)
