@@ -7,6 +7,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from airflow.sdk.io import store as stores
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -14,6 +15,14 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
 PROD = {"osv2": "prod_anypoint", "civo": "prod_civo"}
 DEFAULT = {"osv2": "anypoint_default", "civo": "civo_default"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fsspec and Airflow keep of a connection belongs to the test that used it first."""
+    monkeypatch.setattr(stores, "_STORE_CACHE", {})
+    for scheme in PROD:
+        fsspec.get_filesystem_class(scheme).clear_instance_cache()
 
 
 @pytest.fixture
@@ -60,5 +69,3 @@ def only_prod(emulator: Emulator, reports: None, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(f"AIRFLOW_CONN_PROD_{conn_id.removesuffix('_default').upper()}", json.dumps(connection))
         broken = {**connection, "password": "not-the-password"}
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(broken))
-    for scheme in PROD:
-        fsspec.get_filesystem_class(scheme).clear_instance_cache()
