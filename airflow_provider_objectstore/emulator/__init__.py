@@ -1,15 +1,24 @@
 """
 Object Store v2 and Civo object stores on localhost, for demos and tests.
 
-Written from the services' published contracts and independent of the rest of this package, so that a mistake in
-the client shows. ``python -m airflow_provider_objectstore.emulator`` starts it; :class:`Emulator` runs it in a
-thread. What the vendors do not document is guessed in ``assumptions.py`` and nowhere else. State is in memory.
+``python -m airflow_provider_objectstore.emulator`` starts it; :class:`Emulator` runs it in a thread. It is written
+from the services' published contracts and imports nothing else of this package, so that a mistake in the client
+shows. What the vendors do not document is guessed in ``assumptions.py`` and nowhere else. State is in memory.
+
+=================  ==================================================================================
+``anypoint/``      Anypoint's accounts and Object Store v2
+``civo/``          Civo's API
+``s3/``            the buckets: the interface of an S3 backend, and moto as the one that ships
+``server``         :class:`Emulator`: starts and stops everything
+``app``, ``asgi``  the HTTP application: routing, faults, counters, ``/_emulator``
+``assumptions``    what is guessed
+=================  ==================================================================================
 """
 
 from __future__ import annotations
 
-from airflow_provider_objectstore.emulator.moto_s3 import MotoS3
-from airflow_provider_objectstore.emulator.s3 import S3Backend
+from airflow_provider_objectstore.emulator.s3.backend import S3Backend
+from airflow_provider_objectstore.emulator.s3.moto import MotoS3
 from airflow_provider_objectstore.emulator.server import Emulator
 from airflow_provider_objectstore.emulator.settings import Settings
 

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_objectstore.emulator``"""
+"""The command line: ``python -m airflow_provider_objectstore.emulator``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from airflow_provider_objectstore.emulator.moto_s3 import MotoS3
-from airflow_provider_objectstore.emulator.s3 import S3Backend
+from airflow_provider_objectstore.emulator.s3.backend import S3Backend
+from airflow_provider_objectstore.emulator.s3.moto import MotoS3
 from airflow_provider_objectstore.emulator.server import Emulator
 from airflow_provider_objectstore.emulator.settings import (
     CIVO_KEY,
@@ -25,7 +25,7 @@ from airflow_provider_objectstore.emulator.settings import (
 )
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="objectstore-emulator",
@@ -33,17 +33,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=8089, help="control planes' port (0: a free one)")
     parser.add_argument("--s3-port", type=int, default=8090, help="S3's port (0: a free one)")
-    parser.add_argument("--s3", default="moto", help="what serves S3: moto, none, or module:Class")
+    parser.add_argument("--s3", default="moto", help="the S3 backend: moto, none, or module:Class")
     parser.add_argument("--certfile", help="serve over TLS with this certificate (PEM)")
     parser.add_argument("--keyfile", help="the certificate's private key (PEM)")
     parser.add_argument("--token-seconds", type=float, default=3600, help="lifetime of an access token")
-    parser.add_argument("--creating-seconds", type=float, default=0.3, help="how long to stay 'creating'")
-    parser.add_argument("--requests-per-second", type=float, help="answer 429 above this rate")
+    parser.add_argument("--creating-seconds", type=float, default=0.3, help="how long a new store is 'creating'")
+    parser.add_argument("--requests-per-second", type=float, help="respond with 429 above this rate")
     return parser.parse_args(arguments)
 
 
 def s3_backend(options: argparse.Namespace) -> S3Backend | None:
-    """The S3 side that ``--s3`` names."""
+    """Return the S3 backend that ``--s3`` names."""
     if options.s3 == "none":
         return None
     if options.s3 == "moto":
@@ -54,10 +54,10 @@ def s3_backend(options: argparse.Namespace) -> S3Backend | None:
 
 
 def banner(emulator: Emulator) -> str:
-    """What a user needs to know at the start."""
+    """Return what a user needs to know: addresses, credentials, connections."""
     lines = [
         f"Object Store v2 and Civo on {emulator.url}",
-        f"S3 on {emulator.s3_url}" if emulator.s3_url else "No S3: the control planes keep books only",
+        f"S3 on {emulator.s3_url}" if emulator.s3_url else "No S3: buckets exist in Civo's API only",
         "State is kept in memory and is gone when this stops (Ctrl+C).",
         "",
         f"Object Store v2: client id {CLIENT_ID}, secret {CLIENT_SECRET}",
@@ -72,15 +72,15 @@ def banner(emulator: Emulator) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGINT or SIGTERM."""
-    options = parse(arguments)
+    options = parse_arguments(arguments)
     settings = Settings(
         token_seconds=options.token_seconds,
         creating_seconds=options.creating_seconds,
         requests_per_second=options.requests_per_second,
     )
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop.set())
     emulator = Emulator(
         settings,
         port=options.port,

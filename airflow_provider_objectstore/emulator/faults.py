@@ -1,4 +1,4 @@
-"""Faults on demand."""
+"""Faults that a test or a user sets: errors, delays, dropped connections, garbage."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ KINDS = ("status", "delay", "reset_before", "reset_after", "garbage")
 @dataclass
 class Fault:
     """
-    Something that goes wrong with matching requests.
+    A fault that hits matching requests.
 
     :param operation: glob over operation names, such as ``anypoint.*_key``.
-    :param kind: ``status`` and ``garbage`` answer instead of the operation, ``delay`` holds it up,
-        ``reset_before`` and ``reset_after`` drop the connection before or after it was carried out.
-    :param skip: how many matching requests it lets through first: with 1, a listing's first page.
-    :param share: part of the matching requests that it hits, 0 to 1.
-    :param times: how many requests it hits at most; ``None`` for no end.
-    :param status: status of the answer: required for ``status``, 200 for ``garbage``.
-    :param body: the answer's body; what is not a string is sent as JSON.
+    :param kind: ``status`` and ``garbage`` replace the operation's response, ``delay`` delays the operation,
+        ``reset_before`` and ``reset_after`` drop the connection before or after the operation is executed.
+    :param share: fraction of the matching requests to hit, 0 to 1.
+    :param times: how many requests to hit at most; ``None`` for no limit.
+    :param status: status of the response: required for ``status``, by default 200 for ``garbage``.
+    :param headers: headers of the response by name.
+    :param body: the response's body. What is not a string is sent as JSON.
     :param seconds: length of a ``delay``.
-    :raises ValueError: if a field is missing or does not fit.
+    :param skip: how many matching requests to leave alone first: with 1, the first page of a listing.
+    :raises ValueError: if a field is missing or invalid.
     """
 
     operation: str
@@ -39,27 +40,30 @@ class Fault:
     skip: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"unknown kind {self.kind!r}: it is one of {', '.join(KINDS)}")
         if not isinstance(self.operation, str):
             raise ValueError("operation must be a string")
-        if not _number(self.share) or self.share > 1:
+        if not _is_number(self.share) or self.share > 1:
             raise ValueError("share must be a number from 0 to 1")
         for name in ("skip", "times"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 0):
-                raise ValueError(f"{name} must be an integer of 0 or more, or null")
+                raise ValueError(f"{name} must be an integer ≥ 0, or null")
+        if not isinstance(self.headers, dict | None):
+            raise ValueError("headers must be an object or null")
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown kind {self.kind!r}: it must be one of {', '.join(KINDS)}")
         if self.kind == "garbage" and self.status is None:
             self.status = 200
         if self.kind in ("status", "garbage") and self.status not in range(200, 600):
             raise ValueError("status must be an integer from 200 to 599")
-        if self.kind == "delay" and not _number(self.seconds):
-            raise ValueError("a delay needs seconds, a number of 0 or more")
-        if not isinstance(self.headers, dict | None):
-            raise ValueError("headers must be an object or null")
+        if self.kind == "delay" and not _is_number(self.seconds):
+            raise ValueError("a delay needs seconds, a number ≥ 0")
 
     def payload(self) -> tuple[bytes, str]:
-        """The answer's body and its media type, empty where there is no body."""
+        """Return the response's body and its media type, both empty if there is no body."""
         if self.kind == "garbage" and self.body is None:
             return b"<html><body>This is not the service", "text/html"
         if self.body is None:
@@ -69,31 +73,36 @@ class Fault:
         return json.dumps(self.body).encode(), "application/json"
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e9
 
 
 class Faults:
-    """The faults that are set, in order."""
+    """
+    The faults that are set, in order.
+
+    :param seed: seed of the random numbers that decide each fault's ``share``.
+    """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._random = Random(seed)
         self.active: list[Fault] = []
 
-    def set(self, wanted: Any) -> None:
+    def set(self, faults: Any) -> None:
         """
-        Replace all faults; an empty list clears them.
+        Replace all faults. An empty list clears them.
 
-        :raises ValueError: naming what is unknown or does not fit; the faults stay as they were.
+        :param faults: a list of objects with the fields of :class:`Fault`, as parsed from JSON.
+        :raises ValueError: naming the fault and the field that is unknown or invalid. The faults stay as they were.
         """
-        if not isinstance(wanted, list):
+        if not isinstance(faults, list):
             raise ValueError("faults are a list of objects")
-        self.active = [_read(number, item) for number, item in enumerate(wanted)]
+        self.active = [_parse(number, item) for number, item in enumerate(faults)]
         self._random = Random(self._seed)
 
     def draw(self, operation: str) -> list[Fault]:
-        """What hits this request: delays, and at most one fault of another kind, which is the last."""
+        """Return the faults that hit this request: delays, then at most one fault of another kind."""
         hits: list[Fault] = []
         for fault in self.active:
             if fault.times == 0 or not fnmatchcase(operation, fault.operation):
@@ -111,10 +120,10 @@ class Faults:
         return hits
 
 
-_NAMES = [item.name for item in fields(Fault)]
+_NAMES = [field.name for field in fields(Fault)]
 
 
-def _read(number: int, item: Any) -> Fault:
+def _parse(number: int, item: Any) -> Fault:
     if not isinstance(item, dict):
         raise ValueError(f"fault {number}: a fault is an object")
     if unknown := sorted(set(item) - set(_NAMES)):

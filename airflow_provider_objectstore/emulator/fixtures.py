@@ -17,7 +17,7 @@ from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 
 @pytest.fixture(scope="session")
 def objectstore_emulator() -> Iterator[Emulator]:
-    """Both services with S3, on free ports, until the session ends. New stores are ready at once."""
+    """Run both services with S3 on free ports until the session ends. New stores are ready at once."""
     with Emulator(Settings(creating_seconds=0), s3=MotoS3()) as emulator:
         yield emulator
 
@@ -26,7 +26,11 @@ def objectstore_emulator() -> Iterator[Emulator]:
 def objectstore_connections(
     objectstore_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, dict[str, Any]]:
-    """An empty emulator, and Airflow's ``anypoint_default`` and ``civo_default`` leading to it."""
+    """
+    Empty the emulator and point Airflow's ``anypoint_default`` and ``civo_default`` at it.
+
+    :return: both connections by id, as :meth:`Emulator.connections` returns them.
+    """
     objectstore_emulator.reset()
     connections = objectstore_emulator.connections()
     for conn_id, connection in connections.items():

@@ -1,4 +1,4 @@
-"""Requests, answers and JSON as the emulator's handlers see them."""
+"""Requests, responses and JSON as the emulator's operations handle them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_DEPTH = 100
 
 
 class Response:
-    """An answer: status, body and the headers that differ from the usual."""
+    """Status, body and headers. Sending adds ``Content-Length``."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -25,11 +25,8 @@ class Response:
         self.headers = list(headers)
 
 
-Operation = Callable[["Request"], Response | Awaitable[Response]]
-
-
-class Answered(Exception):
-    """Leaves a handler with this answer."""
+class Abort(Exception):
+    """Ends an operation with this response."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
@@ -37,7 +34,7 @@ class Answered(Exception):
 
 
 class Request:
-    """A request. ``path`` holds the decoded segments that the operation works on: its route sets it."""
+    """A request. ``path`` holds the decoded segments that the operation works on; the route sets it."""
 
     __slots__ = ("body", "headers", "method", "path", "query_string")
 
@@ -50,42 +47,41 @@ class Request:
 
     @property
     def query(self) -> dict[str, str]:
-        """The query's parameters; of a repeated one the last."""
+        """The query's parameters. The last one counts if a name is repeated."""
         return parse_query(self.query_string)
 
     def header(self, name: bytes) -> str:
-        """A header's value, ``""`` if it is missing. ``name`` is in lower case."""
+        """Return a header's value, ``""`` if it is missing. ``name`` is in lower case."""
         for key, value in self.headers:
             if key == name:
                 return value.decode("latin-1")
         return ""
 
-    def credential(self) -> str:
-        """What follows ``Bearer`` in the Authorization header."""
+    def bearer_token(self) -> str:
+        """Return what follows ``Bearer`` in the ``Authorization`` header, ``""`` if there is none."""
         scheme, _, value = self.header(b"authorization").partition(" ")
         return value.strip() if scheme.lower() == "bearer" else ""
 
 
+Operation = Callable[[Request], Response | Awaitable[Response]]
+
+
 @lru_cache(maxsize=1024)
 def parse_query(query_string: bytes) -> dict[str, str]:
-    """A query string's parameters. The result is shared: do not change it."""
+    """Return a query string's parameters. Callers share the result: do not change it."""
     return dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def loads(text: bytes) -> Any:
     """
-    JSON to objects, numbers exactly (:class:`int` or :class:`~decimal.Decimal`).
+    Parse JSON, numbers exactly (:class:`int` or :class:`~decimal.Decimal`).
 
-    :raises ValueError: if it is not JSON, nested deeper than ``MAX_DEPTH``, or a number is beyond what can be kept.
+    :raises ValueError: if the text is not JSON, nested deeper than ``MAX_DEPTH``, or has a number that does not fit.
     """
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_float=Decimal, parse_constant=_reject_constant)
     except (ArithmeticError, RecursionError) as error:
-        raise ValueError("the JSON cannot be kept") from error
+        raise ValueError("the JSON cannot be stored") from error
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [child for item in level if isinstance(item, dict | list) for child in _children(item)]
@@ -94,12 +90,16 @@ def loads(text: bytes) -> Any:
     raise ValueError(f"the JSON is nested deeper than {MAX_DEPTH}")
 
 
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _children(item: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return item.values() if isinstance(item, dict) else item
 
 
 def dumps(value: Any) -> str:
-    """Objects to JSON; a :class:`~decimal.Decimal` is written as it was read."""
+    """Write JSON, a :class:`~decimal.Decimal` with the digits that were read."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(name)}:{dumps(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
@@ -108,17 +108,17 @@ def dumps(value: Any) -> str:
 
 
 def json_response(status: int, value: Any, headers: Headers = ()) -> Response:
-    """An answer with a JSON body."""
+    """Return a response with a JSON body."""
     return Response(status, dumps(value).encode(), [(b"content-type", b"application/json"), *headers])
 
 
+def text_response(status: int, text: str) -> Response:
+    """Return a response in plain text, as gateways and frameworks send it."""
+    return Response(status, text.encode(), [(b"content-type", b"text/plain; charset=utf-8")])
+
+
 def method_not_allowed(allowed: Iterable[str]) -> Response:
-    """The answer to a verb that a resource does not know."""
+    """Return the response to a method that a resource does not have."""
     response = text_response(405, "Method Not Allowed")
     response.headers.append((b"allow", ", ".join(allowed).encode()))
     return response
-
-
-def text_response(status: int, text: str) -> Response:
-    """An answer in plain text, as gateways and frameworks give it."""
-    return Response(status, text.encode(), [(b"content-type", b"text/plain; charset=utf-8")])

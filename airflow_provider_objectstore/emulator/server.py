@@ -1,4 +1,4 @@
-"""Runs the emulator in a thread of its own."""
+"""Run the emulator in a thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 import uvicorn
 
 from airflow_provider_objectstore.emulator.app import App
-from airflow_provider_objectstore.emulator.s3 import S3Backend, S3Worker
+from airflow_provider_objectstore.emulator.s3.backend import S3Backend, S3Worker
 from airflow_provider_objectstore.emulator.settings import (
     CIVO_KEY,
     CLIENT_ID,
@@ -29,15 +29,15 @@ T = TypeVar("T")
 
 class Emulator:
     """
-    Both control planes on one port of 127.0.0.1, and S3 on another, until the ``with`` block ends.
+    Serve both control planes on one port of 127.0.0.1, and S3 on another, until the ``with`` block ends.
 
-    :param settings: how the services behave.
-    :param port: port of the control planes; 0 takes a free one.
-    :param s3_port: port of S3; 0 takes a free one.
-    :param s3: what serves S3; without it the control planes keep books only.
-    :param certfile: certificate in PEM to serve the control planes over TLS; a private key may be in it.
+    :param settings: how the services behave; by default as :class:`Settings` says.
+    :param port: port of the control planes; 0 chooses a free one.
+    :param s3_port: port of S3; 0 chooses a free one.
+    :param s3: the S3 backend, such as :class:`MotoS3`. Without one, buckets exist in Civo's API only.
+    :param certfile: certificate in PEM to serve the control planes over TLS; it may contain the private key.
     :param keyfile: the certificate's private key in PEM.
-    :raises OSError: on start, if a port is taken.
+    :raises OSError: on start, if a port is in use.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class Emulator:
         self._keyfile = keyfile
 
     def start(self) -> None:
-        """Serve; returns once requests are answered."""
-        with ExitStack() as undo:
-            listener = undo.enter_context(socket.create_server(("127.0.0.1", self._port)))
+        """Start serving. Return once requests are accepted."""
+        with ExitStack() as cleanup:
+            listener = cleanup.enter_context(socket.create_server(("127.0.0.1", self._port)))
             self.url = f"{'https' if self._certfile else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
             worker = None
             if self._s3 is not None:
                 self.s3_url = self._s3.start(self._s3_port)
                 worker = S3Worker(self._s3)
-                undo.callback(worker.stop)
+                cleanup.callback(worker.stop)
             self._app = App(self.settings, worker, self.s3_url)
             config = uvicorn.Config(
                 self._app,
@@ -90,7 +90,7 @@ class Emulator:
             self._thread = threading.Thread(target=self._run, args=(listener,), name="emulator", daemon=True)
             self._thread.start()
             self._ready.wait()
-            self._undo = undo.pop_all()
+            self._cleanup = cleanup.pop_all()
 
     def _run(self, listener: socket.socket) -> None:
         async def serve() -> None:
@@ -105,7 +105,7 @@ class Emulator:
         """Stop serving and release the ports."""
         self._server.should_exit = True
         self._thread.join()
-        self._undo.close()
+        self._cleanup.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -117,7 +117,7 @@ class Emulator:
         self.stop()
 
     def connections(self) -> dict[str, dict[str, Any]]:
-        """Airflow connections by id, each as its ``AIRFLOW_CONN_…`` variable holds it in JSON."""
+        """Return Airflow connections to the emulator by id, each in the JSON form of ``AIRFLOW_CONN_…``."""
         verify = {"verify": self._certfile} if self._certfile else {}
         anypoint = {
             "organization_id": ORGANIZATION,
@@ -146,9 +146,10 @@ class Emulator:
 
     def faults(self, faults: list[dict[str, Any]]) -> None:
         """
-        Replace all faults; an empty list clears them. Their fields are described at ``faults.Fault``.
+        Replace all faults. An empty list clears them.
 
-        :raises ValueError: naming what is unknown or does not fit.
+        :param faults: objects with the fields of ``faults.Fault``.
+        :raises ValueError: naming the fault and the field that is unknown or invalid.
         """
 
         async def change() -> None:
@@ -157,7 +158,11 @@ class Emulator:
         self._call(change())
 
     def requests(self) -> dict[str, Any]:
-        """``{"total": n, "by_operation": {operation: {status: n}}}`` since the start or the last reset."""
+        """
+        Return how many requests there were since the start or the last reset.
+
+        :return: ``{"total": n, "by_operation": {operation: {status: n}}}``.
+        """
 
         async def read() -> dict[str, Any]:
             return self._app.requests()
@@ -165,7 +170,7 @@ class Emulator:
         return self._call(read())
 
     def reset(self) -> None:
-        """Forget state, faults and counters, on S3 too. Access tokens stay valid."""
+        """Delete all state, on S3 too, and clear faults and counters. Access tokens stay valid."""
         self._call(self._app.reset())
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:

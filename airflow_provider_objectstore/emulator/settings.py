@@ -1,4 +1,4 @@
-"""What can be set on an emulator, and the fixed credentials that it accepts."""
+"""The emulator's settings, and the fixed credentials that it accepts."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ REGION = "LON1"
 @dataclass(kw_only=True)
 class Settings:
     """
-    How an emulator behaves where the services leave room.
+    How an emulator behaves where the services may differ.
 
-    They can be set while it runs, in the same process: ``emulator.settings.creating_seconds = 5``, or in a test
-    ``monkeypatch.setattr(emulator.settings, "creating_seconds", 5)``. A reset leaves them as they are.
-    ``requests_per_second``, ``seed`` and ``clock`` count at the start only.
+    Settings can be changed while the emulator runs in the same process: ``emulator.settings.creating_seconds = 5``,
+    or in a test ``monkeypatch.setattr(emulator.settings, "creating_seconds", 5)``. A reset does not change them.
+    ``requests_per_second``, ``seed`` and ``clock`` are read at the start only.
 
     :param token_seconds: lifetime of an access token, in seconds.
     :param creating_seconds: how long a new store stays ``creating``, and a new credential ``pending`` without its keys,
         in seconds.
     :param pending_seconds: how much longer a new credential stays ``pending`` once its keys are filled, as in the
-        published examples; ``math.inf`` for good.
-    :param s3_lag_seconds: how long S3 stays behind: Civo's API answers at once, and shows what it created as ready,
-        while S3 hears of users, keys and owners only after so many seconds, in order. Lowered, it holds for what is
-        on its way too.
-    :param requests_per_second: budget of one client address and service; ``None`` for no limit.
-    :param retry_after: seconds to name in ``Retry-After`` on a 429; ``None`` leaves the header out.
-    :param seed_form: answer with the fields of the published examples (``defaultTtlMillis``, ``"false"``,
+        published examples; ``math.inf`` for ever.
+    :param s3_lag_seconds: how far S3 lags behind Civo's API, in seconds. The API responds at once and shows what it
+        created as ready; S3 applies changes of users, keys and owners after this time, in order. A lower value also
+        applies to changes that are already waiting.
+    :param requests_per_second: rate limit of each client address and service; ``None`` for no limit.
+    :param retry_after: seconds for the ``Retry-After`` header of a 429; ``None`` omits the header.
+    :param seed_form: respond with the fields of the published examples (``defaultTtlMillis``, ``"false"``,
         ``max_size_gb``, ``state``) instead of those that the live services were seen to send.
-    :param unsorted: let Object Store v2 list in an order that is not that of the names.
+    :param unsorted: list Object Store v2's names in an order that is not alphabetical.
     :param endpoint_form: a store's ``objectstore_endpoint`` as a bare ``host`` or as a ``url`` with a path.
-    :param update_method: the verb that Civo's updates answer to; the other one gets a 405.
-    :param owner_change: what updating a store's ``access_key_id`` does: hand over the ``whole`` bucket, only the
-        ``bucket`` while the objects in it stay readable to their old owner alone, or nothing (``ignored``). The answer
-        is 200 each time.
-    :param keep_own_credential: whether a credential that came with a store stays when the store goes.
-    :param quota_gb: Civo's ``objectstore_gb_limit``.
+    :param update_method: the method that Civo's updates accept; the other one is rejected with 405.
+    :param owner_change: what an update of a store's ``access_key_id`` does: transfer the ``whole`` bucket; transfer
+        only the ``bucket``, so that the objects in it remain readable to their old owner only; or nothing
+        (``ignored``). The response is 200 each time.
+    :param keep_own_credential: whether a credential that was created with a store stays when the store is deleted.
+    :param quota_gb: Civo's ``objectstore_gb_limit``, in GB.
     :param seed: seed of the random numbers that decide a fault's ``share``.
-    :param clock: seconds that never go back; replace it to move time in a test.
+    :param clock: returns seconds that never go back; a test can replace it to move time.
     """
 
     token_seconds: float = 3600

@@ -10,6 +10,7 @@ import boto3
 import pytest
 import requests
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from airflow_provider_objectstore.emulator import Emulator, S3Backend, Settings
 
@@ -18,6 +19,23 @@ S3_BACKENDS = [
     pytest.param("tests.rgw.backend:RgwS3", id="rgw", marks=pytest.mark.rgw),
 ]
 STORES = "/api/v1/organizations/emulator-org/environments/emulator-env/stores"
+CREDENTIALS = "objectstore/credentials"
+WHEN_REQUIRED = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+
+
+def civo_error(response: requests.Response) -> tuple[int, str]:
+    """Return status and code of Civo's error response."""
+    body = response.json()
+    assert body["reason"]
+    assert body["result"] == "failed"
+    return response.status_code, body["code"]
+
+
+def s3_error(call: Any, **arguments: Any) -> str:
+    """Return status and code of the error that an S3 call raises."""
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return f"{caught.value.response['ResponseMetadata']['HTTPStatusCode']} {caught.value.response['Error']['Code']}"
 
 
 class Clock:
@@ -31,7 +49,7 @@ class Clock:
 
 
 class Api:
-    """A service as its client sees it; ``path`` goes out as it stands."""
+    """An HTTP client of a service. ``path`` is sent unchanged."""
 
     def __init__(self, url: str, token: str = "") -> None:
         self.url = url
@@ -45,7 +63,7 @@ class Api:
 
 
 class Anypoint(Api):
-    """Object Store v2 with an access token."""
+    """A client of Object Store v2 with an access token."""
 
     def __init__(self, url: str, client_id: str = "emulator-client") -> None:
         super().__init__(url)
@@ -54,32 +72,32 @@ class Anypoint(Api):
         super().__init__(url, token)
 
     def store(self, method: str, *segments: str, **options: Any) -> requests.Response:
-        """Ask about something inside ``/stores``; each segment is encoded on its own."""
+        """Send a request to a path below ``/stores``, with each segment encoded on its own."""
         path = "".join("/" + quote(segment, safe="") for segment in segments)
         return self(method, STORES + path, **options)
 
     def key(
         self, method: str, key: str, value: Any = None, *, store: str = "s", partition: str = "p", confirm: Any = False
     ) -> requests.Response:
-        """Ask about a key."""
+        """Send a request to a key."""
         params = {} if confirm is None else {"confirmable": str(confirm).lower()}
         return self.store(method, store, "partitions", partition, "keys", key, params=params, json=value)
 
     def pages(self, *segments: str, **params: Any) -> list[list[Any]]:
-        """All pages of a listing."""
+        """Return all pages of a listing."""
         pages: list[list[Any]] = []
         token = None
         while True:
-            answer = self.store("GET", *segments, params=params | ({"nextPageToken": token} if token else {}))
-            assert answer.status_code == 200, answer.text
-            pages.append(answer.json()["values"])
-            token = answer.json()["nextPageToken"]
+            response = self.store("GET", *segments, params=params | ({"nextPageToken": token} if token else {}))
+            assert response.status_code == 200, response.text
+            pages.append(response.json()["values"])
+            token = response.json()["nextPageToken"]
             if token is None:
                 return pages
 
 
 class Civo(Api):
-    """Civo with its key; the region goes into the query."""
+    """A client of Civo with its key. The region is sent in the query."""
 
     def __init__(self, url: str, key: str = "emulator-key") -> None:
         super().__init__(url, key)
@@ -90,16 +108,16 @@ class Civo(Api):
 
     def create(self, name: str, **body: Any) -> dict[str, Any]:
         """Create a store."""
-        answer = self("POST", "objectstores", json={"name": name, **body})
-        assert answer.status_code == 200, answer.text
-        created: dict[str, Any] = answer.json()
+        response = self("POST", "objectstores", json={"name": name, **body})
+        assert response.status_code == 200, response.text
+        created: dict[str, Any] = response.json()
         return created
 
     def create_credential(self, name: str, **body: Any) -> dict[str, Any]:
         """Create a credential."""
-        answer = self("POST", "objectstore/credentials", json={"name": name, **body})
-        assert answer.status_code == 200, answer.text
-        created: dict[str, Any] = answer.json()
+        response = self("POST", "objectstore/credentials", json={"name": name, **body})
+        assert response.status_code == 200, response.text
+        created: dict[str, Any] = response.json()
         return created
 
 
@@ -116,7 +134,7 @@ def session_emulator(clock: Clock) -> Iterator[Emulator]:
 
 @pytest.fixture
 def emulator(session_emulator: Emulator) -> Emulator:
-    """An empty emulator without S3 whose time stands still."""
+    """An empty emulator without S3, whose time only a test moves."""
     session_emulator.reset()
     return session_emulator
 
@@ -151,7 +169,7 @@ def s3_emulator(session_s3: tuple[Emulator, S3Backend]) -> Emulator:
 
 @pytest.fixture
 def s3_backend(session_s3: tuple[Emulator, S3Backend], s3_emulator: Emulator) -> S3Backend:
-    """An S3 backend that serves and holds nothing."""
+    """An empty S3 backend, serving."""
     return session_s3[1]
 
 
@@ -174,16 +192,16 @@ class Connect:
 
 @pytest.fixture
 def connect(s3_emulator: Emulator) -> Connect:
-    """boto3 clients of the S3 side."""
+    """Makes boto3 clients of the emulator's S3."""
     assert s3_emulator.s3_url is not None
     return Connect(s3_emulator.s3_url)
 
 
 @pytest.fixture
 def two_users(s3_backend: S3Backend) -> SimpleNamespace:
-    """Users ``a`` (KEY-A, secret-a) and ``b`` (KEY-B, secret-b) with a bucket each."""
+    """Create users ``a`` (KEY-A, secret-a) and ``b`` (KEY-B, secret-b) with a bucket each."""
     s3_backend.put_user("a", "KEY-A", "secret-a")
     s3_backend.put_user("b", "KEY-B", "secret-b")
     s3_backend.create_bucket("bucket-a", "a")
     s3_backend.create_bucket("bucket-b", "b")
-    return SimpleNamespace(mine="bucket-a", theirs="bucket-b")
+    return SimpleNamespace(own_bucket="bucket-a", other_bucket="bucket-b")

@@ -34,15 +34,15 @@ def test_numbers_are_altered_exactly(current: Any, operation: Any, result: str) 
         [],
     ],
 )
-def test_operations_that_cannot_be_carried_out_are_refused(operation: Any) -> None:
+def test_invalid_operations(operation: Any) -> None:
     with pytest.raises(ValueError, match=r"operation|exactly"):
         assumptions.alter(1, operation)
 
 
-def test_a_stores_own_credential_is_named_after_it() -> None:
+def test_the_name_of_a_stores_own_credential() -> None:
     assert assumptions.own_credential_name("demo-store").startswith("demo-store-")
     assert len(assumptions.own_credential_name("demo-store")) == len("demo-store-2785-8e1e6b")
 
 
-def test_usage_is_rounded_up_to_kilobytes_and_the_maximum_counts_as_it_was_seen() -> None:
+def test_usage_is_rounded_up_to_units_of_1024_bytes_and_the_maximum_is_decimal() -> None:
     assert assumptions.usage_in_kilobytes(1025, 500) == (2, 500_000_000)

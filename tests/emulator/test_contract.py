@@ -1,7 +1,7 @@
 """
-The vendor's OpenAPI file judges the emulator: it says what may be asked, and which statuses and bodies may come back.
+The emulator against the vendor's OpenAPI file, which declares requests and the statuses and bodies of responses.
 
-The file is not part of this project: ``ANYPOINT_OPENAPI`` leads to a copy of it.
+The file is not part of this project: ``ANYPOINT_OPENAPI`` is the path of a copy.
 """
 
 from __future__ import annotations
@@ -46,24 +46,24 @@ OPERATIONS = {
     "reject": f"DELETE {CONFIRMATION}",
     "list_regions": f"GET {ROOT}/regions",
 }
-"""The emulator's names of the file's operations."""
+"""The emulator's operation names, and the file's operations."""
 
 ALL = frozenset(OPERATIONS)
 NO_SUCCESS = frozenset({"get_key", "put_key", "alter_number"})
 NO_404 = frozenset({"list_stores", "list_partitions", "get_partition", "alter_number"})
 UNDECLARED: dict[int, tuple[str, frozenset[str]]] = {
-    200: ("the file gives reading, writing and altering a key no success at all", NO_SUCCESS),
-    201: ("POST of application/json stands in the vendor's examples, not in the file", frozenset({"alter_number"})),
-    400: ("what does not fit has to be refused, and the file has no status for it", ALL),
-    401: ("the file requires a token and does not say what happens without", ALL),
-    403: ("the file's descriptions require scopes and do not say what happens without", ALL),
-    404: ("the file forgets that a store or environment may be missing here", NO_404),
-    405: ("a verb that the file does not declare", ALL),
-    413: ("a body beyond all limits, and the sizes that the description of PUT names", ALL),
-    415: ("another media type than the two that are known", frozenset({"alter_number"})),
+    200: ("the file declares no success for reading, writing and altering a key", NO_SUCCESS),
+    201: ("POST of application/json is in the vendor's examples, not in the file", frozenset({"alter_number"})),
+    400: ("invalid requests have to be rejected, and the file has no status for it", ALL),
+    401: ("the file requires a token and does not declare the error without one", ALL),
+    403: ("the file's descriptions require scopes and do not declare the error without one", ALL),
+    404: ("the file does not declare that a store or environment may be missing here", NO_404),
+    405: ("a method that the file does not declare", ALL),
+    413: ("a body that is too large, and the sizes in the description of PUT", ALL),
+    415: ("a media type other than the two that are known", frozenset({"alter_number"})),
     429: ("the documented rate limit", ALL),
 }
-"""Statuses that the file does not declare and that happen: why, and to which operations."""
+"""Statuses that the file does not declare: the reason, and the operations that respond with them."""
 
 KNOWN = {
     "organizationId": "emulator-org",
@@ -78,29 +78,29 @@ BODIES: dict[str, list[Any]] = {
     "alter_number": [{"operation": "add", "value": 1}, {"operation": "set", "value": -0.5}],
     "extend_confirmation": [{"ttl": 60}],
 }
-"""What has a meaning, beside what the file lets one send."""
+"""Meaningful bodies, besides those that the file generates."""
 
 
 @pytest.fixture(scope="module")
 def contract() -> dict[str, Any]:
-    """The file's operations by verb and path."""
+    """Return the file's operations by method and path."""
     path = os.environ.get("ANYPOINT_OPENAPI")
     if not path:
-        pytest.skip("ANYPOINT_OPENAPI does not lead to a copy of the vendor's OpenAPI file, which is not ours to ship")
+        pytest.skip("ANYPOINT_OPENAPI must be the path of the vendor's OpenAPI file, which is not part of this project")
     schemathesis = pytest.importorskip("schemathesis", reason="schemathesis comes with the extra [dev]")
     found = (result.ok() for result in schemathesis.openapi.from_path(path).get_all_operations())
     return {operation.label: operation for operation in found}
 
 
 @pytest.fixture(scope="module")
-def judged() -> Iterator[Emulator]:
-    """An emulator that answers in the form of the published examples."""
+def emulator() -> Iterator[Emulator]:
+    """An emulator that responds with the fields of the published examples."""
     with Emulator(Settings(seed_form=True)) as emulator:
         yield emulator
 
 
 def prepare(owner: Anypoint) -> str:
-    """A store with a text ``k`` and a number ``n``; returns the id of an open confirmation of ``k``."""
+    """Create a store with a text ``k`` and a number ``n``. Return the id of an open confirmation of ``k``."""
     owner.store("PUT", "s")
     owner.key("PUT", "n", {"numberValue": 1})
     owner.key("PUT", "k", VALUE)
@@ -111,9 +111,9 @@ def prepare(owner: Anypoint) -> str:
 @st.composite
 def requests_of(draw: Callable[[Any], Any], name: str, operation: Any) -> tuple[Any, str]:
     """
-    A request and who sends it: one that has a meaning, or one with anything that the file allows or forbids.
+    Draw a request and its sender: a meaningful request, or one with anything that the file allows or forbids.
 
-    A path's parameter that is ``None`` is filled in later: the id of a confirmation that is open.
+    A path's parameter that is ``None`` is set later: the id of an open confirmation.
     """
     from schemathesis import GenerationMode
 
@@ -129,27 +129,27 @@ def requests_of(draw: Callable[[Any], Any], name: str, operation: Any) -> tuple[
     return case, "owner" if meaningful else draw(st.sampled_from(["owner", "owner", "owner", "reader", "nobody"]))
 
 
-def judge(name: str, operation: Any, response: Any) -> None:
-    """Whether the answer is one that the file or the list above allows."""
+def check_status(name: str, operation: Any, response: Any) -> None:
+    """Check that the file or the list above declares the status."""
     declared = set(operation.definition.raw["responses"])
     status = response.status_code
     if str(status) not in declared:
-        assert status in UNDECLARED, f"{name} answered {status}, which neither the file nor the list above knows"
-        assert name in UNDECLARED[status][1], f"{name} answered {status}, which is not listed for it"
+        assert status in UNDECLARED, f"{name} responded with {status}, which neither the file nor the list declares"
+        assert name in UNDECLARED[status][1], f"{name} responded with {status}, which is not listed for it"
     if response.content:
         json.loads(response.content)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation(contract: dict[str, Any], judged: Emulator, name: str) -> None:
+def test_an_operation(contract: dict[str, Any], emulator: Emulator, name: str) -> None:
     from schemathesis.checks import not_a_server_error
     from schemathesis.specs.openapi.checks import content_type_conformance
 
     operation = contract[OPERATIONS[name]]
-    owner = Anypoint(judged.url)
-    clients = {"owner": owner, "reader": Anypoint(judged.url, "emulator-reader"), "nobody": Api(judged.url)}
-    judged.reset()
-    seen: Counter[int] = Counter()
+    owner = Anypoint(emulator.url)
+    clients = {"owner": owner, "reader": Anypoint(emulator.url, "emulator-reader"), "nobody": Api(emulator.url)}
+    emulator.reset()
+    statuses: Counter[int] = Counter()
 
     @settings(
         max_examples=40,
@@ -160,44 +160,44 @@ def test_an_operation(contract: dict[str, Any], judged: Emulator, name: str) -> 
         suppress_health_check=list(HealthCheck),
     )
     @given(requests_of(name, operation))
-    def drive(drawn: tuple[Any, str]) -> None:
+    def send(drawn: tuple[Any, str]) -> None:
         case, client = drawn
         confirmation_id = prepare(owner)
         if case.path_parameters.get("confirmationId", "") is None:
             case.path_parameters["confirmationId"] = confirmation_id
-        response = case.call(base_url=f"{judged.url}/api/v1", session=clients[client].session)
+        response = case.call(base_url=f"{emulator.url}/api/v1", session=clients[client].session)
         case.validate_response(response, checks=[not_a_server_error, content_type_conformance])
-        judge(name, operation, response)
-        seen[response.status_code] += 1
+        check_status(name, operation, response)
+        statuses[response.status_code] += 1
 
-    drive()
-    succeeded = sum(count for status, count in seen.items() if status < 300)
-    assert succeeded >= 5, f"only {succeeded} of {seen.total()} requests succeeded: {dict(seen)}"
-    assert seen.total() > succeeded, f"nothing was refused: {dict(seen)}"
-    counted = judged.requests()["by_operation"][f"anypoint.{name}"]
-    assert {int(status) for status in counted} >= {status for status in seen if status < 300}
+    send()
+    succeeded = sum(count for status, count in statuses.items() if status < 300)
+    assert succeeded >= 5, f"only {succeeded} of {statuses.total()} requests succeeded: {dict(statuses)}"
+    assert statuses.total() > succeeded, f"nothing was rejected: {dict(statuses)}"
+    counted = emulator.requests()["by_operation"][f"anypoint.{name}"]
+    assert {int(status) for status in counted} >= {status for status in statuses if status < 300}
 
 
-def test_every_operation_of_the_file_is_driven(contract: dict[str, Any]) -> None:
+def test_every_operation_of_the_file_is_tested(contract: dict[str, Any]) -> None:
     assert set(contract) == set(OPERATIONS.values())
     assert len(contract) == 19
 
 
-def test_verbs_that_the_file_does_not_declare_are_not_allowed(contract: dict[str, Any], judged: Emulator) -> None:
+def test_methods_that_the_file_does_not_declare_are_not_allowed(contract: dict[str, Any], emulator: Emulator) -> None:
     declared: dict[str, set[str]] = {}
     for label in contract:
         method, path = label.split()
         declared.setdefault(path, set()).add(method)
-    owner = Anypoint(judged.url)
+    owner = Anypoint(emulator.url)
     for path, methods in declared.items():
         for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - methods:
-            answer = owner(method, f"/api/v1{path.format(**KNOWN, confirmationId='c')}")
-            assert answer.status_code == 405, (method, path)
-            assert set(answer.headers["Allow"].split(", ")) == methods
+            response = owner(method, f"/api/v1{path.format(**KNOWN, confirmationId='c')}")
+            assert response.status_code == 405, (method, path)
+            assert set(response.headers["Allow"].split(", ")) == methods
 
 
 def shape(value: Any) -> Any:
-    """A body's fields and types."""
+    """Return a body's fields and types."""
     if isinstance(value, dict):
         return {name: shape(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -215,13 +215,13 @@ def shape(value: Any) -> Any:
         ("list_regions", {}),
     ],
 )
-def test_bodies_have_the_form_of_the_examples(
-    contract: dict[str, Any], judged: Emulator, name: str, params: dict[str, Any]
+def test_bodies_have_the_fields_of_the_examples(
+    contract: dict[str, Any], emulator: Emulator, name: str, params: dict[str, Any]
 ) -> None:
     example = contract[OPERATIONS[name]].definition.raw["responses"]["200"]["content"]["application/json"]["example"]
     if list(example) == ["value"]:  # an artefact of the file's export
         example = example["value"]
-    owner = Anypoint(judged.url)
+    owner = Anypoint(emulator.url)
     prepare(owner)
     owner.store("PUT", "t")
     owner.key("PUT", "k", VALUE, partition="q")
@@ -234,44 +234,44 @@ def test_every_example_is_compared(contract: dict[str, Any]) -> None:
     with_example = {
         name
         for name, label in OPERATIONS.items()
-        for answer in contract[label].definition.raw["responses"].values()
-        if "example" in answer.get("content", {}).get("application/json", {})
+        for response in contract[label].definition.raw["responses"].values()
+        if "example" in response.get("content", {}).get("application/json", {})
     }
     assert with_example == {"list_stores", "get_store", "list_partitions", "get_partition", "list_regions"}
 
 
-def test_the_example_of_a_write_is_taken(contract: dict[str, Any], judged: Emulator) -> None:
+def test_the_example_of_a_write_is_accepted(contract: dict[str, Any], emulator: Emulator) -> None:
     body = contract[OPERATIONS["put_key"]].definition.raw["requestBody"]["content"]["application/json"]["schema"]
-    owner = Anypoint(judged.url)
+    owner = Anypoint(emulator.url)
     owner.store("PUT", "s")
     assert owner.key("PUT", "k", body["example"]["value"]).status_code == 200
     assert owner.key("GET", "k").json() == {"keyId": "k"} | body["example"]["value"]
 
 
-def ask(judged: Emulator, method: str, *segments: str, client: str = "emulator-client", **options: Any) -> int:
-    return Anypoint(judged.url, client).store(method, *segments, **options).status_code
+def status_of(emulator: Emulator, method: str, *segments: str, client: str = "emulator-client", **options: Any) -> int:
+    return Anypoint(emulator.url, client).store(method, *segments, **options).status_code
 
 
 PATH = ("s", "partitions", "p", "keys")
 PROVOKED: dict[int, Callable[[Emulator], int]] = {
-    200: lambda judged: ask(judged, "GET", *PATH, "k"),
-    201: lambda judged: ask(judged, "POST", *PATH, "new", json=VALUE),
-    400: lambda judged: ask(judged, "PUT", *PATH, "k", json={}),
-    401: lambda judged: requests.get(f"{judged.url}{STORES}", timeout=10).status_code,
-    403: lambda judged: ask(judged, "GET", *PATH, "k", client="emulator-reader"),
-    404: lambda judged: ask(judged, "GET", "missing", "partitions"),
-    405: lambda judged: ask(judged, "POST", "s"),
-    413: lambda judged: ask(judged, "PUT", *PATH, "k", json=VALUE | {"metadata": "x" * 5000}),
-    415: lambda judged: ask(judged, "POST", *PATH, "k", data="1", headers={"Content-Type": "text/plain"}),
+    200: lambda emulator: status_of(emulator, "GET", *PATH, "k"),
+    201: lambda emulator: status_of(emulator, "POST", *PATH, "new", json=VALUE),
+    400: lambda emulator: status_of(emulator, "PUT", *PATH, "k", json={}),
+    401: lambda emulator: requests.get(f"{emulator.url}{STORES}", timeout=10).status_code,
+    403: lambda emulator: status_of(emulator, "GET", *PATH, "k", client="emulator-reader"),
+    404: lambda emulator: status_of(emulator, "GET", "missing", "partitions"),
+    405: lambda emulator: status_of(emulator, "POST", "s"),
+    413: lambda emulator: status_of(emulator, "PUT", *PATH, "k", json=VALUE | {"metadata": "x" * 5000}),
+    415: lambda emulator: status_of(emulator, "POST", *PATH, "k", data="1", headers={"Content-Type": "text/plain"}),
 }
 
 
 @pytest.mark.parametrize("status", sorted(UNDECLARED))
-def test_an_undeclared_status_does_happen(judged: Emulator, status: int) -> None:
+def test_an_undeclared_status_happens(emulator: Emulator, status: int) -> None:
     if status == 429:
-        with Emulator(Settings(requests_per_second=1)) as hurried:
-            assert 429 in {ask(hurried, "GET", "s") for _ in range(5)}
+        with Emulator(Settings(requests_per_second=1)) as limited:
+            assert 429 in {status_of(limited, "GET", "s") for _ in range(5)}
         return
-    judged.reset()
-    prepare(Anypoint(judged.url))
-    assert PROVOKED[status](judged) == status
+    emulator.reset()
+    prepare(Anypoint(emulator.url))
+    assert PROVOKED[status](emulator) == status

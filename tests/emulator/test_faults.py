@@ -19,7 +19,7 @@ def set_faults(emulator: Emulator, *faults: Any) -> requests.Response:
     return Api(emulator.url)("POST", "/_emulator/faults", json=list(faults))
 
 
-def test_a_status_answers_instead_of_the_operation(emulator: Emulator, anypoint: Anypoint) -> None:
+def test_a_status_replaces_the_operation(emulator: Emulator, anypoint: Anypoint) -> None:
     fault = {
         "operation": "anypoint.put_key",
         "kind": "status",
@@ -29,8 +29,8 @@ def test_a_status_answers_instead_of_the_operation(emulator: Emulator, anypoint:
         "times": 1,
     }
     assert set_faults(emulator, fault).status_code == 204
-    answer = anypoint.key("PUT", "k", VALUE)
-    assert (answer.status_code, answer.headers["Retry-After"], answer.json()) == (503, "7", {"message": "busy"})
+    response = anypoint.key("PUT", "k", VALUE)
+    assert (response.status_code, response.headers["Retry-After"], response.json()) == (503, "7", {"message": "busy"})
     assert anypoint.key("HEAD", "k").status_code == 404
     assert anypoint.key("PUT", "k", VALUE).status_code == 200
 
@@ -59,13 +59,13 @@ def test_a_reset_drops_the_connection_before_or_after(
 
 def test_garbage_is_a_200_that_is_not_json(emulator: Emulator, anypoint: Anypoint) -> None:
     emulator.faults([{"operation": "anypoint.*", "kind": "garbage"}])
-    answer = anypoint.store("GET")
-    assert answer.status_code == 200
+    response = anypoint.store("GET")
+    assert response.status_code == 200
     with pytest.raises(requests.JSONDecodeError):
-        answer.json()
+        response.json()
 
 
-def test_a_delay_holds_up_and_other_requests_go_on(emulator: Emulator, anypoint: Anypoint) -> None:
+def test_a_delay_does_not_delay_other_requests(emulator: Emulator, anypoint: Anypoint) -> None:
     emulator.faults([{"operation": "anypoint.get_store", "kind": "delay", "seconds": 0.2}])
     start = time.monotonic()
     assert anypoint.store("GET").status_code == 200
@@ -74,7 +74,7 @@ def test_a_delay_holds_up_and_other_requests_go_on(emulator: Emulator, anypoint:
     assert quick < 0.15 < 0.2 <= time.monotonic() - start
 
 
-def test_a_delay_comes_before_what_follows_it(emulator: Emulator, anypoint: Anypoint) -> None:
+def test_a_delay_precedes_the_next_fault(emulator: Emulator, anypoint: Anypoint) -> None:
     emulator.faults(
         [
             {"operation": "*", "kind": "delay", "seconds": 0.1},
@@ -87,7 +87,7 @@ def test_a_delay_comes_before_what_follows_it(emulator: Emulator, anypoint: Anyp
     assert time.monotonic() - start >= 0.1
 
 
-def test_a_share_is_met_and_repeats_itself(emulator: Emulator, anypoint: Anypoint) -> None:
+def test_a_share_is_met_and_repeatable(emulator: Emulator, anypoint: Anypoint) -> None:
     fault = {"operation": "anypoint.list_stores", "kind": "status", "status": 500, "share": 0.3}
     runs = []
     for _ in range(2):
@@ -126,13 +126,13 @@ def test_an_empty_list_clears(emulator: Emulator, anypoint: Anypoint) -> None:
         ("reset", "object"),
     ],
 )
-def test_what_does_not_fit_is_named_and_changes_nothing(
+def test_an_invalid_fault_is_named_and_changes_nothing(
     emulator: Emulator, anypoint: Anypoint, fault: Any, named: str
 ) -> None:
     set_faults(emulator, {"operation": "anypoint.list_stores", "kind": "status", "status": 500})
-    answer = set_faults(emulator, fault)
-    assert answer.status_code == 400
-    assert named in answer.json()["message"]
+    response = set_faults(emulator, fault)
+    assert response.status_code == 400
+    assert named in response.json()["message"]
     assert anypoint.store("GET").status_code == 500
     with pytest.raises(ValueError, match=named):
         emulator.faults([fault])
@@ -143,7 +143,7 @@ def test_faults_are_a_list(emulator: Emulator) -> None:
         assert Api(emulator.url)("POST", "/_emulator/faults", data=body).status_code == 400
 
 
-def test_a_client_that_goes_away_within_its_body_changes_nothing(emulator: Emulator, anypoint: Anypoint) -> None:
+def test_a_client_that_disconnects_within_its_body_changes_nothing(emulator: Emulator, anypoint: Anypoint) -> None:
     address = urlsplit(emulator.url)
     head = (
         "POST /v2/objectstores?region=LON1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: bearer emulator-key\r\n"
@@ -157,7 +157,7 @@ def test_a_client_that_goes_away_within_its_body_changes_nothing(emulator: Emula
 
 
 class TestSkip:
-    """``skip`` lets the first matching requests through, such as a listing's first page."""
+    """``skip`` leaves the first matching requests alone, such as a listing's first page."""
 
     GATEWAY: ClassVar[dict[str, Any]] = {
         "operation": "anypoint.list_keys",
@@ -167,24 +167,24 @@ class TestSkip:
         "body": "<html><body>No such page",
     }
 
-    def test_a_gateway_answers_from_the_second_page_on(self, emulator: Emulator, anypoint: Anypoint) -> None:
+    def test_a_gateway_responds_from_the_second_page_on(self, emulator: Emulator, anypoint: Anypoint) -> None:
         for number in range(30):
             anypoint.key("PUT", f"k{number}", VALUE)
         path = ("s", "partitions", "p", "keys")
         emulator.faults([self.GATEWAY | {"skip": 1, "times": 2}])
         first = anypoint.store("GET", *path)
         params = {"nextPageToken": first.json()["nextPageToken"]}
-        answers = [anypoint.store("GET", *path, params=params) for _ in range(3)]
-        assert [answer.status_code for answer in (first, *answers)] == [200, 404, 404, 200]
-        assert (answers[0].headers["Content-Type"], answers[0].text) == ("text/html", self.GATEWAY["body"])
-        assert len(answers[-1].json()["values"]) == 5
+        responses = [anypoint.store("GET", *path, params=params) for _ in range(3)]
+        assert [response.status_code for response in (first, *responses)] == [200, 404, 404, 200]
+        assert (responses[0].headers["Content-Type"], responses[0].text) == ("text/html", self.GATEWAY["body"])
+        assert len(responses[-1].json()["values"]) == 5
 
     def test_only_matching_requests_count(self, emulator: Emulator, anypoint: Anypoint) -> None:
         emulator.faults([self.GATEWAY | {"operation": "anypoint.get_store", "skip": 2}])
-        asked = [("s",), (), ("s",), (), ("s",)]
-        assert [anypoint.store("GET", *path).status_code for path in asked] == [200, 200, 200, 200, 404]
+        paths = [("s",), (), ("s",), (), ("s",)]
+        assert [anypoint.store("GET", *path).status_code for path in paths] == [200, 200, 200, 200, 404]
 
-    def test_what_is_let_through_meets_the_next_fault(self, emulator: Emulator, anypoint: Anypoint) -> None:
+    def test_a_skipped_request_meets_the_next_fault(self, emulator: Emulator, anypoint: Anypoint) -> None:
         first = {"operation": "anypoint.get_store", "kind": "status", "status": 500, "skip": 1}
         emulator.faults([first, first | {"status": 503, "skip": None}])
         assert [anypoint.store("GET", "s").status_code for _ in range(3)] == [503, 500, 500]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_objectstore.emulator.__main__ import parse, s3_backend
+from airflow_provider_objectstore.emulator.__main__ import parse_arguments, s3_backend
 from tests.emulator.conftest import Api
 
 MODULE = [sys.executable, "-m", "airflow_provider_objectstore.emulator"]
@@ -20,7 +20,7 @@ MODULE = [sys.executable, "-m", "airflow_provider_objectstore.emulator"]
 
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """The command, and what it printed at its start."""
+    """Run the command; yield its process and the lines that it printed at its start."""
     with subprocess.Popen(
         [*MODULE, *arguments],
         stdout=subprocess.PIPE,
@@ -40,11 +40,11 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_one_command_says_all_that_is_needed_and_stops_cleanly(number: signal.Signals) -> None:
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_it_prints_what_a_user_needs_and_stops_cleanly(signal_number: signal.Signals) -> None:
     with running("--port", "0", "--s3-port", "0") as (process, lines):
         text = "\n".join(lines)
-        for said in (
+        for expected in (
             "emulator-client",
             "emulator-secret",
             "emulator-org",
@@ -53,19 +53,19 @@ def test_one_command_says_all_that_is_needed_and_stops_cleanly(number: signal.Si
             "LON1",
             "in memory",
         ):
-            assert said in text
+            assert expected in text
         exports = [shlex.split(line)[1].partition("=") for line in lines if line.startswith("export ")]
         connections = {name: json.loads(value) for name, _, value in exports}
         assert set(connections) == {"AIRFLOW_CONN_ANYPOINT_DEFAULT", "AIRFLOW_CONN_CIVO_DEFAULT"}
         civo = connections["AIRFLOW_CONN_CIVO_DEFAULT"]
         assert civo["extra"]["s3_endpoint"] in text
         assert Api(civo["host"])("GET", "/_emulator/health").status_code == 200
-        process.send_signal(number)
+        process.send_signal(signal_number)
         rest, _ = process.communicate(timeout=10)
         assert (process.returncode, rest) == (0, "")
 
 
-def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+def test_a_port_in_use_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = [*MODULE, "--port", str(taken.getsockname()[1]), "--s3", "none"]
         ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
@@ -80,12 +80,12 @@ def test_without_s3() -> None:
 
 
 def test_another_backend_is_named_by_module_and_class() -> None:
-    assert isinstance(s3_backend(parse(["--s3", "threading:Event"])), type(__import__("threading").Event()))
-    assert s3_backend(parse(["--s3", "none"])) is None
+    assert isinstance(s3_backend(parse_arguments(["--s3", "threading:Event"])), type(__import__("threading").Event()))
+    assert s3_backend(parse_arguments(["--s3", "none"])) is None
 
 
 def test_help_names_the_ports(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        parse(["--help"])
+        parse_arguments(["--help"])
     assert "--s3-port" in capsys.readouterr().out
-    assert (parse([]).port, parse([]).s3_port) == (8089, 8090)
+    assert (parse_arguments([]).port, parse_arguments([]).s3_port) == (8089, 8090)

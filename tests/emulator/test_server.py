@@ -16,31 +16,31 @@ from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from tests.emulator.conftest import Anypoint, Api, Civo
 
 
-def port_of(url: str) -> int:
+def port(url: str) -> int:
     port = urlsplit(url).port
     assert port is not None
     return port
 
 
-def test_ports_are_taken_and_released() -> None:
+def test_ports_are_bound_and_released() -> None:
     with Emulator(s3=MotoS3()) as emulator:
         assert emulator.s3_url is not None
-        ports = port_of(emulator.url), port_of(emulator.s3_url)
+        ports = port(emulator.url), port(emulator.s3_url)
         with pytest.raises(OSError, match="in use"):
             Emulator(port=ports[0]).start()
         with pytest.raises(OSError, match="in use"):
             Emulator(s3_port=ports[1], s3=MotoS3()).start()
-        kept = requests.Session()
-        kept.get(f"{emulator.url}/_emulator/health")
-        kept.get(emulator.s3_url)
-    for port in ports:
+        session = requests.Session()
+        session.get(f"{emulator.url}/_emulator/health")
+        session.get(emulator.s3_url)
+    for number in ports:
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port))
+            socket.create_connection(("127.0.0.1", number))
     for url in (f"{emulator.url}/_emulator/health", emulator.s3_url):
         with pytest.raises(requests.ConnectionError):
-            kept.get(url)
+            session.get(url)
     with Emulator(port=ports[0]) as again:
-        assert port_of(again.url) == ports[0]
+        assert port(again.url) == ports[0]
 
 
 def test_only_loopback_is_served() -> None:
@@ -48,10 +48,10 @@ def test_only_loopback_is_served() -> None:
         probe.connect(("192.0.2.1", 9))
         address = probe.getsockname()[0]
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((address, port_of(emulator.url)), timeout=5)
+            socket.create_connection((address, port(emulator.url)), timeout=5)
 
 
-def test_connections_lead_to_the_emulator() -> None:
+def test_connections_point_at_the_emulator() -> None:
     with Emulator(s3=MotoS3()) as emulator:
         connections = emulator.connections()
         assert connections == {
@@ -81,7 +81,7 @@ def test_stopping_does_not_wait_for_a_request_that_hangs() -> None:
     emulator = Emulator(Settings())
     emulator.start()
     emulator.faults([{"operation": "*", "kind": "delay", "seconds": 60}])
-    with socket.create_connection(("127.0.0.1", port_of(emulator.url))) as connection:
+    with socket.create_connection(("127.0.0.1", port(emulator.url))) as connection:
         connection.sendall(b"GET /v2/quota HTTP/1.1\r\nHost: localhost\r\n\r\n")
         emulator.stop()
 
@@ -92,14 +92,14 @@ def test_everything_over_tls(certificate: str) -> None:
         connections = emulator.connections()
         assert {connection["extra"]["verify"] for connection in connections.values()} == {certificate}
         context = ssl.create_default_context(cafile=certificate)
-        with urllib.request.urlopen(f"{emulator.url}/_emulator/health", context=context) as answer:
-            assert json.load(answer)["status"] == "ok"
+        with urllib.request.urlopen(f"{emulator.url}/_emulator/health", context=context) as response:
+            assert json.load(response)["status"] == "ok"
         emulator.faults([{"operation": "*", "kind": "reset_before"}])
         with pytest.raises(requests.ConnectionError):
             requests.get(f"{emulator.url}/v2/quota", verify=certificate)
 
 
-def test_two_emulators_keep_apart() -> None:
+def test_two_emulators_share_nothing() -> None:
     with Emulator(Settings(creating_seconds=0)) as first, Emulator() as second:
         Civo(first.url).create("store")
         Anypoint(first.url).store("PUT", "s")

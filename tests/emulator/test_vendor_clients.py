@@ -1,4 +1,4 @@
-"""The emulator takes what the vendors' own clients and examples send, and answers as their services were seen to."""
+"""The emulator accepts what the vendors' own clients and examples send, and responds as their services were seen to."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 import requests
 
 from airflow_provider_objectstore.emulator import Emulator, Settings
-from tests.emulator.conftest import STORES, Anypoint, Civo, Clock
+from tests.emulator.conftest import CREDENTIALS, STORES, Anypoint, Civo, Clock
 
-CREDENTIALS = "objectstore/credentials"
 KEYS = ("s", "partitions", "p", "keys")
 
 
@@ -23,17 +22,17 @@ def text(value: str) -> dict[str, Any]:
 
 
 class TestNullIsNotGiven:
-    """civogo sends null for what its caller left out."""
+    """civogo sends null for what its caller did not give."""
 
-    def test_a_credential_is_created_as_civogo_asks(self, civo: Civo, clock: Clock) -> None:
+    def test_creating_a_credential_as_civogo_does(self, civo: Civo, clock: Clock) -> None:
         body = {"name": "mine", "access_key_id": None, "secret_access_key_id": None, "region": "LON1"}
-        answer = civo("POST", CREDENTIALS, json=body)
-        assert (answer.status_code, answer.json()["max_size_gb"]) == (200, 500)
+        response = civo("POST", CREDENTIALS, json=body)
+        assert (response.status_code, response.json()["max_size_gb"]) == (200, 500)
         clock.now += 5
-        assert civo("GET", f"{CREDENTIALS}/{answer.json()['id']}").json()["access_key_id"]
+        assert civo("GET", f"{CREDENTIALS}/{response.json()['id']}").json()["access_key_id"]
 
     @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-    def test_what_is_null_stays_as_it_was(self, civo: Civo, clock: Clock, method: str) -> None:
+    def test_a_null_field_is_not_changed(self, civo: Civo, clock: Clock, method: str) -> None:
         keys = {"access_key_id": "MY-KEY", "secret_access_key_id": "my-secret"}
         path = f"{CREDENTIALS}/{civo.create_credential('mine', **keys, max_size_gb=1000)['id']}"
         clock.now += 5
@@ -52,14 +51,14 @@ class TestNullIsNotGiven:
         assert (changed["max_size"], changed["owner_info"]["access_key_id"]) == (1000, "OTHER-KEY")
 
     @pytest.mark.parametrize("body", [{"max_size_gb": 0}, {"max_size_gb": 0, "access_key_id": None}])
-    def test_a_size_of_0_alone_is_refused(self, civo: Civo, body: dict[str, Any]) -> None:
+    def test_a_size_of_0_alone_is_rejected(self, civo: Civo, body: dict[str, Any]) -> None:
         store_id = civo.create("store")["id"]
         assert civo("PUT", f"objectstores/{store_id}", json=body).status_code == 400
 
     def test_a_name_that_is_null_is_missing(self, civo: Civo) -> None:
         assert civo("POST", "objectstores", json={"name": None}).json()["code"] == "parameter_invalid"
 
-    def test_object_store_v2_alike(self, anypoint: Anypoint) -> None:
+    def test_object_store_v2(self, anypoint: Anypoint) -> None:
         created = anypoint.store(
             "PUT", "n", json={"storeId": None, "defaultTtlSeconds": None, "encrypted": None, "x": None}
         )
@@ -71,22 +70,22 @@ class TestNullIsNotGiven:
 
 
 class TestConfirmable:
-    """The vendor's examples leave the parameter out, though its contract requires it."""
+    """The vendor's examples omit the parameter, though its contract requires it."""
 
-    def test_left_out_it_is_false(self, anypoint: Anypoint) -> None:
+    def test_the_default_is_false(self, anypoint: Anypoint) -> None:
         assert anypoint.key("PUT", "k", text("v"), confirm=None).content == b""
         assert anypoint.key("GET", "k", confirm=None).json() == {"keyId": "k"} | text("v")
         assert anypoint.key("HEAD", "k", confirm=None).status_code == 204
         assert anypoint.key("DELETE", "k", confirm=None).status_code == 204
         assert anypoint.key("HEAD", "k", confirm=None).status_code == 404
 
-    def test_removing_a_partition(self, anypoint: Anypoint) -> None:
+    def test_deleting_a_partition(self, anypoint: Anypoint) -> None:
         anypoint.key("PUT", "k", text("v"))
         assert anypoint.store("DELETE", "s", "partitions", "p").status_code == 204
         assert anypoint.key("HEAD", "k").status_code == 404
 
     @pytest.mark.parametrize("confirmable", ["true", "false"])
-    def test_head_takes_it(self, anypoint: Anypoint, confirmable: str) -> None:
+    def test_head_accepts_it(self, anypoint: Anypoint, confirmable: str) -> None:
         assert anypoint.key("HEAD", "k", confirm=confirmable).status_code == 404
         anypoint.key("PUT", "k", text("v"))
         assert anypoint.key("HEAD", "k", confirm=confirmable).status_code == 204
@@ -102,14 +101,14 @@ class TestPostOfAKey:
         assert (again.status_code, again.json()["message"]) == (409, "Key k exists already")
         assert anypoint.key("GET", "k").json()["stringValue"] == "first"
 
-    def test_what_has_expired_is_not_there(self, anypoint: Anypoint, clock: Clock) -> None:
+    def test_an_expired_key_does_not_exist(self, anypoint: Anypoint, clock: Clock) -> None:
         anypoint.store("PUT", "s", json={"defaultTtlSeconds": 60})
         anypoint.store("POST", *KEYS, "k", json=text("first"))
         clock.now += 60
         assert anypoint.store("POST", *KEYS, "k", json=text("second")).status_code == 201
 
     @pytest.mark.parametrize("body", [{}, [], {"stringValue": 1}, {"operation": "add", "value": 1}])
-    def test_values_that_do_not_fit(self, anypoint: Anypoint, body: Any) -> None:
+    def test_invalid_values(self, anypoint: Anypoint, body: Any) -> None:
         assert anypoint.store("POST", *KEYS, "k", json=body).status_code == 400
         assert anypoint.key("HEAD", "k").status_code == 404
 
@@ -118,20 +117,20 @@ class TestPostOfAKey:
 
 
 @pytest.mark.parametrize("path", ["s/partitions/p", "s/partitions/p/keys/k", "s/partitions/p/keys/k?confirmable=x"])
-def test_an_error_of_head_carries_no_length(anypoint: Anypoint, path: str) -> None:
+def test_an_error_of_head_has_no_content_length(anypoint: Anypoint, path: str) -> None:
     address = urlsplit(anypoint.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port)
     headers = {"Authorization": str(anypoint.session.headers["Authorization"])}
-    for _ in range(2):  # the connection stays in step
+    for _ in range(2):  # the connection can be used again
         connection.request("HEAD", f"{STORES}/{path}", headers=headers)
-        answer = connection.getresponse()
-        assert answer.status in (400, 404)
-        assert not {"content-length", "transfer-encoding"} & {name.lower() for name, _ in answer.getheaders()}
-        assert answer.read() == b""
+        response = connection.getresponse()
+        assert response.status in (400, 404)
+        assert not {"content-length", "transfer-encoding"} & {name.lower() for name, _ in response.getheaders()}
+        assert response.read() == b""
     connection.close()
 
 
-class TestCivoAnswers:
+class TestCivoResponses:
     def test_a_fresh_credential_is_pending_and_a_fresh_store_creating(self, civo: Civo, clock: Clock) -> None:
         store = civo.create("store")
         credential_path = f"{CREDENTIALS}/{store['owner_info']['credential_id']}"
@@ -140,8 +139,8 @@ class TestCivoAnswers:
         assert civo("GET", f"objectstores/{store['id']}").json()["status"] == "ready"
         assert civo("GET", credential_path).json()["status"] == "ready"
 
-    @pytest.mark.parametrize(("pending_seconds", "at_last"), [(30, "ready"), (math.inf, "pending")])
-    def test_it_may_stay_pending_with_its_keys(self, pending_seconds: float, at_last: str) -> None:
+    @pytest.mark.parametrize(("pending_seconds", "last_status"), [(30, "ready"), (math.inf, "pending")])
+    def test_a_credential_may_be_pending_with_its_keys(self, pending_seconds: float, last_status: str) -> None:
         clock = Clock()
         with Emulator(Settings(clock=clock, creating_seconds=5, pending_seconds=pending_seconds)) as emulator:
             civo = Civo(emulator.url)
@@ -149,23 +148,23 @@ class TestCivoAnswers:
             seen = []
             for seconds in (0, 5, 29, 1):
                 clock.now += seconds
-                answer = civo("GET", path).json()
-                seen.append((answer["status"], answer["access_key_id"]))
-        assert seen == [("pending", ""), ("pending", "MY-KEY"), ("pending", "MY-KEY"), (at_last, "MY-KEY")]
+                response = civo("GET", path).json()
+                seen.append((response["status"], response["access_key_id"]))
+        assert seen == [("pending", ""), ("pending", "MY-KEY"), ("pending", "MY-KEY"), (last_status, "MY-KEY")]
 
-    def test_a_page_of_ten_thousand_as_civogo_asks(self, civo: Civo) -> None:
+    def test_a_page_of_ten_thousand_as_civogo_requests(self, civo: Civo) -> None:
         for number in range(21):
             civo.create_credential(f"c{number}")
-        answer = civo("GET", CREDENTIALS, params={"page": 1, "per_page": 10_000}).json()
-        assert (len(answer["items"]), answer["pages"], answer["per_page"]) == (21, 1, 10_000)
+        response = civo("GET", CREDENTIALS, params={"page": 1, "per_page": 10_000}).json()
+        assert (len(response["items"]), response["pages"], response["per_page"]) == (21, 1, 10_000)
 
 
-def listed(anypoint: Anypoint, *path: str, **params: Any) -> list[Any]:
+def list_all(anypoint: Anypoint, *path: str, **params: Any) -> list[Any]:
     return [item for page in anypoint.pages(*path, **params) for item in page]
 
 
 class TestUnsortedPages:
-    def test_every_listing_is_whole_and_in_no_order_of_names(
+    def test_every_listing_is_complete_and_not_in_the_order_of_names(
         self, emulator: Emulator, anypoint: Anypoint, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(emulator.settings, "unsorted", True)
@@ -174,17 +173,17 @@ class TestUnsortedPages:
             anypoint.store("PUT", name)
             anypoint.key("PUT", name, text(name))
             anypoint.key("PUT", "k", text("v"), partition=f"p{name}")
-        keys = [item["keyId"] for item in listed(anypoint, *KEYS, pageSize=7)]
+        keys = [item["keyId"] for item in list_all(anypoint, *KEYS, pageSize=7)]
         assert keys != names
         assert sorted(keys) == names
-        values = [item["stringValue"] for item in listed(anypoint, "s", "partitions", "p", inclusion="all")]
+        values = [item["stringValue"] for item in list_all(anypoint, "s", "partitions", "p", inclusion="all")]
         assert values == keys
-        stores = [item["storeId"] for item in listed(anypoint, beginsWith="n")]
-        partitions = listed(anypoint, "s", "partitions")
+        stores = [item["storeId"] for item in list_all(anypoint, beginsWith="n")]
+        partitions = list_all(anypoint, "s", "partitions")
         assert sorted(stores) == names != stores
         assert sorted(partitions) == ["p", *(f"p{name}" for name in names)] != partitions
 
-    def test_prefixes_and_deletions_under_way(
+    def test_deleting_while_listing_by_prefix(
         self, emulator: Emulator, anypoint: Anypoint, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(emulator.settings, "unsorted", True)
@@ -205,7 +204,7 @@ DAYS = 24 * 3600
 
 
 class TestTimeToLive:
-    """Use extends a life that nobody set; one that was set is static."""
+    """Using an entry restarts a time to live that nobody set. One that was set counts from the last write."""
 
     USES: ClassVar[dict[str, Callable[[Anypoint], requests.Response]]] = {
         "get": lambda anypoint: anypoint.key("GET", "k"),
@@ -213,7 +212,7 @@ class TestTimeToLive:
         "list keys": lambda anypoint: anypoint.store("GET", *KEYS),
         "read values": lambda anypoint: anypoint.store("GET", "s", "partitions", "p", params={"inclusion": "all"}),
     }
-    NO_USES: ClassVar[dict[str, Callable[[Anypoint], requests.Response]]] = {
+    OTHER_REQUESTS: ClassVar[dict[str, Callable[[Anypoint], requests.Response]]] = {
         "head": lambda anypoint: anypoint.key("HEAD", "k"),
         "head of the partition": lambda anypoint: anypoint.store("HEAD", "s", "partitions", "p"),
         "list partitions": lambda anypoint: anypoint.store("GET", "s", "partitions"),
@@ -222,23 +221,23 @@ class TestTimeToLive:
 
     @pytest.fixture
     def anypoint(self, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Anypoint:
-        """A client whose token outlives what is stored."""
+        """A client whose token is valid for longer than any entry."""
         monkeypatch.setattr(emulator.settings, "token_seconds", 365 * DAYS)
         client = Anypoint(emulator.url)
         client.store("PUT", "s")
         return client
 
-    @pytest.mark.parametrize(("use", "extends"), [*((u, True) for u in USES), *((u, False) for u in NO_USES)])
+    @pytest.mark.parametrize(("use", "extends"), [*((u, True) for u in USES), *((u, False) for u in OTHER_REQUESTS)])
     def test_by_default(self, anypoint: Anypoint, clock: Clock, use: str, extends: bool) -> None:
         anypoint.key("PUT", "k", text("v"))
         clock.now += 20 * DAYS
-        assert (self.USES | self.NO_USES)[use](anypoint).status_code in (200, 204)
+        assert (self.USES | self.OTHER_REQUESTS)[use](anypoint).status_code in (200, 204)
         clock.now += 20 * DAYS
         assert anypoint.key("HEAD", "k").status_code == (204 if extends else 404)
 
     @pytest.mark.parametrize("method", ["PUT", "PATCH"])
     @pytest.mark.parametrize("use", ["get", "list keys", "read values"])
-    def test_that_was_set(self, anypoint: Anypoint, clock: Clock, method: str, use: str) -> None:
+    def test_set_on_the_store(self, anypoint: Anypoint, clock: Clock, method: str, use: str) -> None:
         anypoint.store(method, "s", json={"defaultTtlSeconds": 30 * DAYS})
         anypoint.key("PUT", "k", text("v"))
         clock.now += 20 * DAYS
@@ -260,7 +259,7 @@ def test_page_sizes_are_honoured(anypoint: Anypoint) -> None:
     assert [len(page) for page in anypoint.pages(*KEYS, pageSize=4)] == [4, 4, 1]
 
 
-def test_civogo_says_gzip_of_a_body_that_is_not(civo: Civo) -> None:
+def test_civogo_declares_gzip_for_a_plain_body(civo: Civo) -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-    answer: requests.Response = civo("POST", CREDENTIALS, data='{"name": "mine"}', headers=headers)
-    assert answer.status_code == 200
+    response: requests.Response = civo("POST", CREDENTIALS, data='{"name": "mine"}', headers=headers)
+    assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""Ceph's gateway, the software that serves Civo's buckets, as the emulator's S3 side."""
+"""Ceph's gateway, the software that serves Civo's buckets, as an S3 backend of the emulator."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from botocore.config import Config
 from tests.rgw.cluster import Cluster, free_port
 from tests.rgw.prepare import HOME, prepare
 
-# Buckets can be made over S3 only: this user makes them and hands them over.
-_MAKER = "bucket-maker"
-_MAKER_KEYS = "BUCKETMAKER", "bucket-maker-secret"
+# Buckets can be created over S3 only: this user creates them and transfers them to their owners.
+_BUCKET_MAKER = "bucket-maker"
+_BUCKET_MAKER_KEYS = "BUCKETMAKER", "bucket-maker-secret"
 
 
 class RgwS3:
     """
     An S3 backend for ``--s3 tests.rgw.backend:RgwS3``.
 
-    :param tls: serve https too; from :meth:`start` on ``tls_url`` is its address, ``ca_file`` the certificate to trust.
-    :param home: where Ceph's packages are, or are to be, unpacked.
+    :param tls: serve https too. After :meth:`start`, ``tls_url`` is its URL and ``ca_file`` the certificate to trust.
+    :param home: folder that Ceph's packages are unpacked into, by default ``.cache/rgw``.
     """
 
     tls_url: str | None = None
@@ -40,68 +40,68 @@ class RgwS3:
         if tls_port:
             self.tls_url, self.ca_file = f"https://127.0.0.1:{tls_port}", str(self._cluster.certificate)
         url = f"http://127.0.0.1:{port}"
-        self._keys: dict[str, str] = {}
-        self.put_user(_MAKER, *_MAKER_KEYS)
-        self._maker = boto3.client(
+        self._access_keys: dict[str, str] = {}
+        self.put_user(_BUCKET_MAKER, *_BUCKET_MAKER_KEYS)
+        self._bucket_maker = boto3.client(
             "s3",
             endpoint_url=url,
             region_name="us-east-1",
-            aws_access_key_id=_MAKER_KEYS[0],
-            aws_secret_access_key=_MAKER_KEYS[1],
+            aws_access_key_id=_BUCKET_MAKER_KEYS[0],
+            aws_secret_access_key=_BUCKET_MAKER_KEYS[1],
             config=Config(s3={"addressing_style": "path"}),
         )
         return url
 
     def stop(self) -> None:
-        """Stop serving; everything is forgotten."""
+        """Stop serving and delete everything."""
         self._cluster.stop()
 
     def reset(self) -> None:
-        """Forget all users, buckets and objects."""
+        """Delete all users, buckets and objects."""
         for user in self._admin("user", "list"):
             self._admin("user", "rm", f"--uid={user}", "--purge-data")
-        self._keys.clear()
-        self.put_user(_MAKER, *_MAKER_KEYS)
+        self._access_keys.clear()
+        self.put_user(_BUCKET_MAKER, *_BUCKET_MAKER_KEYS)
 
     def put_user(self, user: str, access_key: str, secret_key: str) -> None:
         """Create the user, or replace its one key."""
         keys = f"--access-key={access_key}", f"--secret-key={secret_key}"
-        if user not in self._keys:
+        if user not in self._access_keys:
             self._admin("user", "create", f"--uid={user}", f"--display-name={user}", *keys)
         else:
             self._admin("key", "create", f"--uid={user}", "--key-type=s3", *keys)
-            if self._keys[user] != access_key:
-                self._admin("key", "rm", f"--uid={user}", f"--access-key={self._keys[user]}")
-        self._keys[user] = access_key
+            if self._access_keys[user] != access_key:
+                self._admin("key", "rm", f"--uid={user}", f"--access-key={self._access_keys[user]}")
+        self._access_keys[user] = access_key
 
     def suspend_user(self, user: str, suspended: bool) -> None:
-        """Refuse the user's requests, or let them in again."""
+        """Deny the user's requests, or allow them again."""
         self._admin("user", "suspend" if suspended else "enable", f"--uid={user}")
 
     def delete_user(self, user: str) -> None:
-        """Remove a user that owns no bucket."""
+        """Delete a user that owns no bucket."""
         self._admin("user", "rm", f"--uid={user}")
-        del self._keys[user]
+        del self._access_keys[user]
 
     def create_bucket(self, bucket: str, owner: str) -> None:
-        """Create a bucket."""
-        self._maker.create_bucket(Bucket=bucket)
+        """Create a bucket that ``owner`` owns."""
+        self._bucket_maker.create_bucket(Bucket=bucket)
         self.set_owner(bucket, owner)
 
     def set_owner(self, bucket: str, owner: str, objects: bool = True) -> None:
-        """Hand over the bucket, and its objects: the link moves the bucket, the chown what is in it."""
+        """Transfer the bucket with ``bucket link``, and its existing objects with ``bucket chown``."""
         self._admin("bucket", "link", f"--bucket={bucket}", f"--uid={owner}")
         if objects:
             self._admin("bucket", "chown", f"--bucket={bucket}", f"--uid={owner}")
 
     def delete_bucket(self, bucket: str) -> None:
-        """Remove the bucket with all its contents."""
+        """Delete the bucket with all its contents."""
         self._admin("bucket", "rm", f"--bucket={bucket}", "--purge-objects", "--bypass-gc")
 
     def usage(self, bucket: str) -> tuple[int, int]:
-        """Bytes and number of objects."""
-        held = self._admin("bucket", "stats", f"--bucket={bucket}")["usage"].get("rgw.main", {})
-        return held.get("size", 0), held.get("num_objects", 0)
+        """Return bytes and number of objects."""
+        usage = self._admin("bucket", "stats", f"--bucket={bucket}")["usage"].get("rgw.main", {})
+        return usage.get("size", 0), usage.get("num_objects", 0)
 
     def _admin(self, *arguments: str) -> Any:
         printed = self._cluster.admin(*arguments)

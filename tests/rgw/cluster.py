@@ -15,8 +15,8 @@ from pathlib import Path
 from tests.rgw.certificate import write_certificate
 from tests.rgw.prepare import environment
 
-# Two of these keep the gateway from waiting: `ms mon client mode = crc` for ever, as there is no authentication, and
-# `objecter tick interval` five seconds, where it asks before the storage daemon is there.
+# Without `ms mon client mode = crc` the gateway waits for ever, as there is no authentication. Without `objecter tick
+# interval` it waits five seconds if it starts before the storage daemon.
 _CONFIGURATION = """\
 [global]
 fsid = {fsid}
@@ -77,7 +77,7 @@ rgw run sync thread = false
 rgw dynamic resharding = false
 """
 
-# Ends the daemons, which are in its process group, as soon as its input ends: in `stop`, or because we are gone.
+# Kills the daemons, which are in its process group, when its input closes: in `stop`, or because our process ended.
 _WATCH = """\
 cat >/dev/null
 exec setsid --wait sh -c 'kill -s KILL -- -"$1"; rm -rf "$0"' "$0" $$
@@ -94,11 +94,11 @@ class ClusterError(RuntimeError):
 
 class Cluster:
     """
-    Lives from construction to :meth:`stop`; its state is in a folder of its own and goes with it.
+    Runs from construction to :meth:`stop`, which deletes its state.
 
-    :param root: what Ceph's files are under.
+    :param root: folder of Ceph's files.
     :param port: the gateway's port on 127.0.0.1.
-    :param tls_port: port of an https endpoint with a self-signed :attr:`certificate`.
+    :param tls_port: port of an https endpoint with the self-signed :attr:`certificate`; ``None`` for no such endpoint.
     """
 
     def __init__(self, root: Path, port: int, tls_port: int | None = None) -> None:
@@ -115,13 +115,13 @@ class Cluster:
             self._create(root, port, tls_port)
             self._spawn("ceph-mon", "-i", "a")
             self._spawn("ceph-osd", "-i", "0")
-            self._await(self._spawn("radosgw", "-n", "client.rgw"), port)
+            self._wait_for_gateway(self._spawn("radosgw", "-n", "client.rgw"), port)
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
-        """End all daemons at once and remove their state."""
+        """Kill all daemons and delete their state."""
         assert self._watch.stdin is not None
         self._watch.stdin.close()
         self._watch.wait()
@@ -133,8 +133,8 @@ class Cluster:
         """
         Run ``radosgw-admin``.
 
-        :return: what it printed.
-        :raises ClusterError: with its exit code.
+        :return: its output.
+        :raises ClusterError: with its exit code, if it fails.
         """
         return self._run("radosgw-admin", *arguments, "-c", str(self._configuration), "--no-mon-config")
 
@@ -163,7 +163,7 @@ class Cluster:
         self._run("ceph-osd", "-c", configuration, "--mkfs", "-i", "0", "--no-mon-config", "--osd-uuid", fsid)
 
     def _run(self, program: str, *arguments: str) -> str:
-        done = subprocess.run(
+        result = subprocess.run(
             [self._bin / program, *arguments],
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -171,10 +171,10 @@ class Cluster:
             text=True,
             timeout=120,
         )
-        if done.returncode:
+        if result.returncode:
             command = " ".join([program, *arguments[:2]])
-            raise ClusterError(f"{command} failed: {done.stderr.strip()[-1000:]}", done.returncode)
-        return done.stdout
+            raise ClusterError(f"{command} failed: {result.stderr.strip()[-1000:]}", result.returncode)
+        return result.stdout
 
     def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._state / f"{program}.out").open("wb") as output:
@@ -189,7 +189,7 @@ class Cluster:
         self._daemons.append(daemon)
         return daemon
 
-    def _await(self, gateway: subprocess.Popen[bytes], port: int, seconds: float = 60) -> None:
+    def _wait_for_gateway(self, gateway: subprocess.Popen[bytes], port: int, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if gateway.poll() is not None:
@@ -204,12 +204,12 @@ class Cluster:
             finally:
                 connection.close()
             time.sleep(0.02)
-        said = "\n".join(path.read_text(errors="replace")[-1000:] for path in self._state.glob("*.out"))
-        raise ClusterError(f"The gateway does not answer on port {port}:\n{said}")
+        output = "\n".join(path.read_text(errors="replace")[-1000:] for path in self._state.glob("*.out"))
+        raise ClusterError(f"The gateway does not respond on port {port}:\n{output}")
 
 
 def free_port() -> int:
-    """A port that no outgoing connection can take before it is used."""
+    """Return a free port outside the range of outgoing connections, which could take it before it is used."""
     while True:
         port = random.randrange(20000, 32000)
         with socket.socket() as probe:

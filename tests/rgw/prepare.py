@@ -1,4 +1,4 @@
-"""Fetches Ceph's packages and unpacks them, installing nothing on the system: ``python -m tests.rgw.prepare``"""
+"""Download Ceph's packages and unpack them without installing them: ``python -m tests.rgw.prepare``."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 HOME = Path(__file__).parents[2] / ".cache" / "rgw"
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "monmaptool", "osdmaptool")
 _HINT = (
-    "Ceph's gateway is fetched with apt from a Debian or Ubuntu archive. Elsewhere install ceph-mon, ceph-osd and "
-    "radosgw, so that they are on PATH, or leave out the tests that need them: make test RGW=skip"
+    "Ceph's gateway is downloaded with apt from a Debian or Ubuntu archive. Elsewhere install ceph-mon, ceph-osd and "
+    "radosgw in /usr/bin, or skip the tests that need them: make test RGW=skip"
 )
 
 
 class Unavailable(RuntimeError):
-    """Ceph can be neither found nor fetched here."""
+    """Ceph is neither installed nor can it be downloaded."""
 
 
 def installation(home: Path = HOME) -> Path | None:
     """
-    Where Ceph is.
+    Find Ceph.
 
     :param home: folder that :func:`prepare` unpacked into.
-    :return: the root that its files are under.
+    :return: root folder of its files, ``None`` if there is no Ceph.
     """
     if all((home / "root/usr/bin" / program).exists() for program in PROGRAMS):
         return home / "root"
@@ -36,7 +36,7 @@ def installation(home: Path = HOME) -> Path | None:
 
 
 def environment(root: Path) -> dict[str, str]:
-    """The variables with which programs under ``root`` find their libraries."""
+    """Return the environment variables with which programs below ``root`` find their libraries."""
     if root == Path("/"):
         return dict(os.environ)
     folders = [*root.glob("usr/lib/*-linux-gnu"), *root.glob("usr/lib/*-linux-gnu/ceph"), *root.glob("lib/*-linux-gnu")]
@@ -45,10 +45,10 @@ def environment(root: Path) -> dict[str, str]:
 
 def prepare(home: Path = HOME) -> Path:
     """
-    Make Ceph available.
+    Find Ceph, or download and unpack it.
 
-    :return: the root that its files are under.
-    :raises Unavailable: saying what to do instead.
+    :return: root folder of its files.
+    :raises Unavailable: with what to do instead.
     """
     if root := installation(home):
         return root
@@ -67,7 +67,7 @@ def prepare(home: Path = HOME) -> Path:
 
 
 def _download(scratch: Path) -> list[Path]:
-    """The packages that this system lacks, by apt's own lists or, where those are stale or missing, by fresh ones."""
+    """Download the packages that are not installed, with apt's package lists or, if these are stale, with new ones."""
     archives, lists = scratch / "archives", scratch / "lists"
     for folder in (archives, lists):
         (folder / "partial").mkdir(parents=True)
@@ -87,22 +87,22 @@ def _check(root: Path) -> None:
     for program in PROGRAMS:
         path = root / "usr/bin" / program
         if not path.exists():
-            raise Unavailable(f"The packages hold no {program}. {_HINT}")
+            raise Unavailable(f"The packages do not contain {program}. {_HINT}")
         missing = [line for line in _run("ldd", str(path), env=environment(root)).splitlines() if "not found" in line]
         if missing:
             raise Unavailable(f"{program} lacks libraries: {', '.join(missing)}. {_HINT}")
 
 
 def _run(*command: str, env: dict[str, str] | None = None) -> str:
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    if done.returncode:
-        raise Unavailable(f"{' '.join(command[:1])} failed: {done.stderr.strip()[-1000:]}\n{_HINT}")
-    return done.stdout
+    result = subprocess.run(command, env=env, capture_output=True, text=True)
+    if result.returncode:
+        raise Unavailable(f"{' '.join(command[:1])} failed: {result.stderr.strip()[-1000:]}\n{_HINT}")
+    return result.stdout
 
 
 if __name__ == "__main__":
     if installation() is None:
-        print(f"Fetching Ceph's packages into {HOME} (about 66 MB)", flush=True)
+        print(f"Downloading Ceph's packages into {HOME} (about 66 MB)", flush=True)
     try:
         prepare()
     except Unavailable as error:

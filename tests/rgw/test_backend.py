@@ -1,4 +1,4 @@
-"""The S3 side on Ceph's gateway, as boto3 sees it."""
+"""Ceph's gateway as an S3 backend, through boto3."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def gateway() -> Iterator[tuple[RgwS3, str]]:
 
 @pytest.fixture
 def backend(gateway: tuple[RgwS3, str]) -> RgwS3:
-    """The users ann and bob, and ann's bucket."""
+    """The backend with the users ann and bob, and ann's bucket."""
     backend, _ = gateway
     backend.reset()
     backend.put_user("ann", "ANN", "ann-secret")
@@ -49,7 +49,7 @@ def backend(gateway: tuple[RgwS3, str]) -> RgwS3:
 
 @pytest.fixture(params=["http", "https"])
 def connect(request: pytest.FixtureRequest, gateway: tuple[RgwS3, str], backend: RgwS3) -> Connect:
-    """A client for a pair of keys, over either protocol."""
+    """Makes a client with a pair of keys, over either protocol."""
     url = gateway[1] if request.param == "http" else backend.tls_url
 
     def client(access_key: str, secret_key: str, checksums: str = "when_required") -> Any:
@@ -82,8 +82,8 @@ def bob(connect: Connect) -> Any:
     return connect("BOB", "bob-secret")
 
 
-def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[int, str]:
-    """Status and code of an answer that is not a success."""
+def error_of(call: Callable[..., Any], **arguments: Any) -> tuple[int, str]:
+    """Return status and code of the error that a call raises."""
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     response = caught.value.response
@@ -102,24 +102,24 @@ def test_owner_only(ann: Any, bob: Any) -> None:
 
     assert bob.list_buckets()["Buckets"] == []
     for call in (bob.put_object, bob.get_object, bob.delete_object):
-        assert refusal(call, **(PUT if call == bob.put_object else FILE)) == (403, "AccessDenied")
-    assert refusal(bob.list_objects_v2, Bucket="store") == (403, "AccessDenied")
+        assert error_of(call, **(PUT if call == bob.put_object else FILE)) == (403, "AccessDenied")
+    assert error_of(bob.list_objects_v2, Bucket="store") == (403, "AccessDenied")
 
 
 def test_missing_key_is_hidden_from_others(ann: Any, bob: Any) -> None:
-    assert refusal(ann.head_object, **FILE)[0] == 404
-    assert refusal(bob.head_object, **FILE)[0] == 403
+    assert error_of(ann.head_object, **FILE)[0] == 404
+    assert error_of(bob.head_object, **FILE)[0] == 403
 
 
 def test_wrong_keys(connect: Connect) -> None:
-    assert refusal(connect("ANN", "other").list_buckets) == (403, "SignatureDoesNotMatch")
-    assert refusal(connect("EVE", "ann-secret").list_buckets) == (403, "InvalidAccessKeyId")
+    assert error_of(connect("ANN", "other").list_buckets) == (403, "SignatureDoesNotMatch")
+    assert error_of(connect("EVE", "ann-secret").list_buckets) == (403, "InvalidAccessKeyId")
 
 
-def test_suspended_user_is_refused_at_once(backend: RgwS3, ann: Any) -> None:
+def test_suspended_user_is_denied_at_once(backend: RgwS3, ann: Any) -> None:
     ann.put_object(**PUT)
     backend.suspend_user("ann", True)
-    assert refusal(ann.get_object, **FILE) == (403, "UserSuspended")
+    assert error_of(ann.get_object, **FILE) == (403, "UserSuspended")
     backend.suspend_user("ann", False)
     assert body(ann) == b"content"
 
@@ -127,14 +127,14 @@ def test_suspended_user_is_refused_at_once(backend: RgwS3, ann: Any) -> None:
 def test_secret_replaced_in_place(backend: RgwS3, connect: Connect, ann: Any) -> None:
     ann.put_object(**PUT)
     backend.put_user("ann", "ANN", "new-secret")
-    assert refusal(ann.get_object, **FILE) == (403, "SignatureDoesNotMatch")
+    assert error_of(ann.get_object, **FILE) == (403, "SignatureDoesNotMatch")
     assert body(connect("ANN", "new-secret")) == b"content"
 
 
 def test_key_replaced(backend: RgwS3, connect: Connect, ann: Any) -> None:
     ann.put_object(**PUT)
     backend.put_user("ann", "ANN2", "new-secret")
-    assert refusal(ann.get_object, **FILE) == (403, "InvalidAccessKeyId")
+    assert error_of(ann.get_object, **FILE) == (403, "InvalidAccessKeyId")
     assert body(connect("ANN2", "new-secret")) == b"content"
 
 
@@ -143,12 +143,12 @@ def test_new_owner_gets_the_existing_objects(backend: RgwS3, ann: Any, bob: Any)
     backend.set_owner("store", "bob")
     assert body(bob) == b"content"
     bob.put_object(**{**PUT, "Key": "more"})
-    assert refusal(ann.get_object, **FILE) == (403, "AccessDenied")
-    assert refusal(ann.put_object, **PUT) == (403, "AccessDenied")
+    assert error_of(ann.get_object, **FILE) == (403, "AccessDenied")
+    assert error_of(ann.put_object, **PUT) == (403, "AccessDenied")
 
     backend.set_owner("store", "ann")
     assert body(ann) == b"content"
-    assert refusal(bob.get_object, **FILE) == (403, "AccessDenied")
+    assert error_of(bob.get_object, **FILE) == (403, "AccessDenied")
 
 
 def test_bucket_of_a_suspended_user(backend: RgwS3, ann: Any) -> None:
@@ -162,7 +162,7 @@ def test_delete_bucket_with_contents(backend: RgwS3, ann: Any) -> None:
     for number in range(3):
         ann.put_object(**{**PUT, "Key": f"folder/{number}"})
     backend.delete_bucket("store")
-    assert refusal(ann.get_object, Bucket="store", Key="folder/0") == (404, "NoSuchBucket")
+    assert error_of(ann.get_object, Bucket="store", Key="folder/0") == (404, "NoSuchBucket")
     assert ann.list_buckets()["Buckets"] == []
     backend.create_bucket("store", "bob")
 
@@ -176,11 +176,11 @@ def test_usage_does_not_lag(backend: RgwS3, ann: Any) -> None:
     assert backend.usage("store") == (4 * len(PUT["Body"]), 4)
 
 
-def test_user_with_buckets_stays(backend: RgwS3, connect: Connect, bob: Any) -> None:
+def test_user_with_buckets_is_not_deleted(backend: RgwS3, connect: Connect, bob: Any) -> None:
     with pytest.raises(RuntimeError, match="user with buckets"):
         backend.delete_user("ann")
     backend.delete_user("bob")
-    assert refusal(bob.list_buckets) == (403, "InvalidAccessKeyId")
+    assert error_of(bob.list_buckets) == (403, "InvalidAccessKeyId")
     backend.put_user("bob", "BOB", "bob-secret")
     assert connect("BOB", "bob-secret").list_buckets()["Buckets"] == []
 
@@ -188,20 +188,20 @@ def test_user_with_buckets_stays(backend: RgwS3, connect: Connect, bob: Any) -> 
 def test_reset(backend: RgwS3, ann: Any) -> None:
     ann.put_object(**PUT)
     backend.reset()
-    assert refusal(ann.list_buckets) == (403, "InvalidAccessKeyId")
+    assert error_of(ann.list_buckets) == (403, "InvalidAccessKeyId")
     backend.put_user("ann", "ANN", "ann-secret")
     assert ann.list_buckets()["Buckets"] == []
 
 
 @pytest.mark.parametrize("connect", ["https"], indirect=True)
 def test_checksums_by_default_fail_over_tls(connect: Connect) -> None:
-    """Why clients need ``when_required``; a test over http would not notice."""
+    """Clients need ``when_required``, over https only."""
     client = connect("ANN", "ann-secret", checksums="when_supported")
-    assert refusal(client.put_object, **PUT) == (411, "MissingContentLength")
+    assert error_of(client.put_object, **PUT) == (411, "MissingContentLength")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left_when_the_process_ends(number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_when_the_process_ends(signal_number: int, tmp_path: Path) -> None:
     script = (
         "from tests.rgw.backend import RgwS3; backend = RgwS3(); backend.start(0);"
         "print(*(daemon.pid for daemon in backend._cluster._daemons), flush=True); import time; time.sleep(60)"
@@ -217,16 +217,16 @@ def test_nothing_is_left_when_the_process_ends(number: int, tmp_path: Path) -> N
         assert process.stdout is not None
         daemons = [int(pid) for pid in process.stdout.readline().split()]
         assert len(daemons) == 3
-        assert all(runs(pid) for pid in daemons)
-        process.send_signal(number)
+        assert all(is_running(pid) for pid in daemons)
+        process.send_signal(signal_number)
     deadline = time.monotonic() + 10
-    while any(runs(pid) for pid in daemons) or [*tmp_path.iterdir()]:
+    while any(is_running(pid) for pid in daemons) or [*tmp_path.iterdir()]:
         assert time.monotonic() < deadline, (daemons, [*tmp_path.iterdir()])
         time.sleep(0.05)
 
 
-def runs(pid: int) -> bool:
-    """Whether the process is there; one that only waits to be collected has no command line."""
+def is_running(pid: int) -> bool:
+    """Return whether the process runs. A zombie has no command line."""
     try:
         return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
     except OSError:

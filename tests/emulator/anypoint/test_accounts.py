@@ -17,12 +17,10 @@ FLOWS = [
 
 
 @pytest.mark.parametrize(("path", "form"), FLOWS)
-def test_a_token_opens_the_stores_until_it_expires(
-    emulator: Emulator, clock: Clock, path: str, form: dict[str, str]
-) -> None:
-    answer = Api(emulator.url)("POST", path, json=form).json()
-    assert (answer["token_type"], answer["expires_in"]) == ("bearer", 3600)
-    api = Api(emulator.url, answer["access_token"])
+def test_a_token_is_valid_until_it_expires(emulator: Emulator, clock: Clock, path: str, form: dict[str, str]) -> None:
+    response = Api(emulator.url)("POST", path, json=form).json()
+    assert (response["token_type"], response["expires_in"]) == ("bearer", 3600)
+    api = Api(emulator.url, response["access_token"])
     assert api("GET", STORES).status_code == 200
     clock.now += 3599
     assert api("GET", STORES).status_code == 200
@@ -42,22 +40,22 @@ def test_a_token_opens_the_stores_until_it_expires(
     ],
 )
 def test_other_credentials_get_no_token(emulator: Emulator, path: str, form: Any, status: int) -> None:
-    answer = Api(emulator.url)("POST", path, json=form)
-    assert answer.status_code == status
-    assert "access_token" not in answer.json()
-    assert answer.json()["message"]
+    response = Api(emulator.url)("POST", path, json=form)
+    assert response.status_code == status
+    assert "access_token" not in response.json()
+    assert response.json()["message"]
 
 
 def test_a_user_with_a_second_factor_gets_a_200_without_a_token(emulator: Emulator) -> None:
-    answer = Api(emulator.url)("POST", "/accounts/api/login", json=USER | {"username": "emulator-mfa"})
-    assert answer.status_code == 200
-    assert "access_token" not in answer.json()
+    response = Api(emulator.url)("POST", "/accounts/api/login", json=USER | {"username": "emulator-mfa"})
+    assert response.status_code == 200
+    assert "access_token" not in response.json()
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer wrong", "Basic wrong"])
-def test_without_a_valid_token_nothing_is_told(emulator: Emulator, authorization: str) -> None:
-    answer = Api(emulator.url)("GET", STORES, headers={"Authorization": authorization})
-    assert answer.status_code == 401
+def test_an_invalid_token_is_rejected(emulator: Emulator, authorization: str) -> None:
+    response = Api(emulator.url)("GET", STORES, headers={"Authorization": authorization})
+    assert response.status_code == 401
 
 
 def test_a_reset_keeps_tokens(emulator: Emulator, anypoint: Anypoint) -> None:
@@ -65,11 +63,11 @@ def test_a_reset_keeps_tokens(emulator: Emulator, anypoint: Anypoint) -> None:
     assert anypoint.store("GET").json()["values"] == []
 
 
-def test_the_reader_may_look_at_stores_only(emulator: Emulator, anypoint: Anypoint) -> None:
+def test_the_reader_may_read_stores_only(emulator: Emulator, anypoint: Anypoint) -> None:
     reader = Anypoint(emulator.url, "emulator-reader")
     assert reader.store("GET").status_code == 200
     assert reader.store("GET", "s").status_code == 200
-    refused = [
+    denied = [
         reader.store("PUT", "s"),
         reader.store("PATCH", "s"),
         reader.store("DELETE", "s"),
@@ -77,6 +75,6 @@ def test_the_reader_may_look_at_stores_only(emulator: Emulator, anypoint: Anypoi
         reader.key("GET", "k"),
         reader.key("PUT", "k", {"stringValue": ""}),
     ]
-    assert [answer.status_code for answer in refused] == [403] * len(refused)
-    assert "manage:store_data" in refused[0].json()["message"]
+    assert [response.status_code for response in denied] == [403] * len(denied)
+    assert "manage:store_data" in denied[0].json()["message"]
     assert reader("GET", "/api/v1/organizations/emulator-org/regions").status_code == 200

@@ -1,4 +1,4 @@
-"""Checks AWS Signature Version 4 of a request, in its headers or in its query."""
+"""Check the AWS Signature Version 4 of a request, in its headers or in its query."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ Header = Callable[[str], str]
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What a request says about its signature. ``expires`` is set on a presigned URL: seconds after ``time``."""
+class SignatureV4:
+    """
+    A request's signature.
+
+    :param time: when the request was signed, as in ``20261121T053006Z``.
+    :param payload: the request's ``x-amz-content-sha256``.
+    :param expires: on a presigned URL: for how many seconds after ``time`` it is valid.
+    """
 
     access_key: str
     scope: str
@@ -28,14 +34,14 @@ class Claim:
     payload: str
     expires: int | None = None
 
-    def in_time(self, now: datetime) -> bool:
-        """Whether the request is neither too old nor from the future."""
+    def is_valid_at(self, now: datetime) -> bool:
+        """Return whether the request is neither too old nor from the future."""
         signed = datetime.strptime(self.time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         age = (now - signed).total_seconds()
         return -MAX_SKEW_SECONDS <= age <= (MAX_SKEW_SECONDS if self.expires is None else self.expires)
 
-    def signed_with(self, secret: str, method: str, path: str, query: str, header: Header) -> bool:
-        """Whether the signature was made with this secret. Path and query are as they were sent."""
+    def is_signed_with(self, secret: str, method: str, path: str, query: str, header: Header) -> bool:
+        """Return whether the signature was made with this secret. ``path`` and ``query`` are as they were sent."""
         headers = "".join(f"{name}:{' '.join(header(name).split())}\n" for name in self.signed_headers.split(";"))
         canonical = "\n".join(
             [method, _encode(path, "/"), _canonical_query(query), headers, self.signed_headers, self.payload]
@@ -48,11 +54,12 @@ class Claim:
         return hmac.compare_digest(expected, self.signature)
 
 
-def claim_of(query: str, header: Header) -> Claim | None:
+def parse_signature(query: str, header: Header) -> SignatureV4 | None:
     """
-    The claim in a request's headers or query; ``None`` if it is anonymous.
+    Return the signature in a request's headers or query, ``None`` if the request is anonymous.
 
-    :raises ValueError: if it cannot be read.
+    :param header: returns a header's value by name, ``""`` if it is missing.
+    :raises ValueError: if the signature cannot be parsed.
     """
     fields = dict(parse_qsl(query, keep_blank_values=True))
     if authorization := header("authorization"):
@@ -71,10 +78,10 @@ def claim_of(query: str, header: Header) -> Claim | None:
         return None
     access_key, _, scope = credential.partition("/")
     if algorithm != ALGORITHM or scope.count("/") != 3:
-        raise ValueError("the signature's algorithm or credential is not understood")
+        raise ValueError("the signature's algorithm or credential is not supported")
     datetime.strptime(time, "%Y%m%dT%H%M%SZ")
     payload = header("x-amz-content-sha256") or UNSIGNED
-    return Claim(access_key, scope, time, signed, signature, payload, expires)
+    return SignatureV4(access_key, scope, time, signed, signature, payload, expires)
 
 
 def _hmac(key: bytes, message: str) -> bytes:
@@ -82,7 +89,7 @@ def _hmac(key: bytes, message: str) -> bytes:
 
 
 def _encode(text: str, safe: str) -> str:
-    """Percent-encoding as the signature wants it, however the client wrote it."""
+    """Percent-encode as the signature requires, whichever way the client did."""
     return quote(unquote_to_bytes(text), safe=safe)
 
 

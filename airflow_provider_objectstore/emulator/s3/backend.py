@@ -1,4 +1,4 @@
-"""The S3 side's interface: any software that can hold users and buckets plugs in here."""
+"""The interface of an S3 backend: any software that can hold users and buckets."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ class S3Backend(Protocol):
     """
     An S3 service that the emulator administers. ``user`` is the credential's id.
 
-    Its methods may block: they are called from a worker thread, one call at a time.
+    Methods may block: the emulator calls them from a worker thread, one at a time.
     """
 
     def start(self, port: int) -> str:
-        """Serve on 127.0.0.1 at ``port`` (0 = a free one) and return the endpoint's URL."""
+        """Serve on 127.0.0.1 at ``port`` (0: a free one) and return the endpoint's URL."""
 
     def stop(self) -> None:
         """Stop serving."""
 
     def reset(self) -> None:
-        """Forget all users, buckets and objects."""
+        """Delete all users, buckets and objects."""
 
     def put_user(self, user: str, access_key: str, secret_key: str) -> None:
-        """Create the user, or replace its one key; the old key is refused from the next request on."""
+        """Create the user, or replace its one key. The old key is rejected from the next request on."""
 
     def suspend_user(self, user: str, suspended: bool) -> None:
-        """Refuse the user's requests from the next one on, or let them in again."""
+        """Deny the user's requests from the next one on, or allow them again."""
 
     def delete_user(self, user: str) -> None:
-        """Remove a user that owns no bucket."""
+        """Delete a user that owns no bucket."""
 
     def create_bucket(self, bucket: str, owner: str) -> None:
-        """Create a bucket."""
+        """Create a bucket that ``owner`` owns."""
 
     def set_owner(self, bucket: str, owner: str, objects: bool = True) -> None:
-        """Hand over the bucket, and its existing objects unless they are to stay their owners'."""
+        """Transfer the bucket, and with ``objects`` its existing objects too. Else their owners keep them."""
 
     def delete_bucket(self, bucket: str) -> None:
-        """Remove the bucket with all its contents."""
+        """Delete the bucket with all its contents."""
 
     def usage(self, bucket: str) -> tuple[int, int]:
-        """Bytes and number of objects."""
+        """Return bytes and number of objects."""
 
 
 class S3Worker:
-    """Calls a backend off the event loop, one call at a time in the order asked for."""
+    """Calls a backend outside the event loop, one call at a time in the order of the calls."""
 
     def __init__(self, backend: S3Backend) -> None:
         self.backend = backend
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulator-s3")
 
     def call(self, function: Callable[[S3Backend], T]) -> asyncio.Future[T]:
-        """Queue a call; it happens also if nobody awaits the result."""
+        """Queue a call. It is made even if nobody awaits the result."""
         return asyncio.get_running_loop().run_in_executor(self._executor, function, self.backend)
 
     def stop(self) -> None:
-        """Finish what is queued, then stop the backend."""
+        """Make the queued calls, then stop the backend."""
         self._executor.shutdown()
         self.backend.stop()

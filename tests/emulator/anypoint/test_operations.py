@@ -24,7 +24,7 @@ def alter(anypoint: Anypoint, key: str, body: str, media_type: str = NUMBER_OPER
 
 
 class TestStores:
-    def test_a_store_is_created_read_changed_and_deleted(self, anypoint: Anypoint) -> None:
+    def test_a_store_is_created_read_updated_and_deleted(self, anypoint: Anypoint) -> None:
         created = anypoint.store("PUT", "new", json={"storeId": "new", "defaultTtlSeconds": 60, "maximumEntries": 9})
         assert created.status_code == 200
         expected = {
@@ -49,19 +49,19 @@ class TestStores:
         assert anypoint.store("PUT", "s").json()["defaultTtlSeconds"] == 2_592_000
         assert anypoint.key("HEAD", "k").status_code == 204
 
-    def test_more_than_thirty_days_are_cut_without_a_word(self, anypoint: Anypoint) -> None:
-        answer = anypoint.store("PUT", "s", json={"defaultTtlSeconds": 2_592_001})
-        assert (answer.status_code, answer.json()["defaultTtlSeconds"]) == (200, 2_592_000)
+    def test_more_than_thirty_days_are_silently_lowered(self, anypoint: Anypoint) -> None:
+        response = anypoint.store("PUT", "s", json={"defaultTtlSeconds": 2_592_001})
+        assert (response.status_code, response.json()["defaultTtlSeconds"]) == (200, 2_592_000)
 
     @pytest.mark.parametrize(
         "body", [{"defaultTtlSeconds": "60"}, {"defaultTtlSeconds": 0}, {"encrypted": 1}, {"defaultTtlSeconds": 1.5}]
     )
-    def test_attributes_that_do_not_fit_change_nothing(self, anypoint: Anypoint, body: dict[str, Any]) -> None:
+    def test_invalid_attributes_change_nothing(self, anypoint: Anypoint, body: dict[str, Any]) -> None:
         before = anypoint.store("GET", "s").json()
         assert anypoint.store("PATCH", "s", json={"note": "x", **body}).status_code == 400
         assert anypoint.store("GET", "s").json() == before
 
-    def test_the_published_examples_form(self, clock: Clock) -> None:
+    def test_the_fields_of_the_published_examples(self, clock: Clock) -> None:
         with Emulator(Settings(seed_form=True, clock=clock)) as emulator:
             anypoint = Anypoint(emulator.url)
             example = {"encrypted": "false", "defaultTtlMillis": 120000, "defaultConfirmationTtlMillis": 10000}
@@ -71,11 +71,11 @@ class TestStores:
     def test_listing_by_prefix(self, anypoint: Anypoint) -> None:
         for name in ("a1", "a2", "b"):
             anypoint.store("PUT", name)
-        found = anypoint.store("GET", params={"beginsWith": "a"}).json()["values"]
-        assert [store["storeId"] for store in found] == ["a1", "a2"]
+        stores = anypoint.store("GET", params={"beginsWith": "a"}).json()["values"]
+        assert [store["storeId"] for store in stores] == ["a1", "a2"]
 
 
-class TestAddress:
+class TestPaths:
     def test_another_organization_or_environment(self, anypoint: Anypoint) -> None:
         assert anypoint("GET", STORES.replace("emulator-org", "other")).status_code == 403
         assert anypoint("GET", STORES.replace("emulator-env", "other")).status_code == 404
@@ -116,7 +116,7 @@ class TestAddress:
 
     @pytest.mark.parametrize("segment", ["", ".", "..", "%2E", "%2e%2E"])
     @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-    def test_empty_and_dot_segments_lead_nowhere(
+    def test_empty_and_dot_segments_are_not_found(
         self, anypoint: Anypoint, emulator: Emulator, segment: str, method: str
     ) -> None:
         anypoint.key("PUT", "k", text("v"))
@@ -146,16 +146,16 @@ class TestValues:
             {"valueType": "NUMBER", "numberValue": 0},
         ],
     )
-    def test_values_come_back(self, anypoint: Anypoint, value: dict[str, Any]) -> None:
+    def test_values_are_returned(self, anypoint: Anypoint, value: dict[str, Any]) -> None:
         assert anypoint.key("PUT", "k", value | {"keyId": "k"}).status_code == 200
         assert anypoint.key("GET", "k").json() == {"keyId": "k"} | value
 
-    def test_the_type_may_be_left_out(self, anypoint: Anypoint) -> None:
+    def test_the_type_is_optional(self, anypoint: Anypoint) -> None:
         anypoint.key("PUT", "k", {"binaryValue": "AA=="})
         assert anypoint.key("GET", "k").json()["valueType"] == "BINARY"
 
     @pytest.mark.parametrize("literal", ["12345678901234567890123", "0.10", "-1.5E-7", "1E+400"])
-    def test_numbers_are_kept_to_the_last_digit(self, anypoint: Anypoint, literal: str) -> None:
+    def test_numbers_are_stored_to_the_last_digit(self, anypoint: Anypoint, literal: str) -> None:
         body = f'{{"numberValue": {literal}, "metadata": {{"m": [{literal}]}}}}'
         path = f"{STORES}/s/partitions/p/keys/n?confirmable=false"
         assert anypoint("PUT", path, data=body).status_code == 200
@@ -179,7 +179,7 @@ class TestValues:
             [],
         ],
     )
-    def test_values_that_do_not_fit(self, anypoint: Anypoint, value: Any) -> None:
+    def test_invalid_values(self, anypoint: Anypoint, value: Any) -> None:
         assert anypoint.key("PUT", "k", value).status_code == 400
         assert anypoint.key("HEAD", "k").status_code == 404
 
@@ -188,7 +188,7 @@ class TestValues:
         path = f"{STORES}/s/partitions/p/keys/n?confirmable=false"
         assert anypoint("PUT", path, data=body).status_code == 400
 
-    def test_ten_megabytes_and_no_more(self, anypoint: Anypoint) -> None:
+    def test_a_value_has_at_most_ten_megabytes(self, anypoint: Anypoint) -> None:
         limit = 10 * 1024 * 1024
         assert anypoint.key("PUT", "k", {"stringValue": "x" * limit}).status_code == 200
         assert anypoint.key("PUT", "k", {"stringValue": "ü" * (limit // 2) + "x"}).status_code == 413
@@ -196,15 +196,15 @@ class TestValues:
         assert anypoint.key("PUT", "b", {"binaryValue": base64.b64encode(bytes(raw)).decode()}).status_code == 200
         assert anypoint.key("PUT", "b", {"binaryValue": base64.b64encode(bytes(raw + 1)).decode()}).status_code == 413
 
-    def test_four_kilobytes_of_metadata_and_no_more(self, anypoint: Anypoint) -> None:
+    def test_metadata_has_at_most_four_kilobytes(self, anypoint: Anypoint) -> None:
         fits = {"m": "x" * (4096 - len('{"m":""}'))}
         assert anypoint.key("PUT", "k", text("v") | {"metadata": fits}).status_code == 200
         assert anypoint.key("PUT", "k", text("v") | {"metadata": {"m": fits["m"] + "x"}}).status_code == 413
 
-    def test_metadata_and_index_are_given_back(self, anypoint: Anypoint) -> None:
+    def test_metadata_and_index_are_returned(self, anypoint: Anypoint) -> None:
         anypoint.key("PUT", "k", text("v") | {"metadata": {"a": 1}, "index": 33})
-        answer = anypoint.key("GET", "k").json()
-        assert (answer["metadata"], answer["index"]) == ({"a": 1}, 33)
+        response = anypoint.key("GET", "k").json()
+        assert (response["metadata"], response["index"]) == ({"a": 1}, 33)
 
     @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
     def test_confirmable_is_true_or_false(self, anypoint: Anypoint, method: str) -> None:
@@ -215,7 +215,7 @@ class TestValues:
 
 
 class TestPartitions:
-    def test_a_partition_comes_with_its_first_key_and_goes_with_its_last(self, anypoint: Anypoint) -> None:
+    def test_a_partition_exists_from_its_first_key_to_its_last(self, anypoint: Anypoint) -> None:
         for key in ("a", "b"):
             anypoint.key("PUT", key, text("v"))
         assert anypoint.store("HEAD", "s", "partitions", "p").status_code == 204
@@ -246,10 +246,10 @@ class TestPartitions:
 
     def test_inclusion_is_checked(self, anypoint: Anypoint) -> None:
         anypoint.key("PUT", "a", text("v"))
-        answer = anypoint.store("GET", "s", "partitions", "p", params={"inclusion": "some"})
-        assert answer.status_code == 400
+        response = anypoint.store("GET", "s", "partitions", "p", params={"inclusion": "some"})
+        assert response.status_code == 400
 
-    def test_removing_a_partition(self, anypoint: Anypoint) -> None:
+    def test_deleting_a_partition(self, anypoint: Anypoint) -> None:
         anypoint.key("PUT", "a", text("v"))
         path = ("s", "partitions", "p")
         assert anypoint.store("DELETE", *path, params={"confirmable": "yes"}).status_code == 400
@@ -274,15 +274,15 @@ class TestPaging:
     def test_tokens_hold_a_slash_and_the_last_is_null(self, anypoint: Anypoint) -> None:
         for name in "abcd":
             anypoint.key("PUT", f"{name}/x", text("v"))
-        answer = anypoint.store("GET", "s", "partitions", "p", "keys", params={"pageSize": 2}).json()
-        assert answer == {"values": [{"keyId": "a/x"}, {"keyId": "b/x"}], "nextPageToken": "b/x/2"}
+        response = anypoint.store("GET", "s", "partitions", "p", "keys", params={"pageSize": 2}).json()
+        assert response == {"values": [{"keyId": "a/x"}, {"keyId": "b/x"}], "nextPageToken": "b/x/2"}
         pages = anypoint.pages("s", "partitions", "p", "keys", pageSize=2)
         assert [len(page) for page in pages] == [2, 2]
 
     def test_deleting_while_listing_skips_nothing(self, anypoint: Anypoint) -> None:
         for number in range(60):
             anypoint.key("PUT", f"k{number:02}", text("v"))
-        seen = 0
+        deleted = 0
         token = ""
         while token is not None:
             params = {"nextPageToken": token}
@@ -290,8 +290,8 @@ class TestPaging:
             token = page["nextPageToken"]
             for item in page["values"]:
                 assert anypoint.key("DELETE", item["keyId"]).status_code == 204
-                seen += 1
-        assert seen == 60
+                deleted += 1
+        assert deleted == 60
 
     def test_keys_by_prefix_over_pages(self, anypoint: Anypoint) -> None:
         for name in ("a", "ba", "bb", "bc", "c"):
@@ -300,7 +300,7 @@ class TestPaging:
         assert pages == [[{"keyId": "ba"}, {"keyId": "bb"}], [{"keyId": "bc"}]]
 
     @pytest.mark.parametrize("params", [{"pageSize": 0}, {"pageSize": "x"}, {"nextPageToken": "nonsense"}])
-    def test_parameters_that_do_not_fit(self, anypoint: Anypoint, params: dict[str, Any]) -> None:
+    def test_invalid_parameters(self, anypoint: Anypoint, params: dict[str, Any]) -> None:
         assert anypoint.store("GET", params=params).status_code == 400
 
 
@@ -318,7 +318,7 @@ class TestExpiry:
         assert anypoint.pages("s", "partitions") == [[]]
         assert anypoint.store("HEAD", "s", "partitions", "p").status_code == 404
 
-    def test_writing_again_starts_the_time_anew(self, anypoint: Anypoint, clock: Clock) -> None:
+    def test_writing_again_restarts_the_time_to_live(self, anypoint: Anypoint, clock: Clock) -> None:
         anypoint.store("PUT", "s", json={"defaultTtlSeconds": 60})
         for _ in range(3):
             anypoint.key("PUT", "k", text("v"))
@@ -327,17 +327,17 @@ class TestExpiry:
 
 
 class TestNumbers:
-    def test_a_number_is_altered_and_not_by_repeating_the_answer(self, anypoint: Anypoint) -> None:
+    def test_numbers_are_added_exactly(self, anypoint: Anypoint) -> None:
         assert alter(anypoint, "n", '{"operation": "add", "value": 0.1}').text.count('"numberValue":0.1') == 1
         assert '"numberValue":0.3' in alter(anypoint, "n", '{"operation": "add", "value": 0.2}').text
         assert '"numberValue":0.3' in anypoint.key("GET", "n").text
 
-    def test_what_is_not_a_number_stays(self, anypoint: Anypoint) -> None:
+    def test_a_text_is_not_altered(self, anypoint: Anypoint) -> None:
         anypoint.key("PUT", "k", text("1"))
         assert alter(anypoint, "k", '{"operation": "add", "value": 1}').status_code == 409
         assert anypoint.key("GET", "k").json()["stringValue"] == "1"
 
-    def test_metadata_survives(self, anypoint: Anypoint) -> None:
+    def test_metadata_is_kept(self, anypoint: Anypoint) -> None:
         anypoint.key("PUT", "k", {"numberValue": 1, "metadata": {"m": 1}})
         alter(anypoint, "k", '{"operation": "add", "value": 1}')
         assert anypoint.key("GET", "k").json() == {
@@ -359,40 +359,40 @@ class TestConfirmations:
         path = ("s", "partitions", "p", "keys", key, "confirmations", confirmation)
         return anypoint.store(method, *path, **options).status_code
 
-    def held_put(self, anypoint: Anypoint) -> str:
-        answer = anypoint.key("PUT", "k", text("new"), confirm=True)
-        assert answer.status_code == 200
-        identifier: str = answer.json()["confirmationId"]
+    def put_confirmable(self, anypoint: Anypoint) -> str:
+        response = anypoint.key("PUT", "k", text("new"), confirm=True)
+        assert response.status_code == 200
+        identifier: str = response.json()["confirmationId"]
         return identifier
 
     def test_a_write_waits_for_its_acknowledgement(self, anypoint: Anypoint) -> None:
-        held = self.held_put(anypoint)
+        confirmation_id = self.put_confirmable(anypoint)
         assert anypoint.key("HEAD", "k").status_code == 404
-        assert self.confirm(anypoint, "POST", held) == 204
+        assert self.confirm(anypoint, "POST", confirmation_id) == 204
         assert anypoint.key("GET", "k").json()["stringValue"] == "new"
-        assert self.confirm(anypoint, "POST", held) == 404
+        assert self.confirm(anypoint, "POST", confirmation_id) == 404
 
     def test_a_rejected_write_never_happens(self, anypoint: Anypoint) -> None:
-        held = self.held_put(anypoint)
-        assert self.confirm(anypoint, "DELETE", held) == 204
-        assert self.confirm(anypoint, "POST", held) == 404
+        confirmation_id = self.put_confirmable(anypoint)
+        assert self.confirm(anypoint, "DELETE", confirmation_id) == 204
+        assert self.confirm(anypoint, "POST", confirmation_id) == 404
         assert anypoint.key("HEAD", "k").status_code == 404
 
-    def test_a_removal_waits_for_its_acknowledgement(self, anypoint: Anypoint) -> None:
+    def test_a_deletion_waits_for_its_acknowledgement(self, anypoint: Anypoint) -> None:
         anypoint.key("PUT", "k", text("v"))
-        answer = anypoint.key("DELETE", "k", confirm=True)
-        assert (answer.status_code, anypoint.key("HEAD", "k").status_code) == (204, 204)
-        assert self.confirm(anypoint, "POST", answer.headers["X-Confirmation-Id"]) == 204
+        response = anypoint.key("DELETE", "k", confirm=True)
+        assert (response.status_code, anypoint.key("HEAD", "k").status_code) == (204, 204)
+        assert self.confirm(anypoint, "POST", response.headers["X-Confirmation-Id"]) == 204
         assert anypoint.key("HEAD", "k").status_code == 404
 
-    def test_a_read_gives_an_id_that_can_be_settled(self, anypoint: Anypoint) -> None:
+    def test_a_read_returns_an_id_that_can_be_rejected(self, anypoint: Anypoint) -> None:
         anypoint.key("PUT", "k", text("v"))
         assert self.confirm(anypoint, "DELETE", anypoint.key("GET", "k", confirm=True).json()["confirmationId"]) == 204
         assert "confirmationId" not in anypoint.key("GET", "k").json()
 
-    def test_expiry_rejects_and_extending_puts_it_off(self, anypoint: Anypoint, clock: Clock) -> None:
+    def test_expiry_rejects_and_extending_postpones_it(self, anypoint: Anypoint, clock: Clock) -> None:
         anypoint.store("PATCH", "s", json={"defaultConfirmationTtlSeconds": 10})
-        expired, extended = self.held_put(anypoint), self.held_put(anypoint)
+        expired, extended = self.put_confirmable(anypoint), self.put_confirmable(anypoint)
         clock.now += 9
         assert self.confirm(anypoint, "PATCH", extended, json={"ttl": 60}) == 204
         assert self.confirm(anypoint, "PATCH", extended, json={"ttl": "60"}) == 400
@@ -401,12 +401,12 @@ class TestConfirmations:
         assert self.confirm(anypoint, "POST", extended) == 204
 
     def test_an_id_belongs_to_its_key_and_store(self, anypoint: Anypoint) -> None:
-        held = self.held_put(anypoint)
-        assert self.confirm(anypoint, "POST", held, key="other") == 404
+        confirmation_id = self.put_confirmable(anypoint)
+        assert self.confirm(anypoint, "POST", confirmation_id, key="other") == 404
         anypoint.store("DELETE", "s")
         anypoint.store("PUT", "s")
-        assert self.confirm(anypoint, "POST", held) == 404
+        assert self.confirm(anypoint, "POST", confirmation_id) == 404
 
 
-def test_errors_carry_a_message(emulator: Emulator) -> None:
+def test_errors_have_a_message(emulator: Emulator) -> None:
     assert Api(emulator.url)("GET", STORES).json()["message"]

@@ -1,4 +1,4 @@
-"""S3 by moto, in a process of its own: moto has one state per process, which a test's ``mock_aws`` empties."""
+"""moto as the S3 backend, in its own process: moto has one state per process, which a test's ``mock_aws`` resets."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ import threading
 from pathlib import Path
 from typing import Any
 
-_CHILD = (
+_PROGRAM = (
     "import sys; sys.path.append(sys.argv[1])\n"
-    "from airflow_provider_objectstore.emulator.moto_server import serve; serve(sys.argv[2:])"
+    "from airflow_provider_objectstore.emulator.s3.moto_server import serve; serve(sys.argv[2:])"
 )
 
 
 class MotoS3:
     """
-    An S3 backend that needs nothing but pip.
+    An S3 backend that needs only the extra ``emulator``.
 
-    :param certfile: certificate in PEM to serve over TLS; a private key may be in it.
+    :param certfile: certificate in PEM to serve over TLS; it may contain the private key.
     :param keyfile: the certificate's private key in PEM.
     """
 
     def __init__(self, *, certfile: str | None = None, keyfile: str | None = None) -> None:
         self._certfile = certfile
         self._keyfile = keyfile
-        self._one_call = threading.Lock()
+        self._call_lock = threading.Lock()
 
     def start(self, port: int) -> str:
         """
         Serve on 127.0.0.1 and return the endpoint's URL.
 
-        :raises OSError: if the port is taken.
-        :raises RuntimeError: if moto's process does not come up; it says why on stderr.
+        :param port: 0 chooses a free one.
+        :raises OSError: if the port is in use.
+        :raises RuntimeError: if moto's process does not start. The reason is on its stderr.
         """
         root = str(Path(__file__).parents[2])
         with socket.create_server(("127.0.0.1", port)) as listener:
             descriptor = listener.fileno()
             files = self._certfile or "", self._keyfile or ""
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _CHILD, root, str(descriptor), *files],
+                [sys.executable, "-c", _PROGRAM, root, str(descriptor), *files],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -49,18 +50,18 @@ class MotoS3:
                 start_new_session=True,  # Ctrl+C is for the parent
             )
             try:
-                self._read()
+                self._read_reply()
             except RuntimeError:
                 self.stop()
                 raise
             return f"{'https' if self._certfile else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
 
     def stop(self) -> None:
-        """Stop serving; everything is forgotten."""
+        """Stop serving and delete everything."""
         self._process.communicate()
 
     def reset(self) -> None:
-        """Forget all users, buckets and objects."""
+        """Delete all users, buckets and objects."""
         self._call("reset")
 
     def put_user(self, user: str, access_key: str, secret_key: str) -> None:
@@ -68,41 +69,41 @@ class MotoS3:
         self._call("put_user", user, access_key, secret_key)
 
     def suspend_user(self, user: str, suspended: bool) -> None:
-        """Refuse the user's requests, or let them in again."""
+        """Deny the user's requests, or allow them again."""
         self._call("suspend_user", user, suspended)
 
     def delete_user(self, user: str) -> None:
-        """Remove a user that owns no bucket."""
+        """Delete a user that owns no bucket."""
         self._call("delete_user", user)
 
     def create_bucket(self, bucket: str, owner: str) -> None:
-        """Create a bucket."""
+        """Create a bucket that ``owner`` owns."""
         self._call("create_bucket", bucket, owner)
 
     def set_owner(self, bucket: str, owner: str, objects: bool = True) -> None:
-        """Hand over the bucket, and its objects unless they are to stay their owners'."""
+        """Transfer the bucket, and with ``objects`` its existing objects too. Else their owners keep them."""
         self._call("set_owner", bucket, owner, objects)
 
     def delete_bucket(self, bucket: str) -> None:
-        """Remove the bucket with all its contents."""
+        """Delete the bucket with all its contents."""
         self._call("delete_bucket", bucket)
 
     def usage(self, bucket: str) -> tuple[int, int]:
-        """Bytes and number of objects."""
+        """Return bytes and number of objects."""
         size, objects = self._call("usage", bucket)
         return size, objects
 
     def _call(self, name: str, *parameters: Any) -> Any:
-        with self._one_call:
+        with self._call_lock:
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps([name, parameters]) + "\n")
             self._process.stdin.flush()
-            reply = json.loads(self._read())
+            reply = json.loads(self._read_reply())
         if "error" in reply:
             raise RuntimeError(f"moto, {name}: {reply['error']}")
         return reply["result"]
 
-    def _read(self) -> str:
+    def _read_reply(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:

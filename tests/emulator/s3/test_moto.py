@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_objectstore.emulator import MotoS3
+from tests.emulator.conftest import Connect
+
+
+def test_two_backends_in_a_process_share_nothing() -> None:
+    backends = MotoS3(), MotoS3()
+    urls = [backend.start(0) for backend in backends]
+    try:
+        for backend in backends:
+            backend.put_user("a", "KEY-A", "secret-a")
+            backend.create_bucket("bucket-a", "a")
+        Connect(urls[0])().put_object(Bucket="bucket-a", Key="k", Body=b"")
+        backends[0].reset()
+        backends[1].set_owner("bucket-a", "a")
+        assert "Contents" not in Connect(urls[1])().list_objects_v2(Bucket="bucket-a")
+    finally:
+        for backend in backends:
+            backend.stop()
+
+
+def test_an_error_of_moto_is_raised() -> None:
+    backend = MotoS3()
+    backend.start(0)
+    try:
+        with pytest.raises(RuntimeError, match="create_bucket: InvalidBucketName"):
+            backend.create_bucket("x", "a")
+    finally:
+        backend.stop()
+
+
+def test_a_missing_certificate_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="moto's process ended"):
+        MotoS3(certfile=str(tmp_path / "missing.pem")).start(0)
