@@ -30,8 +30,8 @@ EXTRA := test
 CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 # What does not touch Airflow is tested once, on the newest.
 TESTS := -m "not rgw" $(addprefix --ignore=tests/,wheel api emulator transport fs/test_abstract.py \
-  $(addprefix rotation/test_,kill.py at_once.py rotation.py) $(addprefix operators/test_,purge.py transfer.py) \
-  triggers/test_many_waits.py)
+  $(addprefix rotation/,strategies $(addprefix test_,kill.py publish.py retire.py rotation.py rotation_at_once.py state.py)) \
+  $(addprefix operators/test_,purge.py transfer.py) triggers/test_polling_many.py)
 endif
 
 BIN := $(VENV)/bin
@@ -81,6 +81,10 @@ up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-
 .PHONY: test
 test: $(STAMP) $(if $(TESTS),,$(if $(filter skip,$(RGW)),,rgw)) ## all tests
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --reruns $(RERUNS) $(TESTS) $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(STAMP) ## what needs no scheduler, no Ceph and little time
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not airflow and not slow and not rgw" $(ARGS)
 
 .PHONY: test-airflow-3.1
 test-airflow-3.1: ## the tests on Airflow 3.1, without Ceph and the wheel

@@ -1,4 +1,4 @@
-"""Everything this package raises, under one root."""
+"""The errors of this package, under one root."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-_LONGEST_WORD = 200
-"""How much is kept of an error code or a request's id: a header may be as long as it likes."""
+_MAX_WORD_LENGTH = 200
+"""Most characters of an error code or a request id: a server may send headers of any length."""
 
 
 def printable(text: str) -> str:
     """
-    Return a text with what does not print escaped, such as line ends, terminal codes and marks of direction.
+    Escape what does not print in a text, such as line ends, terminal codes and direction marks.
 
-    Names and what services say go into messages and logs: nothing in them may pass for another line.
+    Names and messages of services go into errors and logs: they must not look like lines of their own.
     """
     if text.isprintable():
         return text
@@ -28,7 +28,11 @@ def printable(text: str) -> str:
 
 
 class ObjectStoreError(AirflowException):
-    """Root of this package's errors. Its message prints as one line, whatever names and answers are in it."""
+    """
+    Root of this package's errors. Its message prints as one line, whatever names and responses are in it.
+
+    :param message: what happened, to which object, and what to do next.
+    """
 
     def __init__(self, message: str = "") -> None:
         super().__init__(*([printable(str(message))] if message else []))
@@ -39,21 +43,21 @@ class ObjectStoreError(AirflowException):
 
 
 class InvalidArgumentError(ObjectStoreError, ValueError):
-    """An argument that the service would refuse, found before any request was sent."""
+    """An argument is not allowed. Raised before any request is sent."""
 
 
 class ConfigurationError(ObjectStoreError):
-    """The Airflow connection lacks something, or holds something that cannot be used."""
+    """The Airflow connection lacks a field, or has one that cannot be used."""
 
 
 class TransportError(ObjectStoreError):
     """
-    No answer arrived.
+    No response arrived.
 
     :param message: what happened, with the operation and the host.
     :param request_sent: False where the request provably never reached the service
         (connection refused, name not resolved, TLS handshake failed).
-    :param permanent: True where trying again cannot help, such as an untrusted certificate.
+    :param permanent: True where another attempt cannot help, such as for an untrusted certificate.
     """
 
     def __init__(self, message: str = "", *, request_sent: bool = True, permanent: bool = False) -> None:
@@ -63,7 +67,7 @@ class TransportError(ObjectStoreError):
 
 
 class OutcomeUnknownError(ObjectStoreError):
-    """A call that must not be repeated got no usable answer: it may or may not have taken effect."""
+    """A call that must not be repeated got no usable response: it may or may not have taken effect."""
 
 
 class ResourceFailedError(ObjectStoreError):
@@ -78,12 +82,12 @@ class ApiError(ObjectStoreError):
     """
     The service answered with an error.
 
-    :param message: the operation, the status and the service's own words.
+    :param message: the operation, the status and the service's message.
     :param status: HTTP status.
-    :param code: the service's error code, where it gives one.
-    :param request_id: the service's id of the request, where it gives one.
-    :param retry_after: the ``Retry-After`` header as it came: seconds or an HTTP date.
-    :param request_sent: False where the operation itself was never sent, because no token was to be had for it.
+    :param code: the service's error code; None for none.
+    :param request_id: the service's id of the request; None for none.
+    :param retry_after: the ``Retry-After`` header, unchanged: seconds or an HTTP date.
+    :param request_sent: False where the operation itself was never sent, because there was no token for it.
     """
 
     def __init__(
@@ -105,23 +109,23 @@ class ApiError(ObjectStoreError):
 
 
 class AuthenticationError(ApiError):
-    """The credentials or the token were refused."""
+    """The credentials or the token were rejected."""
 
 
 class PermissionDeniedError(ApiError):
-    """The credentials are good and do not allow this."""
+    """The credentials are valid but do not allow this."""
 
 
 class NotFoundError(ApiError):
-    """The object does not exist: the service said so itself, about this object."""
+    """The object does not exist, as the service itself states about this object."""
 
 
 class StoreNotFoundError(NotFoundError):
     """
     The store that should hold the object does not exist, so nothing can be said about the object.
 
-    Code that takes a missing object for an answer (a default, an empty listing, "deleted already") lets this one
-    through: ``except StoreNotFoundError: raise`` comes before ``except NotFoundError``.
+    Code that handles a missing object (a default, an empty listing, "deleted already") must not handle this one: put
+    ``except StoreNotFoundError: raise`` before ``except NotFoundError``.
     """
 
 
@@ -130,15 +134,26 @@ class ConflictError(ApiError):
 
 
 class UnreadableValueError(ApiError):
-    """The service holds a value of a type that this package does not know: it is there, and not empty."""
+    """The value exists, but its type is not known to this package."""
 
 
 class RateLimitedError(ApiError):
-    """The service wants fewer requests; nothing was done."""
+    """The service throttles requests; nothing was done."""
 
 
 class ServerError(ApiError):
-    """The service failed, or its answer cannot be understood."""
+    """The service failed, or its response cannot be understood."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """
+    Tell whether the same request may succeed later: no response, 429, 5xx, or a response that makes no sense.
+
+    :param error: any error.
+    """
+    if isinstance(error, TransportError):
+        return not error.permanent
+    return isinstance(error, (RateLimitedError, ServerError))
 
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
@@ -147,7 +162,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     404: NotFoundError,
     409: ConflictError,
     429: RateLimitedError,
-    # Not implemented: certainly not done, and no use in asking again.
+    # Not implemented: not done, and another attempt would not help.
     501: ApiError,
 }
 
@@ -164,16 +179,16 @@ def error_for(
     retry_after: str | None = None,
 ) -> ApiError:
     """
-    Map a service's error reply to an error of this package.
+    Map an error response to an error of this package.
 
-    :param operation: the operation and its object, such as ``get_key orders/eu/last``.
-    :param status: HTTP status of the reply.
-    :param reason: the service's own words.
+    :param operation: the operation and its object, such as ``anypoint.get_key (store s, partition p, key 'k')``.
+    :param status: HTTP status of the response.
+    :param reason: the service's message.
     :param code: the service's error code.
-    :param hint: what the reader can do about it.
-    :param kind: the class, where a service's code tells more than the status.
+    :param hint: what the user can do about it.
+    :param kind: the class of the error, where the code tells more than the status.
     :param request_id: the service's id of the request.
-    :param retry_after: the ``Retry-After`` header as it came.
+    :param retry_after: the ``Retry-After`` header, unchanged.
     """
     kind = kind or _BY_STATUS.get(status) or (ServerError if status >= 500 or status == 408 else ApiError)
     details = ", ".join(filter(None, (code and _word(code), request_id and f"request {_word(request_id)}")))
@@ -185,7 +200,7 @@ def error_for(
 
 
 def _word(text: str) -> str:
-    return printable(text)[:_LONGEST_WORD]
+    return printable(text)[:_MAX_WORD_LENGTH]
 
 
 def _rebuild(kind: type[ObjectStoreError], args: tuple[object, ...], state: dict[str, object]) -> ObjectStoreError:

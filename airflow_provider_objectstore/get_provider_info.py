@@ -42,6 +42,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Anypoint Object Store v2",
                 "python-modules": [
                     "airflow_provider_objectstore.operators.anypoint",
+                    "airflow_provider_objectstore.operators.anypoint_keys",
                     "airflow_provider_objectstore.operators.purge",
                     "airflow_provider_objectstore.operators.transfer",
                 ],
@@ -50,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Civo object stores",
                 "python-modules": [
                     "airflow_provider_objectstore.operators.civo",
+                    "airflow_provider_objectstore.operators.civo_credentials",
                     "airflow_provider_objectstore.operators.rotation",
                 ],
             },

@@ -1,1 +1,1 @@
-"""What each service understands, as data: pure functions that return calls. No I/O, no clock."""
+"""The operations of each service, as pure functions that return calls. No I/O, no clock."""

@@ -1,19 +1,14 @@
-"""A call as data: what to send, what counts as success and how to read the answer."""
+"""A call as data: what to send, what counts as success and how to read the response."""
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
-from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
-from urllib.parse import quote, urlencode
+from typing import Any, Generic, TypeAlias, TypeVar
 
+from airflow_provider_objectstore.api.encoding import parse_json
 from airflow_provider_objectstore.exceptions import (
     ApiError,
-    InvalidArgumentError,
     ServerError,
     UnreadableValueError,
     printable,
@@ -22,78 +17,25 @@ from airflow_provider_objectstore.exceptions import (
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-
-
-MAX_DIGITS = 350
-"""Most digits and largest exponent of a number, either way: more than any float has, and quick to compute with."""
-_TOO_LARGE = 10**MAX_DIGITS
 MAX_BODY_BYTES = 16 * 1024 * 1024
-"""Largest body of an answer, decompressed."""
+"""Largest body of a response in bytes, decompressed."""
 MAX_EMPTY_PAGES = 100
-"""Pages without an item, one after another, after which a listing is given up."""
+"""A listing fails after more empty pages in a row than this."""
 
+Query: TypeAlias = tuple[tuple[str, str], ...]
+"""Query parameters, not yet encoded."""
 
-def number(text: str) -> float | Decimal:
-    """
-    Read a JSON number with a fraction or an exponent: a float where that is written the same, else a Decimal.
-
-    :raises ValueError: beyond :data:`MAX_DIGITS`.
-    """
-    try:
-        exact = Decimal(text) if len(text) <= 2 * MAX_DIGITS else None
-    except InvalidOperation:
-        exact = None
-    if exact is None or not fits(exact):
-        raise ValueError(f"the number {text[:20]}… is out of range")
-    near = float(text)
-    return near if Decimal(repr(near)) == exact else exact
-
-
-def whole_number(text: str) -> int:
-    """
-    Read a JSON number without fraction and exponent.
-
-    :raises ValueError: beyond :data:`MAX_DIGITS`.
-    """
-    if len(text) > MAX_DIGITS:
-        raise ValueError(f"the number {text[:20]}… is out of range")
-    return int(text)
-
-
-def fits(number: int | float | Decimal) -> bool:
-    """Tell whether a number is finite and within :data:`MAX_DIGITS`, so that it can be written and read back."""
-    if isinstance(number, Decimal):
-        small = number.is_finite() and abs(number.adjusted()) <= MAX_DIGITS
-        return small and len(number.as_tuple().digits) <= MAX_DIGITS
-    return math.isfinite(number) if isinstance(number, float) else bool(-_TOO_LARGE < number < _TOO_LARGE)
-
-
-def parse_json(text: bytes | str) -> Any:
-    """
-    Parse JSON, exact in numbers.
-
-    :raises ValueError: if it is no JSON, holds NaN or Infinity, or a number beyond :data:`MAX_DIGITS`.
-    :raises RecursionError: if it is nested too deeply.
-    """
-    return json.loads(text, parse_float=number, parse_int=whole_number, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """
-    A service's answer.
+    An HTTP response.
 
     :param status: HTTP status.
     :param headers: header values by lower-case name.
-    :param body: the raw body, empty for HEAD.
+    :param body: the raw body, decompressed; empty for HEAD.
     """
 
     status: int
@@ -101,7 +43,12 @@ class Reply:
     body: bytes = field(default=b"", repr=False)
 
     def json(self) -> Any:
-        """Parse the body, exact in numbers; an empty body is None. Raise ``ValueError`` if it is no JSON."""
+        """
+        Parse the body, exact in numbers; an empty body is None.
+
+        :raises ValueError: if it is not JSON.
+        :raises RecursionError: if it is nested too deeply.
+        """
         return parse_json(self.body) if self.body.strip() else None
 
     def json_object(self) -> dict[str, Any] | None:
@@ -114,7 +61,7 @@ class Reply:
 
     @property
     def is_json_or_empty(self) -> bool:
-        """Whether the body is of a kind that the services answer with."""
+        """Whether the body is JSON or empty, as the services' bodies are."""
         try:
             self.json()
         except (ValueError, RecursionError):
@@ -122,13 +69,13 @@ class Reply:
         return True
 
     @property
-    def is_page(self) -> bool:
-        """Whether the media type is that of a web page."""
-        return self._media_type in _PAGES
+    def is_html(self) -> bool:
+        """Whether the media type is HTML."""
+        return self._media_type in _HTML_TYPES
 
     @property
     def may_be_json(self) -> bool:
-        """Whether a body that is not there, as of a HEAD, could be JSON or nothing."""
+        """Whether the body that a HEAD leaves out could be JSON or empty."""
         return not self._media_type or "json" in self._media_type or self.headers.get("content-length") == "0"
 
     @property
@@ -141,8 +88,9 @@ class Page(Generic[Item]):
     """
     One page of a listing.
 
-    :param next: the token of the page after it, None at the end.
-    :param number: its own token, where the service says it.
+    :param items: its items.
+    :param next: the token of the next page; None on the last one.
+    :param number: its own token; None where the service does not return it.
     """
 
     items: tuple[Item, ...]
@@ -152,134 +100,172 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A step of a flow: wait this many seconds before the next."""
+    """
+    A step of a flow: wait before the next step.
+
+    :param seconds: how long.
+    """
 
     seconds: float
 
 
-_STATUSES: Mapping[str, frozenset[int]] = {"GET": frozenset({200}), "HEAD": frozenset({200, 204})}
-"""The 2xx statuses of what reads. For what writes any 2xx counts: the contracts are thin there."""
+_READ_STATUSES: Mapping[str, frozenset[int]] = {"GET": frozenset({200}), "HEAD": frozenset({200, 204})}
+"""The 2xx statuses of reads. For writes every 2xx is a success: the contracts say little there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """
-    One operation on one object, ready to be carried.
+    One operation on one object, as data. :mod:`airflow_provider_objectstore.transport` executes it.
 
     :param operation: the operation's name, such as ``anypoint.get_key``.
-    :param subject: the object in words, for messages: ``key 'last' of orders/eu``.
+    :param subject: the object in words, for messages: ``store orders, partition eu, key 'last'``.
     :param method: HTTP method.
-    :param path: percent-encoded path below the root.
-    :param read: turns a successful reply into the result; raises ``LookupError``, ``TypeError`` or
-        ``ValueError`` where the reply is not what the contract says.
-    :param failure: turns an error reply into the error to raise.
-    :param root: which of the connection's base addresses the path is under.
+    :param path: percent-encoded path below the base URL.
+    :param read: turns a successful response into the result; raises ``LookupError``, ``TypeError`` or
+        ``ValueError`` if the response does not follow the contract.
+    :param failure: turns an error response into the error to raise.
+    :param base_url: name of the connection's base URL that the path is below.
     :param query: query parameters, not yet encoded.
-    :param body: JSON body.
+    :param body: JSON body; None for none.
     :param content_type: media type of the body.
-    :param accept: statuses beyond 2xx that are answers, not errors.
-    :param repeatable: whether sending it twice does what sending it once does.
-    :param authorized: whether it carries the connection's token.
-    :param alternative: the method to use where the service does not know ``method`` on this path.
-    :param unrouted: whether an answer says that the service does not know ``method`` on this path.
-    :param page_parameter: the query parameter that takes a page token.
-    :param continued: whether it asks for a page after a listing's first.
-    :param first_page: the token of a listing's first page, where the service says pages' numbers.
-    :param parent: the call that reads what the object is in. A 404 is the object's only while that is there.
-    :param absence: whether a 404 can mean that the object is not there although its parent is.
-    :param max_body_bytes: largest body of a success.
-    :param settle: for a call that is not repeatable, the look-up that tells what became of it: the result
-        it would have had, or None.
-    :param secrets: what of its body must never be shown. Masked before it is sent, taken out of errors.
+    :param ok_statuses: statuses outside 2xx that are no errors and that ``read`` understands.
+    :param idempotent: whether sending it twice has the same effect as sending it once.
+    :param authorized: whether it is sent with the connection's token.
+    :param fallback_method: the HTTP method to use if the service does not support ``method`` on this path.
+    :param is_method_unsupported: tells from a response whether the service does not support the method on this path.
+    :param page_parameter: the query parameter for a page token, of a listing.
+    :param is_next_page: whether it requests a page after a listing's first.
+    :param first_page: the token of a listing's first page, where the service returns page numbers.
+    :param parent: the call that reads the store which contains the object. A 404 means that the object is absent only
+        while that store exists.
+    :param can_be_absent: whether a 404 can mean that the object is absent although its parent exists.
+    :param max_body_bytes: largest body of a successful response, decompressed.
+    :param reconcile: for a call that is not idempotent: finds out what became of it after its response was lost. The
+        result is the call's result, or None if nothing was found.
+    :param about: the names of the object, the outermost first, such as store, partition and key.
+    :param secrets: secrets in the body. They are masked before it is sent, and redacted in errors.
     """
 
     operation: str
     subject: str
     method: str
     path: str
-    read: Callable[[Reply], T] = field(repr=False)
-    failure: Callable[[Call[Any], Reply], ApiError] = field(repr=False)
-    root: str = "api"
-    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    read: Callable[[Response], T] = field(repr=False)
+    failure: Callable[[Call[Any], Response], ApiError] = field(repr=False)
+    base_url: str = "api"
+    query: Query = field(default=(), repr=False)
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     content_type: str = field(default="application/json", repr=False)
-    accept: frozenset[int] = field(default=frozenset(), repr=False)
-    repeatable: bool = True
+    ok_statuses: frozenset[int] = field(default=frozenset(), repr=False)
+    idempotent: bool = True
     authorized: bool = field(default=True, repr=False)
-    alternative: str | None = field(default=None, repr=False)
-    unrouted: Callable[[Reply], bool] = field(default=lambda reply: False, repr=False)
+    fallback_method: str | None = field(default=None, repr=False)
+    is_method_unsupported: Callable[[Response], bool] = field(default=lambda response: False, repr=False)
     page_parameter: str | None = field(default=None, repr=False)
-    continued: bool = field(default=False, repr=False)
+    is_next_page: bool = field(default=False, repr=False)
     first_page: str | None = field(default=None, repr=False)
     parent: Call[Any] | None = field(default=None, repr=False)
-    absence: bool = field(default=True, repr=False)
+    can_be_absent: bool = field(default=True, repr=False)
     max_body_bytes: int = field(default=MAX_BODY_BYTES, repr=False)
-    settle: Callable[[], Flow[T | None]] | None = field(default=None, repr=False)
+    reconcile: Callable[[], Flow[T | None]] | None = field(default=None, repr=False)
+    about: tuple[str, ...] = field(default=(), repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return printable(f"{self.operation} ({self.subject})" if self.subject else self.operation)
 
-    def at(self, token: str) -> Call[T]:
-        """Return this call for the page with this token."""
+    def for_page(self, token: str) -> Call[T]:
+        """
+        Return the call for another page of this listing.
+
+        :param token: the page's token.
+        """
         assert self.page_parameter is not None
         kept = tuple(pair for pair in self.query if pair[0] != self.page_parameter)
-        return replace(self, query=(*kept, (self.page_parameter, token)), continued=True)
+        return replace(self, query=(*kept, (self.page_parameter, token)), is_next_page=True)
 
-    def interpret(self, reply: Reply) -> T:
+    def interpret(self, response: Response) -> T:
         """
-        Return what the reply says, or raise the error that it is.
+        Return the result of a response, or raise its error.
 
-        An answer counts only with a status that the operation has, and with a body of a kind that it can have.
+        A response counts only if its status and the kind of its body are possible for this operation.
+
+        :raises ApiError: as the service answered.
+        :raises ServerError: if the response does not follow the contract, or does not come from the service.
         """
-        succeeded = 200 <= reply.status < 300
-        if reply.status == 404 or succeeded or reply.status in self.accept:
-            self._check_origin(reply)
-        if not (succeeded or reply.status in self.accept):
-            raise self.failure(self, reply)
+        succeeded = 200 <= response.status < 300
+        if response.status == 404 or succeeded or response.status in self.ok_statuses:
+            self._check_origin(response)
+        if not (succeeded or response.status in self.ok_statuses):
+            raise self.failure(self, response)
         try:
-            result = self.read(reply)
+            result = self.read(response)
         except UnreadableValueError as error:
-            raise UnreadableValueError(f"{self}: {error}", status=reply.status) from None
+            raise UnreadableValueError(f"{self}: {error}", status=response.status) from None
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError, ArithmeticError) as cause:
-            raise self.broken(reply, f"a body that does not follow its contract ({type(cause).__name__})") from cause
+            raise self.invalid(
+                response, f"a body that does not follow its contract ({type(cause).__name__})"
+            ) from cause
         if self.first_page is not None and isinstance(result, Page):
-            asked = dict(self.query).get(str(self.page_parameter), self.first_page)
-            if result.number != asked and (self.continued or result.number is not None):
-                raise self.broken(reply, f"page {result.number} of the listing instead of page {asked}")
+            requested = dict(self.query).get(str(self.page_parameter), self.first_page)
+            if result.number != requested and (self.is_next_page or result.number is not None):
+                raise self.invalid(response, f"page {result.number} of the listing instead of page {requested}")
         return result
 
-    def broken(self, reply: Reply, what: str) -> ServerError:
-        """Return the error for an answer that cannot be the service's answer to this."""
-        return ServerError(f"{self}: the service answered {reply.status} with {what}", status=reply.status)
+    def invalid(self, response: Response, what: str) -> ServerError:
+        """
+        Return the error for a response that cannot be the service's response to this call.
 
-    def _check_origin(self, reply: Reply) -> None:
+        :param what: what it answered with, in words.
+        """
+        return ServerError(f"{self}: the service answered {response.status} with {what}", status=response.status)
+
+    def _check_origin(self, response: Response) -> None:
         if self.method == "HEAD":
-            foreign = reply.is_page or not reply.may_be_json
-        elif self.method == "GET" and reply.status == 200:  # reading it will tell more
-            foreign = reply.is_page and bool(reply.body.strip())
+            foreign = response.is_html or not response.may_be_json
+        elif self.method == "GET" and response.status == 200:  # read() checks it more closely
+            foreign = response.is_html and bool(response.body.strip())
         else:
-            foreign = (reply.is_page and bool(reply.body.strip())) or not reply.is_json_or_empty
+            foreign = (response.is_html and bool(response.body.strip())) or not response.is_json_or_empty
         if foreign:
-            raise self.broken(
-                reply,
-                f"{reply.headers.get('content-type') or 'text'} instead of JSON. It comes from something in between "
+            raise self.invalid(
+                response,
+                f"{response.headers.get('content-type') or 'text'} instead of JSON. It comes from something in between "
                 "(a gateway, a proxy, a login page), so it says nothing about the object: check the connection's host",
             )
-        if reply.status == 404 and self.continued:
-            raise self.broken(reply, "no further page: the listing broke off in the middle. Run this again")
-        expected = _STATUSES.get(self.method)
-        if expected and 200 <= reply.status < 300 and reply.status not in expected:
-            raise self.broken(reply, "a status that is none of this operation's")
+        if response.status == 404 and self.is_next_page:
+            raise self.invalid(response, "no further page: the listing ended in the middle. Run this again")
+        expected = _READ_STATUSES.get(self.method)
+        if expected and 200 <= response.status < 300 and response.status not in expected:
+            raise self.invalid(response, "a status that this operation does not have")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """
+    An access token.
+
+    :param value: the token.
+    :param expires_in: its lifetime in seconds.
+    """
+
+    value: str = field(repr=False)
+    expires_in: float
+
+
+def fits_header(token: str) -> bool:
+    """Tell whether a token can be sent in the ``Authorization`` header: visible ASCII characters only."""
+    return token.isascii() and token.isprintable() and " " not in token
 
 
 Flow: TypeAlias = Generator[Any, Any, T]
-"""Several calls and what is made of their answers, written once: yields calls and pauses, is sent results."""
+"""A generator that yields calls and pauses, is sent their results, and returns its own. Runs sync and async."""
 
 
 class Paging(Generic[Item]):
     """
-    Goes through the pages of a listing, and refuses to go round in circles.
+    Steps through the pages of a listing, and fails if it would never end.
 
     :param call: the call for the first page.
     """
@@ -289,21 +275,23 @@ class Paging(Generic[Item]):
         """The call for the next page; None at the end."""
         self._seen: set[str] = set()
         self._empty = 0
-        self._unsure = False
+        self._unconfirmed_end = False
 
-    def counts(self, page: Page[Item]) -> bool:
+    def accepts(self, page: Page[Item]) -> bool:
         """
-        Take in the answer to :attr:`call`; tell whether its items count.
+        Take the page that :attr:`call` returned, and tell whether its items count.
 
-        A page after the first that has no items and no successor may be the end, or an answer that got lost on the way:
-        it is asked for again, and counts if it is the same.
+        A later page without items and successor may be the end or a broken response: it is requested once more, and
+        counts if it is the same.
+
+        :raises ServerError: if the listing would never end.
         """
         call = self.call
         assert call is not None
-        if call.continued and not page.items and not page.next and not self._unsure:
-            self._unsure = True
+        if call.is_next_page and not page.items and not page.next and not self._unconfirmed_end:
+            self._unconfirmed_end = True
             return False
-        self._unsure = False
+        self._unconfirmed_end = False
         self._empty = 0 if page.items else self._empty + 1
         if page.next and page.next in self._seen:
             raise ServerError(f"{call}: the service repeats a page token, so the listing would never end")
@@ -311,101 +299,38 @@ class Paging(Generic[Item]):
             raise ServerError(f"{call}: {self._empty} pages in a row are empty, so the listing would never end")
         if page.next:
             self._seen.add(page.next)
-        self.call = call.at(page.next) if page.next else None
+        self.call = call.for_page(page.next) if page.next else None
         return True
 
 
-def every(call: Call[Page[Item]]) -> Flow[list[Item]]:
-    """List all pages."""
-    found: list[Item] = []
+def list_all(call: Call[Page[Item]]) -> Flow[list[Item]]:
+    """
+    Return the items of all pages.
+
+    :param call: the call for the first page.
+    """
+    items: list[Item] = []
     paging = Paging(call)
     while paging.call is not None:
         page = yield paging.call
-        if paging.counts(page):
-            found.extend(page.items)
-    return found
+        if paging.accepts(page):
+            items.extend(page.items)
+    return items
 
 
-def segment(kind: str, value: str) -> str:
-    """
-    Percent-encode one path segment.
-
-    :param kind: what it identifies, for the message.
-    :raises InvalidArgumentError: if it is no text, empty, ``.`` or ``..``: HTTP libraries would fold those
-        into an address of something else.
-    """
-    if not isinstance(value, str):
-        raise InvalidArgumentError(f"the {kind} must be text, not {type(value).__name__}: {value!r}")
-    if value in ("", ".", ".."):
-        raise InvalidArgumentError(f"the {kind} must not be {value!r}: it would address something else")
-    try:
-        return quote(value, safe="")
-    except UnicodeEncodeError:
-        raise InvalidArgumentError(f"the {kind} is not valid Unicode text: {value!r}") from None
-
-
-def query_string(query: tuple[tuple[str, str], ...]) -> str:
-    """Encode query parameters, with ``%20`` for a space and ``%2F`` for a slash."""
-    return urlencode(query, quote_via=quote, safe="")
-
-
-def dump(value: Any) -> str:
-    """Return JSON without spaces; raise ``TypeError`` or ``ValueError`` for what is none."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def encode(body: Mapping[str, Any]) -> bytes:
-    """Encode a JSON object; a top-level Decimal is written as the exact number that it is."""
-    members = [
-        f"{json.dumps(name)}:{value if isinstance(value, Decimal) else dump(value)}" for name, value in body.items()
-    ]
-    return f"{{{','.join(members)}}}".encode()
-
-
-def given(**fields: Any) -> dict[str, Any]:
+def drop_none(**fields: Any) -> dict[str, Any]:
     """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def check_flag(name: str, flag: bool | None) -> None:
+def error_message(response: Response, *names: str) -> str:
     """
-    Refuse a flag that is neither True, False nor None, such as the text that a template makes of one.
+    Return the service's message from an error response.
 
-    :raises InvalidArgumentError: naming it.
+    :param names: members of the JSON body that may hold it, in order; without any of them, the body is the message.
     """
-    if flag is not None and not isinstance(flag, bool):
-        raise InvalidArgumentError(f"{name} must be True or False, not {flag!r}")
-
-
-def words(reply: Reply, *names: str) -> str:
-    """Return the service's own words from an error reply: the first of these members, else the raw text."""
-    parsed = reply.json_object() or {}
+    parsed = response.json_object() or {}
     for name in names:
         if parsed.get(name):
             return str(parsed[name])[:500]
-    return reply.body.decode(errors="replace").strip()[:500]
-
-
-def integer(value: Any) -> int:
-    """
-    Read an integer of at most 18 digits, which may come as text or as a number with a zero fraction.
-
-    :raises ValueError: for anything else.
-    """
-    if isinstance(value, str) and len(value) <= MAX_DIGITS and _INTEGER.fullmatch(value.strip()):
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not fits(value):
-        raise ValueError(f"not an integer: {str(value)[:20]!r}")
-    whole = int(value)
-    if whole != value or not -(10**18) < whole < 10**18:
-        raise ValueError("not an integer, or a very large one")
-    return whole
-
-
-def boolean(value: Any) -> bool:
-    """Read a boolean that may come as text."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        return value.strip().lower() == "true"
-    raise ValueError(f"not a boolean: {value!r}")
+    return response.body.decode(errors="replace").strip()[:500]

@@ -13,42 +13,48 @@ from fsspec.core import get_compression
 from fsspec.utils import tokenize
 
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
-from airflow_provider_objectstore.fs.anypoint_keys import AnypointKeys, is_absent, missing_is
-from airflow_provider_objectstore.fs.contents import (
+from airflow_provider_objectstore.fs.anypoint_keys import AnypointKeysMixin, is_absent, replace_absence
+from airflow_provider_objectstore.fs.created_folders import CreatedFolders
+from airflow_provider_objectstore.fs.files import (
     Download,
     TextUpload,
     Upload,
     bytes_of,
     file_info,
     folder_info,
-    known,
-    text_form,
+    require_value,
+    text_arguments,
     value_of,
 )
-from airflow_provider_objectstore.fs.folders import MadeFolders
-from airflow_provider_objectstore.fs.moving import Moving
-from airflow_provider_objectstore.fs.names import Names, answered, is_pattern, paths_of
+from airflow_provider_objectstore.fs.literal_names import LiteralNamesMixin, is_pattern, path_list, run_sync
+from airflow_provider_objectstore.fs.move import MoveMixin
 
 schemes = ["osv2"]
 
 
 def get_fs(conn_id: str | None, storage_options: Mapping[str, Any] | None = None) -> AnypointFileSystem:
-    """Return the filesystem of a connection; Airflow calls this."""
+    """
+    Return the filesystem of a connection; Airflow calls this.
+
+    :param conn_id: id of an ``anypoint`` connection; None means ``anypoint_default``.
+    :param storage_options: further arguments of :class:`AnypointFileSystem`.
+    """
     return AnypointFileSystem(conn_id=conn_id, **(storage_options or {}))
 
 
-class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # type: ignore[misc]
+class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, AbstractFileSystem):  # type: ignore[misc]
     """
-    Stores are the first level of folders, partitions the second; what follows is a key, see :mod:`.keys`.
+    Stores are the first level of folders, partitions the second; the rest is a key, see :mod:`.key_encoding`.
 
     A file is read and written whole, with one request. Text (valid UTF-8) is stored as STRING, anything else as
-    BINARY; a NUMBER reads as its digits. Folders below a partition are there as long as they hold files. A store's
-    time to live applies: what is not renewed is gone after 30 days at the latest. Sizes are told of files that are
-    looked at one by one, and are None in listings: the service does not tell them. Keys that other programs wrote and
-    that are not in the form of :mod:`.keys` are left out of listings; a warning says so.
+    BINARY; a NUMBER reads as its digits. Folders below a partition exist as long as they hold files. A store's
+    time to live applies: values that are not renewed are gone after 30 days at the latest. ``info`` reads a file for
+    its size; listings have None, because the service does not return sizes. Keys that other programs wrote and
+    that are not in the form of :mod:`.key_encoding` are left out of listings; a warning says so.
 
-    :param conn_id: id of an ``anypoint`` connection.
+    :param conn_id: id of an ``anypoint`` connection; None means ``anypoint_default``.
     :param region: region instead of the connection's.
+    :param storage_options: further arguments of fsspec's ``AbstractFileSystem``.
     """
 
     protocol: ClassVar[str] = "osv2"
@@ -64,23 +70,23 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
         super().__init__(**storage_options)
         self._region = region
         self._hooks = {}
-        self._told = set()
-        self._made = MadeFolders()
+        self._warned = set()
+        self._created_folders = CreatedFolders()
 
-    # Looking
+    # Listing
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
         """List a folder."""
         path = self._strip_protocol(path)
-        found = {(it["name"], it["type"]): it for it in self._entries(path)}  # a key may be a file and a folder
-        if not found and path in self._made:
-            raise FileNotFoundError(path)  # as every empty folder that nobody made here
+        found = {(info["name"], info["type"]): info for info in self._entries(path)}  # a key may be a file and a folder
+        if not found and path in self._created_folders:
+            raise FileNotFoundError(path)  # as for every other empty folder
         if not found and path and (info := self.info(path))["type"] == "file":
             found = {(path, "file"): info}
-        return [found[it] for it in sorted(found)] if detail else sorted({name for name, _ in found})
+        return [found[each] for each in sorted(found)] if detail else sorted({name for name, _ in found})
 
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
-        """Look at one path; a file is read for its size."""
+        """Describe one path; a file is read for its size."""
         path = self._strip_protocol(path)
         try:
             return file_info(path, len(self._read(path)))
@@ -90,17 +96,17 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
             raise
 
     def exists(self, path: str, **kwargs: Any) -> bool:
-        """Tell whether there is a file or folder; a file costs a HEAD."""
+        """Return whether there is a file or folder; a file costs a HEAD."""
         path = self._strip_protocol(path)
         return self.isfile(path) or self._is_folder(path)
 
     def isfile(self, path: str) -> bool:
-        """Tell whether there is a file, by HEAD."""
+        """Return whether there is a file, by HEAD."""
         store, partition, key = self._parts(path)
         return bool(key) and self.hook.key_exists(store, partition, key)
 
     def isdir(self, path: str) -> bool:
-        """Tell whether there is a folder."""
+        """Return whether there is a folder."""
         return self._is_folder(self._strip_protocol(path))
 
     def find(
@@ -117,7 +123,7 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
             if withdirs:
                 depths = range(min(len(steps), (maxdepth or len(steps)) + 1))
                 folders = ["/".join([path, *steps[:depth]]) for depth in depths]
-                found.update({it: folder_info(it) for it in folders if it not in found})
+                found.update({folder: folder_info(folder) for folder in folders if folder not in found})
             if maxdepth is None or len(steps) <= maxdepth:
                 found[name] = file_info(name, None)
         if key and not found and self.isfile(path):
@@ -137,12 +143,12 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
         results: dict[str, Any] = {}
         paths = self._files_of([path] if isinstance(path, str) else path, recursive)
         for (store, partition), names in self._grouped(paths).items():
-            done = self.hook.get_many(store, partition, names.values())
+            result = self.hook.get_many(store, partition, names.values())
             for name, key in names.items():
                 try:
-                    if key in done.failed:
-                        raise done.failed[key]
-                    results[name] = bytes_of(done.succeeded[key], name)
+                    if key in result.failed:
+                        raise result.failed[key]
+                    results[name] = bytes_of(result.succeeded[key], name)
                 except ObjectStoreError as error:
                     if on_error != "omit":
                         results[name] = FileNotFoundError(name) if is_absent(error) else error
@@ -151,13 +157,15 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
         return results
 
     def open(self, path: str, mode: str = "rb", compression: str | None = None, **kwargs: Any) -> Any:
-        """Open a file. What is written is sent when it is closed, unless its ``with`` block fails."""
+        """Open a file. A file for writing is sent when it is closed, unless its ``with`` block fails."""
         if "r" in mode:
             return super().open(path, mode, compression=compression, **kwargs)
         if "b" not in mode:
-            kwargs, mark = text_form(self, path, mode, {**kwargs, "compression": compression})
-            how: dict[str, Any] = {it: kwargs.pop(it) for it in ("encoding", "errors", "newline") if it in kwargs}
-            text = TextUpload(self.open(path, f"{mode.replace('t', '')}b", **kwargs), **how)
+            kwargs, mark = text_arguments(self, path, mode, {**kwargs, "compression": compression})
+            form: dict[str, Any] = {
+                name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs
+            }
+            text = TextUpload(self.open(path, f"{mode.replace('t', '')}b", **kwargs), **form)
             text.write(mark)
             return text
         upload = super().open(path, mode, **kwargs)
@@ -176,13 +184,13 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
         self._key(path)
         if mode == "xb" and self.isfile(path):
             raise FileExistsError(path)
-        held = b""
+        existing = b""
         if mode == "ab":
             try:
-                held = self._read(path)
+                existing = self._read(path)
             except FileNotFoundError:
-                held = b""
-        return Upload(partial(self.pipe_file, path), held)
+                existing = b""
+        return Upload(partial(self.pipe_file, path), existing)
 
     # Writing
 
@@ -192,7 +200,7 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
         if mode == "create" and self.isfile(path):
             raise FileExistsError(path)
         self.hook.put_key(*self._key(path), value_of(value))
-        self._made.discard(path)
+        self._created_folders.discard(path)
 
     def pipe(self, path: Any, value: bytes | None = None, mode: str = "overwrite", **kwargs: Any) -> None:
         """Write one file or many, many at once; all are checked before the first is sent."""
@@ -203,14 +211,14 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
             return
         grouped = self._grouped(path)
         if mode == "create":
-            for it in path:
-                if self.isfile(it):
-                    raise FileExistsError(it)
-        values = {self._strip_protocol(name): value_of(it) for name, it in path.items()}
+            for name in path:
+                if self.isfile(name):
+                    raise FileExistsError(name)
+        values = {self._strip_protocol(name): value_of(raw) for name, raw in path.items()}
         for (store, partition), names in grouped.items():
             self.hook.put_many(store, partition, {key: values[name] for name, key in names.items()}).raise_failed()
         for name in values:
-            self._made.discard(name)
+            self._created_folders.discard(name)
 
     def put_file(self, lpath: str, rpath: str, mode: str = "overwrite", **kwargs: Any) -> None:
         """Write a local file."""
@@ -229,21 +237,21 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
             if self._is_folder(path1):
                 return
             raise
-        self.hook.put_key(*self._key(path2), known(entry, path1), metadata=entry.metadata)
-        self._made.discard(self._strip_protocol(path2))
+        self.hook.put_key(*self._key(path2), require_value(entry, path1), metadata=entry.metadata)
+        self._created_folders.discard(self._strip_protocol(path2))
 
     def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
-        """Create a store; anything deeper appears with its first file, and only this filesystem knows it till then."""
+        """Create a store. A deeper folder appears with its first file; until then only this filesystem knows it."""
         store, partition, _ = self._parts(path)
         if partition:
-            self._made.add(self._strip_protocol(path), below=1)
+            self._created_folders.add(self._strip_protocol(path), below=1)
         elif self.hook.store_exists(store):
             raise FileExistsError(path)
         else:
             self.hook.create_store(store)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Create a store, if that is what the path names; anything deeper appears with its first file."""
+        """Create a store, if the path names one. A deeper folder appears with its first file."""
         store, partition, _ = self._parts(path)
         if partition or not (exist_ok and self.hook.store_exists(store)):
             self.mkdir(path)
@@ -253,9 +261,9 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
     def rm_file(self, path: str) -> None:
         """Delete a file."""
         path = self._strip_protocol(path)
-        with missing_is(FileNotFoundError(path)):
+        with replace_absence(FileNotFoundError(path)):
             self.hook.delete_key(*self._key(path))
-        self._made.deleted(path)
+        self._created_folders.forget_above(path)
 
     _rm = rm_file
 
@@ -265,25 +273,25 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
 
         :raises InvalidArgumentError: for a whole store, and for a pattern that does not name its store and partition.
         """
-        paths = paths_of(self, path)
-        for it in paths:
-            self._refuse_whole_store(it, recursive, "deleted")
-        whole = [it for it in paths if recursive and maxdepth is None and not self._parts(it)[2]]
-        rest = [it for it in paths if not any(f"{it}/".startswith(f"{folder}/") for folder in whole)]
+        paths = path_list(self, path)
+        for each in paths:
+            self._refuse_whole_store(each, recursive, "deleted")
+        partitions = [each for each in paths if recursive and maxdepth is None and not self._parts(each)[2]]
+        rest = [each for each in paths if not any(f"{each}/".startswith(f"{folder}/") for folder in partitions)]
         files = self._files_of(rest, recursive, maxdepth)
-        for it in whole:
-            store, partition, _ = self._parts(it)
-            with missing_is(None if self._made.discard(it) else FileNotFoundError(it)):
+        for folder in partitions:
+            store, partition, _ = self._parts(folder)
+            with replace_absence(None if self._created_folders.discard(folder) else FileNotFoundError(folder)):
                 self.hook.delete_partition(store, partition)
         self.delete_files(files)
 
-    def _refuse_whole_store(self, path: str, recursive: bool, done: str) -> None:
-        """Refuse a store with all that is in it, and a pattern that may take one."""
+    def _refuse_whole_store(self, path: str, recursive: bool, action: str) -> None:
+        """Refuse a store with all its contents, and a pattern that may match one."""
         pattern = self._is_pattern("/".join(path.split("/")[:2]))
         if pattern or (recursive and not self._parts(path)[1]):
             what = "is a pattern over stores or partitions" if pattern else "is a whole store"
             raise InvalidArgumentError(
-                f"osv2://{path} {what}, which is not {done} through a path: name store and partition, "
+                f"osv2://{path} {what}, which is not {action} through a path: name store and partition, "
                 "osv2://store/partition. AnypointDeleteStoreOperator and the hook's delete_store delete a store"
             )
 
@@ -291,30 +299,30 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
         self._refuse_whole_store(self._strip_protocol(path), recursive, "moved")
 
     def delete_files(self, files: list[str]) -> None:
-        """Delete files by their very names, many at once."""
+        """Delete files by their exact names, many at once."""
         if len(files) == 1:
             self.rm_file(files[0])
             return
         for (store, partition), names in self._grouped(files).items():
-            done = self.hook.delete_many(store, partition, names.values())
+            result = self.hook.delete_many(store, partition, names.values())
             for name in names:
-                self._made.deleted(name)
-            missing = [name for name, key in names.items() if is_absent(done.failed.get(key))]
+                self._created_folders.forget_above(name)
+            missing = [name for name, key in names.items() if is_absent(result.failed.get(key))]
             if missing:
                 raise FileNotFoundError(missing[0])
-            done.raise_failed()
+            result.raise_failed()
 
     def rmdir(self, path: str) -> None:
-        """Delete an empty store; other folders are gone once they are empty."""
+        """Delete an empty store. Other folders vanish when they are empty."""
         path = self._strip_protocol(path)
         store, partition, _ = self._parts(path)
         if self.ls(path) or (not partition and next(iter(self.hook.list_partitions(store)), None) is not None):
             raise OSError(f"{path} is not empty")
-        self._made.discard(path)
+        self._created_folders.discard(path)
         if not partition:
             self.hook.delete_store(store)
 
-    # What stands for what
+    # Patterns
 
     def _files_of(self, paths: Iterable[str], recursive: bool, maxdepth: int | None = None) -> list[str]:
         """Return the files that paths and patterns stand for; with ``recursive``, those below them too."""
@@ -330,14 +338,14 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
                 matched.update(self.find(folder, maxdepth=maxdepth))
             if recursive and path in found and self._parts(path)[2] and self.isfile(path):
                 matched.add(path)  # a key may be a file and a folder
-            made = recursive and self._made.discard(path)
-            if not matched and not made:
+            was_created = recursive and self._created_folders.discard(path)
+            if not matched and not was_created:
                 raise FileNotFoundError(path)
             files |= matched
         return sorted(files)
 
     def _is_pattern(self, path: str) -> bool:
-        return answered(self, is_pattern(self._strip_protocol(path)))
+        return run_sync(self, is_pattern(self._strip_protocol(path)))
 
     def ukey(self, path: str) -> str:
         """Return a digest of a file's contents."""
@@ -349,9 +357,9 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
 
     def modified(self, path: str) -> datetime:
         """
-        Return the time until which a file may have been modified: now, since the service tells no time.
+        Return the time until which a file may have been modified: now, since the service returns no time.
 
-        So nothing takes what it kept of the file for current. ``ukey`` and ``checksum`` tell whether it has changed.
+        So no cache takes its copy for current. ``ukey`` and ``checksum`` show whether the file has changed.
 
         :raises FileNotFoundError: if there is no file.
         """
@@ -362,11 +370,11 @@ class AnypointFileSystem(AnypointKeys, Names, Moving, AbstractFileSystem):  # ty
 
     def created(self, path: str) -> NoReturn:
         """
-        Refuse to tell when a file was created.
+        Raise: the service does not return when a file was created.
 
         :raises NotImplementedError: always.
         """
         raise NotImplementedError(
-            f"Object Store v2 does not tell when osv2://{self._strip_protocol(path)} was created: write the time into "
-            "the file or its metadata"
+            f"Object Store v2 does not return when osv2://{self._strip_protocol(path)} was created: write the time "
+            "into the file or its metadata"
         )

@@ -1,4 +1,4 @@
-"""How the paths of ``osv2://`` are kept: as stores, partitions and keys, reached through one connection."""
+"""How paths of ``osv2://`` map to stores, partitions and keys of one connection."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, StoreNotFoundError
-from airflow_provider_objectstore.fs.contents import bytes_of, file_info, folder_info
-from airflow_provider_objectstore.fs.folders import MadeFolders
-from airflow_provider_objectstore.fs.keys import decode, encode
-from airflow_provider_objectstore.fs.paths import Connected
+from airflow_provider_objectstore.fs.created_folders import CreatedFolders
+from airflow_provider_objectstore.fs.files import bytes_of, file_info, folder_info
+from airflow_provider_objectstore.fs.key_encoding import decode, encode
+from airflow_provider_objectstore.fs.paths import ConnectionInPathMixin
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
 if TYPE_CHECKING:
-    from airflow_provider_objectstore.api.values import Entry
+    from airflow_provider_objectstore.api.anypoint.values import Entry
 
 log = logging.getLogger(__name__)
 
 
-class AnypointKeys(Connected):
-    """What lies behind a path."""
+class AnypointKeysMixin(ConnectionInPathMixin):
+    """For the filesystem: the stores, partitions and keys of its paths."""
 
     _default_conn_id = AnypointObjectStoreHook.default_conn_name
     _region: str | None
     _hooks: dict[int, AnypointObjectStoreHook]
-    _told: set[str]
-    _made: MadeFolders
+    _warned: set[str]
+    _created_folders: CreatedFolders
 
     @property
     def hook(self) -> AnypointObjectStoreHook:
-        """The hook, one for each process: a forked child must not use its parent's sockets."""
+        """The hook. Each process has one: a forked child must not use its parent's sockets."""
         pid = os.getpid()
         if pid not in self._hooks:
             self._hooks = {pid: AnypointObjectStoreHook(self.conn_id, region=self._region)}
@@ -56,26 +56,26 @@ class AnypointKeys(Connected):
         store, partition, key = self._parts(path)
         if not key:
             raise FileNotFoundError(path)
-        with missing_is(FileNotFoundError(path)):
+        with replace_absence(FileNotFoundError(path)):
             return self.hook.get_key(store, partition, key)
 
     def _read(self, path: str) -> bytes:
         return bytes_of(self._entry(path), path)
 
     def _files(self, store: str, partition: str, prefix: str) -> Iterator[str]:
-        with missing_is(None):
+        with replace_absence(None):
             for key in self.hook.list_keys(store, partition, prefix or None):
                 if not key.startswith(prefix):
-                    continue  # what is listed may be deleted: do not rely on the service alone
+                    continue  # listed keys may be deleted next: do not rely on the service's filter alone
                 name = decode(key)
                 if name is not None:
                     yield f"{store}/{partition}/{name}"
                 else:
-                    self._leave_out(f"{store}/{partition}", key)
+                    self._warn_left_out(f"{store}/{partition}", key)
 
-    def _leave_out(self, folder: str, name: str) -> None:
-        if folder not in self._told:
-            self._told.add(folder)
+    def _warn_left_out(self, folder: str, name: str) -> None:
+        if folder not in self._warned:
+            self._warned.add(folder)
             log.warning(
                 "%r in %r, and others like it, are not the keys of paths: listings leave them out, the hook and "
                 "partition() have them, and a recursive deletion of the partition deletes them",
@@ -88,12 +88,12 @@ class AnypointKeys(Connected):
         if not store:
             yield from (folder_info(found.store_id) for found in self.hook.list_stores())
         elif not partition:
-            with missing_is(None):
-                for it in self.hook.list_partitions(store):
-                    if "/" in it:
-                        self._leave_out(store, it)
+            with replace_absence(None):
+                for name in self.hook.list_partitions(store):
+                    if "/" in name:
+                        self._warn_left_out(store, name)
                     else:
-                        yield folder_info(f"{store}/{it}")
+                        yield folder_info(f"{store}/{name}")
         else:
             for name in self._files(store, partition, f"{key}%2F" if key else ""):
                 first, slash, _ = name[len(path) + 1 :].partition("/")
@@ -106,13 +106,13 @@ class AnypointKeys(Connected):
         if not partition:
             return self.hook.store_exists(store)
         if not key:
-            there = self.hook.partition_exists(store, partition)
+            exists = self.hook.partition_exists(store, partition)
         else:
-            there = next(self._files(store, partition, f"{key}%2F"), None) is not None
-        return there or path in self._made
+            exists = next(self._files(store, partition, f"{key}%2F"), None) is not None
+        return exists or path in self._created_folders
 
     def _grouped(self, paths: Iterable[str]) -> dict[tuple[str, str], dict[str, str]]:
-        """Return keys by path, by store and partition."""
+        """Return keys by path, grouped by store and partition."""
         groups: dict[tuple[str, str], dict[str, str]] = {}
         for path in map(self._strip_protocol, paths):
             store, partition, key = self._key(path)
@@ -121,13 +121,13 @@ class AnypointKeys(Connected):
 
 
 def is_absent(error: BaseException | None) -> bool:
-    """Tell whether the service said that this object is not there; of a missing store it says nothing about it."""
+    """Return whether an error says that the object is absent; an error about its store says nothing about it."""
     return isinstance(error, NotFoundError) and not isinstance(error, StoreNotFoundError)
 
 
 @contextmanager
-def missing_is(error: OSError | None) -> Iterator[None]:
-    """Raise this error where the service says that an object is missing; nothing, if there is none to raise."""
+def replace_absence(error: OSError | None) -> Iterator[None]:
+    """Raise this error instead of the service's that an object is absent; raise nothing if it is None."""
     try:
         yield
     except NotFoundError as missing:

@@ -1,7 +1,7 @@
 """
 ``civo://conn_id@bucket/path``: Civo's object stores as a filesystem.
 
-Airflow imports this module whenever it looks for a filesystem, so s3fs, an extra, must not be needed for that.
+Airflow imports this module whenever it looks for any filesystem, so it must not need s3fs, which is an extra.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ def get_fs(conn_id: str | None, storage_options: Mapping[str, Any] | None = None
     """
     Return the filesystem of a connection; Airflow calls this.
 
-    :raises ConfigurationError: if s3fs is missing, saying what to install.
+    :param conn_id: id of a ``civo`` connection; None means ``civo_default``.
+    :param storage_options: further arguments of ``CivoFileSystem``.
+    :raises ConfigurationError: if s3fs is missing, with what to install.
     """
     from airflow_provider_objectstore.fs.civo_s3fs import CivoFileSystem
 

@@ -1,4 +1,4 @@
-"""The connection in a path: ``conn_id@`` is honoured by fsspec and what builds on it, and never ignored."""
+"""The connection in a path: fsspec and its users honour ``conn_id@``, and never ignore it."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from airflow_provider_objectstore.exceptions import InvalidArgumentError
 
 
 class PathOfConnection(str):
-    """A path that was cut from a URL, and the connection that the URL named."""
+    """A path without its URL's protocol, with the connection of that URL."""
 
     conn_id: str
 
     @classmethod
     def of(cls, path: str, conn_id: str) -> PathOfConnection:
         """Return a path that remembers its connection."""
-        made = cls(path)
-        made.conn_id = conn_id
-        return made
+        instance = cls(path)
+        instance.conn_id = conn_id
+        return instance
 
 
 class _StripProtocol:
     """
     ``_strip_protocol`` as fsspec calls it, on a class and on a filesystem.
 
-    A class knows no connection, so what it returns remembers the URL's. A filesystem refuses any other than its own.
+    A class has no connection, so it returns a path that remembers the URL's. A filesystem refuses any but its own.
     """
 
-    def __get__(self, fs: Connected | None, kind: type[Connected]) -> Any:
-        return partial(_stripped, kind.protocol, fs)
+    def __get__(self, fs: ConnectionInPathMixin | None, kind: type[ConnectionInPathMixin]) -> Any:
+        return partial(_strip_protocol, kind.protocol, fs)
 
 
-class Connected:
-    """Base of both filesystems: each reaches one connection, and takes no URL of another."""
+class ConnectionInPathMixin:
+    """For both filesystems: each uses one connection, and refuses URLs of another."""
 
     protocol: ClassVar[str]
     conn_id: str
@@ -42,7 +42,7 @@ class Connected:
 
     @staticmethod
     def _get_kwargs_from_urls(path: str) -> dict[str, Any]:
-        """Return what a URL says about its filesystem; ``fsspec.open`` and ``url_to_fs`` ask for it."""
+        """Return a filesystem's arguments from a URL; ``fsspec.open`` and ``url_to_fs`` call this."""
         conn_id = _split(str(path))[0]
         return {"conn_id": conn_id} if conn_id else {}
 
@@ -52,10 +52,10 @@ class Connected:
         return f"{self.protocol}://{conn}{self._strip_protocol(name)}"
 
 
-def _stripped(protocol: str, fs: Connected | None, path: Any) -> Any:
-    """Return a path, or each of a list, from its first folder on: without protocol, connection and outer slashes."""
+def _strip_protocol(protocol: str, fs: ConnectionInPathMixin | None, path: Any) -> Any:
+    """Return a path, or a list of them, without protocol, connection and outer slashes."""
     if isinstance(path, list):
-        return [_stripped(protocol, fs, it) for it in path]
+        return [_strip_protocol(protocol, fs, each) for each in path]
     if path is None or isinstance(path, (bytes, int)):
         raise InvalidArgumentError(f"a path of {protocol}:// is text such as '{protocol}://…', not {path!r}")
     text = str(path)
@@ -64,7 +64,7 @@ def _stripped(protocol: str, fs: Connected | None, path: Any) -> Any:
         conn_id, text = _split(text)
     if isinstance(path, PathOfConnection):
         conn_id = path.conn_id
-    elif not isinstance(path, str):  # a UPath keeps the connection beside its path
+    elif not isinstance(path, str):  # a UPath has the connection beside its path
         conn_id = conn_id or getattr(path, "storage_options", {}).get("conn_id")
     text = text.strip("/")
     if not conn_id:
@@ -81,7 +81,7 @@ def _stripped(protocol: str, fs: Connected | None, path: Any) -> Any:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Return the connection's id that a URL names, or nothing, and the path."""
+    """Return the connection id in a URL, or an empty text, and the path."""
     place, slash, rest = url.partition("://")[2].partition("/")
     conn_id, _, store = place.rpartition("@")
     return conn_id, store + slash + rest

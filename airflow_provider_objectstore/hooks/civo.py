@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_objectstore.api import arguments as read
+from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import civo as api
-from airflow_provider_objectstore.api.civo_model import ObjectStore, s3_endpoint
-from airflow_provider_objectstore.api.rotation_names import tag_of
-from airflow_provider_objectstore.api.xcom import NotForXCom
-from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
-from airflow_provider_objectstore.hooks import forms
-from airflow_provider_objectstore.hooks.base import ObjectStoreHook
+from airflow_provider_objectstore.api.civo.models import ObjectStore, s3_endpoint
+from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
+from airflow_provider_objectstore.rotation.names import rotation_id_of
+from airflow_provider_objectstore.xcom import NotForXCom
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset, Connection
 
-    from airflow_provider_objectstore.api.call import Call
-    from airflow_provider_objectstore.api.civo_model import Credential, ObjectStoreStats, Quota, Region
+    from airflow_provider_objectstore.api.civo.models import Credential, ObjectStoreStats, Quota, Region
     from airflow_provider_objectstore.hooks.s3 import S3Options
-    from airflow_provider_objectstore.transport import Target
+    from airflow_provider_objectstore.transport import ResolvedConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,7 @@ class CredentialUse(NotForXCom):
     """
     A credential and what it is used for. Like the credential it goes into no XCom.
 
+    :param credential: the credential, with its secret.
     :param stores: names of the object stores that it owns.
     """
 
@@ -50,13 +49,13 @@ class CredentialUse(NotForXCom):
 
     @property
     def rotated(self) -> datetime | None:
-        """When the run was due that rotated it last, by its name or access key; None if no rotation did."""
-        tag = tag_of(self.credential)
-        return tag.time if tag else None
+        """The date of the run that rotated it last, by its name or access key; None if no rotation did."""
+        rotation_id = rotation_id_of(self.credential)
+        return rotation_id.time if rotation_id else None
 
     @property
     def age(self) -> timedelta | None:
-        """How long that is ago; None if no rotation did, because the service does not tell a credential's age."""
+        """The time since then; None if no rotation did, because the service returns no credential's age."""
         return datetime.now(UTC) - self.rotated if self.rotated else None
 
 
@@ -64,53 +63,46 @@ class CivoObjectStoreHook(ObjectStoreHook):
     """
     Works with Civo object stores, blocking; :meth:`async_client` does so on an event loop.
 
-    Every method raises :class:`~airflow_provider_objectstore.exceptions.InvalidArgumentError` for what the
-    service would refuse, before any request, and another ``ObjectStoreError`` for what the service answers.
+    Every method raises :class:`~airflow_provider_objectstore.exceptions.InvalidArgumentError` for arguments that the
+    service would refuse, before any request, and another ``ObjectStoreError`` for a request that fails.
 
     :param civo_conn_id: id of a ``civo`` connection.
-    :param region: region code instead of the connection's. None alone means the connection's; an empty one is refused.
+    :param region: region code instead of the connection's. Only None means the connection's; an empty one is refused.
     """
 
     conn_name_attr = "civo_conn_id"
     default_conn_name = "civo_default"
     conn_type = "civo"
     hook_name = "Civo object stores"
+    lineage_directions: ClassVar[Mapping[str, Literal["input", "output"]]] = {"civo.create_object_store": "output"}
 
     def __init__(self, civo_conn_id: str = default_conn_name, *, region: str | None = None) -> None:
-        super().__init__(read.place("civo_conn_id", civo_conn_id))
+        super().__init__(read.identifier("civo_conn_id", civo_conn_id))
         self.civo_conn_id = self._conn_id
-        self.region = read.elsewhere("region", region)
+        self.region = read.override("region", region)
 
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's own fields, for Airflow before 3.2."""
-        return forms.widgets(cls.conn_type)
+    def _parse_connection(self, connection: Connection, extra: Mapping[str, Any]) -> ResolvedConnection:
+        from airflow_provider_objectstore.hooks.connections import resolve_civo
 
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the form's standard fields look, for Airflow before 3.2."""
-        return forms.behaviour(cls.conn_type)
+        return resolve_civo(connection, extra, region=self.region)
 
-    def resolve(self, connection: Connection, extra: Mapping[str, Any]) -> Target:
-        from airflow_provider_objectstore.hooks.connections import civo_target
-
-        return civo_target(connection, extra, region=self.region)
-
-    def _probe(self) -> str:
+    def _ping(self) -> str:
         page = self._send(api.list_object_stores())
         return f"Connected; the first page of object stores has {len(page.items)}"
 
     def asset(self, bucket: str, path: str | None = None) -> Asset:
-        """Return the asset of an object store, or of what lies in it, where this hook's connection leads."""
+        """
+        Return the asset of an object store, or of objects in it, in this hook's region.
+
+        :param bucket: the object store's name.
+        :param path: an object's key, or the prefix of several; without one the asset is the object store.
+        """
         from airflow_provider_objectstore.assets import civo_asset
 
-        return civo_asset(region=self._resolve().parameters["region"], bucket=bucket, path=path)
+        return civo_asset(region=self._connection.labels["region"], bucket=bucket, path=path)
 
-    def _report(self, call: Call[Any], answer: Any) -> None:
-        from airflow_provider_objectstore.assets import report_lineage
-
-        if call.operation == "civo.create_object_store":
-            report_lineage(self, "output", lambda: self.asset(answer.name))
+    def _asset_of(self, names: tuple[str, ...]) -> Asset:
+        return self.asset(*names)
 
     # Object stores
 
@@ -122,17 +114,30 @@ class CivoObjectStoreHook(ObjectStoreHook):
         """
         Read an object store.
 
-        :raises NotFoundError: if there is none of this id.
+        :param id: its id.
+        :raises NotFoundError: if there is no such object store.
         """
         return self._send(api.get_object_store(id))
 
     def find_object_store(self, name_or_id: str) -> ObjectStore | None:
         """
-        Find an object store by its exact name or id over all pages; None if there is none.
+        Find an object store over all pages.
 
+        :param name_or_id: its exact name or id.
+        :return: the object store; None if there is none.
         :raises ObjectStoreError: if that is the name of one and the id of another.
         """
         return self._run(api.find_object_store(name_or_id))
+
+    def require_object_store(self, name_or_id: str) -> ObjectStore:
+        """
+        Find an object store that must exist, over all pages.
+
+        :param name_or_id: its exact name or id.
+        :raises NotFoundError: if there is none.
+        :raises ObjectStoreError: if that is the name of one and the id of another.
+        """
+        return self._run(api.require_object_store(name_or_id))
 
     def create_object_store(
         self, name: str, size_gb: int = api.SIZE_STEP_GB, access_key_id: str | None = None
@@ -142,9 +147,9 @@ class CivoObjectStoreHook(ObjectStoreHook):
 
         :param name: unique, at most 63 characters, no white space; it is the bucket's name.
         :param size_gb: 500 or a multiple of it.
-        :param access_key_id: access key of the credential that shall own it; without one it gets its own.
+        :param access_key_id: access key of the credential that should own it; without one it gets its own.
         :raises ConflictError: if the name is taken.
-        :raises OutcomeUnknownError: if no answer came and the store cannot be found by its name.
+        :raises OutcomeUnknownError: if no response came and the store cannot be found by its name.
         """
         return self._send(api.create_object_store(name, size_gb, access_key_id))
 
@@ -154,18 +159,27 @@ class CivoObjectStoreHook(ObjectStoreHook):
         """
         Change an object store's size or owner.
 
+        :param id: its id.
         :param max_size_gb: 500 or a multiple of it.
-        :param access_key_id: access key of the credential that shall own it.
-        :return: the store as the service answers it, which does not prove a change of owner: read it back.
+        :param access_key_id: access key of the credential that should own it.
+        :return: the store as in the response, which does not prove a change of owner: read it back.
         """
         return self._send(api.update_object_store(id, max_size_gb=max_size_gb, access_key_id=access_key_id))
 
     def delete_object_store(self, id: str) -> None:
-        """Delete an object store with all its contents, at once and for good."""
+        """
+        Delete an object store with all its contents, at once and for good.
+
+        :param id: its id.
+        """
         self._send(api.delete_object_store(id))
 
     def get_object_store_stats(self, id: str) -> ObjectStoreStats:
-        """Read how much an object store holds."""
+        """
+        Read how much an object store holds.
+
+        :param id: its id.
+        """
         return self._send(api.get_object_store_stats(id))
 
     # Credentials
@@ -178,18 +192,31 @@ class CivoObjectStoreHook(ObjectStoreHook):
         """
         Read a credential.
 
-        :raises NotFoundError: if there is none of this id.
+        :param id: its id.
+        :raises NotFoundError: if there is no such credential.
         """
         return self._masked(self._send(api.get_credential(id)))
 
     def find_credential(self, name_or_id_or_access_key: str) -> Credential | None:
         """
-        Find a credential by its exact id, access key or name over all pages; None if there is none.
+        Find a credential over all pages.
 
+        :param name_or_id_or_access_key: its exact id, access key or name.
+        :return: the credential; None if there is none.
         :raises ObjectStoreError: if that is the name of one and the access key or id of another.
         """
         found = self._run(api.find_credential(name_or_id_or_access_key))
         return found and self._masked(found)
+
+    def require_credential(self, name_or_id_or_access_key: str) -> Credential:
+        """
+        Find a credential that must exist, over all pages.
+
+        :param name_or_id_or_access_key: its exact id, access key or name.
+        :raises NotFoundError: if there is none.
+        :raises ObjectStoreError: if that is the name of one and the access key or id of another.
+        """
+        return self._masked(self._run(api.require_credential(name_or_id_or_access_key)))
 
     def create_credential(
         self,
@@ -206,7 +233,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
         :param access_key_id: its access key; the service makes one if none is given.
         :param secret_access_key: its secret; the service makes one if none is given.
         :param max_size_gb: how much it may hold: 500 or a multiple of it.
-        :raises OutcomeUnknownError: if no answer came and the credential cannot be found by its name.
+        :raises OutcomeUnknownError: if no response came and the credential cannot be found by its name.
         """
         call = api.create_credential(
             name, access_key_id=access_key_id, secret_access_key=secret_access_key, max_size_gb=max_size_gb
@@ -215,24 +242,28 @@ class CivoObjectStoreHook(ObjectStoreHook):
 
     def wait_for_keys(self, credential: Credential) -> Credential:
         """
-        Wait until the service has given a credential its keys; return it with them.
+        Wait until the service has given a credential its keys.
 
+        :param credential: the credential.
+        :return: the credential with its keys.
         :raises ResourceFailedError: if the service has given up on it.
         :raises ObjectStoreError: if that takes more than a minute.
         """
-        return self._masked(self._run(api.fill(credential)))
+        return self._masked(self._run(api.wait_for_keys(credential)))
 
     def wait_until_ready(self, credential: Credential) -> Credential:
         """
-        Wait until a credential has its keys and the service says that it is ready; return it as it is then.
+        Wait until a credential has its keys and its status is ready.
 
-        If it does not say so within half a minute the log does, and it is returned all the same: some services never
-        change a credential's status.
+        If the status does not change within half a minute, a warning says so and the credential is returned: some
+        services never change it.
 
+        :param credential: the credential.
+        :return: the credential as it was read last.
         :raises ResourceFailedError: if the service has given up on it.
         :raises ObjectStoreError: if it has no keys after a minute.
         """
-        credential = self._masked(self._run(api.until_ready(credential)))
+        credential = self._masked(self._run(api.wait_until_ready(credential)))
         if not credential.ready and credential.status:
             self.log.warning(
                 "Credential %s (%s) has its keys, but its status is still %s after half a minute. Going on; S3 may "
@@ -255,11 +286,12 @@ class CivoObjectStoreHook(ObjectStoreHook):
         """
         Change a credential.
 
+        :param id: its id.
         :param max_size_gb: how much it may hold: 500 or a multiple of it.
         :param suspended: whether it is refused.
         :param access_key_id: a new access key; the old one stops working at once.
         :param secret_access_key: a new secret; the old one stops working at once.
-        :return: the credential as the service answers it, which does not prove the change: read it back.
+        :return: the credential as in the response, which does not prove the change: read it back.
         """
         call = api.update_credential(
             id,
@@ -271,12 +303,16 @@ class CivoObjectStoreHook(ObjectStoreHook):
         return self._masked(self._send(call))
 
     def delete_credential(self, id: str) -> None:
-        """Delete a credential. The service refuses while it owns object stores."""
+        """
+        Delete a credential. The service refuses while it owns object stores.
+
+        :param id: its id.
+        """
         self._send(api.delete_credential(id))
 
     def credential_inventory(self) -> list[CredentialUse]:
         """
-        List the region's credentials with the object stores that each owns: what is shared, orphaned, due.
+        List the region's credentials with the object stores that each owns: which are shared, orphaned or due.
 
         Their secrets are masked in logs; do not return credentials from a task.
         """
@@ -310,10 +346,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
         :raises ObjectStoreError: if its owner is not among the credentials, or has no keys yet.
         """
         if isinstance(store, str):
-            found = self.find_object_store(store)
-            if found is None:
-                raise NotFoundError(f"there is no object store with the exact name or id {store!r}", status=404)
-            store = found
+            store = self.require_object_store(store)
         owner = self._run(api.owner_of(store))
         if owner is None:
             raise ObjectStoreError(
@@ -327,34 +360,31 @@ class CivoObjectStoreHook(ObjectStoreHook):
         Return what an S3 client needs to act with a credential.
 
         :param credential: the credential, with its keys.
-        :param store: an object store that it owns, if any: its bucket, and where the service says that it is.
+        :param store: an object store that it owns, if any: its name is the bucket, its endpoint is used.
         :raises ObjectStoreError: if its access key or secret is empty: wait for them with :meth:`wait_for_keys`.
         """
         from airflow_provider_objectstore.hooks.s3 import S3Options
 
-        if not credential.filled:
+        if not credential.has_keys:
             raise ObjectStoreError(
                 f"credential {credential.name} ({credential.id}) has no keys yet, its status is "
                 f"{credential.status or 'not given'}: wait for them with CivoObjectStoreHook.wait_for_keys"
             )
         self._masked(credential)
-        connection = self.get_connection(self.civo_conn_id)
-        extra = connection.extra_dejson
-        target = self.resolve(connection, extra)
-        region = target.parameters["region"]
-        own_endpoint = str(extra.get("s3_endpoint") or "").strip()
+        connection = self._connection
+        region, own_endpoint = connection.labels["region"], connection.labels["s3_endpoint"]
         return S3Options(
             bucket=store.name if store else None,
             endpoint_url=s3_endpoint(
                 own_endpoint or (store.endpoint if store else None),
                 region,
-                plain_http=bool(own_endpoint) or target.roots["api"].startswith("http://"),
+                plain_http=bool(own_endpoint) or connection.base_urls["api"].startswith("http://"),
             ),
             access_key_id=credential.access_key_id,
             secret_access_key=credential.secret_access_key,
             region_name=region.lower(),
-            verify=target.verify,
-            proxy=target.proxy,
+            verify=connection.verify,
+            proxy=connection.proxy,
         )
 
     def _masked(self, credential: Credential) -> Credential:

@@ -1,4 +1,4 @@
-"""From an Airflow connection's fields to a target. Pure but for a look at the CA file and the environment's proxies."""
+"""From an Airflow connection to a resolved one. Nothing else reads a connection's fields."""
 
 from __future__ import annotations
 
@@ -9,35 +9,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_objectstore.api import anypoint_access, civo
+from airflow_provider_objectstore.api import airflow_rest, civo
 from airflow_provider_objectstore.api.addresses import is_label, web_address
-from airflow_provider_objectstore.api.call import boolean
+from airflow_provider_objectstore.api.anypoint import access as anypoint_access
+from airflow_provider_objectstore.api.call import fits_header
+from airflow_provider_objectstore.arguments import boolean
 from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError
-from airflow_provider_objectstore.transport import Target
+from airflow_provider_objectstore.transport import ResolvedConnection
 from airflow_provider_objectstore.transport.proxies import environment_proxies, passwords
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
 
-_ODD_PATH = re.compile(r"//|/\.{1,2}/")
+_FOLDED_PATH = re.compile(r"//|/\.{1,2}/")
 
 
 @dataclass
 class Fields:
     """
-    A connection's fields, which may be typed or text. Collects what is wrong, to say all of it at once.
+    A connection's fields, which may be typed or text. It collects all problems, to raise them at once.
 
     :param connection: the Airflow connection.
     :param extra: its extra, parsed.
+    :param problems: what is missing or wrong so far.
     """
 
     connection: Connection = field(repr=False)
     extra: Mapping[str, Any] = field(repr=False)
     problems: list[str] = field(default_factory=list)
 
-    def of_type(self, conn_type: str) -> None:
-        """Refuse a connection that leads elsewhere: its secret would be sent to the wrong service."""
+    def require_type(self, conn_type: str) -> None:
+        """
+        Refuse a connection of another type: its secret would be sent to the wrong service.
+
+        :raises ConfigurationError: naming both types.
+        """
         found = self.connection.conn_type
         if found not in (conn_type, "generic", "", None):
             raise ConfigurationError(
@@ -73,9 +80,12 @@ class Fields:
 
     def base_url(self, what: str, value: str, port: int | None = None, *, without: str = "") -> str:
         """
-        Return scheme, host, port and path of an address; https unless it says http.
+        Return scheme, host, port and path of an address; https unless it has a scheme.
 
-        :param without: the path that the calls themselves begin with: it is taken off where it was pasted along.
+        :param what: the field, for messages.
+        :param value: a host or URL.
+        :param port: the port, if the address has none.
+        :param without: a path that every call begins with; it is cut off if it was pasted along.
         """
         value = value.strip()
         parts = web_address(value if "://" in value else f"https://{value}")
@@ -83,7 +93,7 @@ class Fields:
             self.problems.append(f"{what} must be a host or an http(s) URL without user and query")
             return ""
         path = parts.path.rstrip("/").removesuffix(without).rstrip("/")
-        if _ODD_PATH.search(f"{path}/"):
+        if _FOLDED_PATH.search(f"{path}/"):
             self.problems.append(f"{what} must not have '//', '.' or '..' in its path")
             return ""
         netloc = f"{parts.netloc}:{port}" if port and parts.port is None else parts.netloc
@@ -95,12 +105,12 @@ class Fields:
             self.problems.append(
                 f"{what} holds characters that cannot be sent; it may have been pasted with a line end"
             )
-        elif value and in_header and not anypoint_access.fits_header(value):
+        elif value and in_header and not fits_header(value):
             self.problems.append(f"{what} holds a space, which cannot be sent; it may have been pasted with one")
         return value
 
-    def carriage(self) -> dict[str, Any]:
-        """Return the part of a target that both services share."""
+    def transport_options(self) -> dict[str, Any]:
+        """Return the part of a resolved connection that all services share."""
         verify: bool | str = self.text("verify", "true")
         try:
             verify = boolean(verify)
@@ -120,9 +130,9 @@ class Fields:
             "proxy": proxy,
         }
 
-    def check(self) -> None:
+    def raise_problems(self) -> None:
         """
-        Raise what was collected.
+        Raise the collected problems, if any.
 
         :raises ConfigurationError: naming every problem.
         """
@@ -133,12 +143,15 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class AnypointPlace:
+class AnypointLocation:
     """
-    Whose stores a connection leads to, and where.
+    Where an ``anypoint`` connection leads.
 
+    :param organization_id: the organization.
+    :param environment_id: the environment.
+    :param region: the region.
     :param url: base address of the object stores.
-    :param accounts_url: base address of what gives tokens.
+    :param accounts_url: base address of the service that issues tokens.
     """
 
     organization_id: str
@@ -148,67 +161,70 @@ class AnypointPlace:
     accounts_url: str
 
 
-def anypoint_place(
+def locate_anypoint(
     fields: Fields,
     *,
     region: str | None = None,
     organization_id: str | None = None,
     environment_id: str | None = None,
-) -> AnypointPlace:
+) -> AnypointLocation:
     """
-    Resolve where an ``anypoint`` connection leads, collecting what is wrong with the connection.
+    Resolve where an ``anypoint`` connection leads; ``fields`` collects the problems.
 
-    :param region: region instead of the connection's; None means the connection's, for the others likewise.
+    :param fields: the connection's fields.
+    :param region: region instead of the connection's; None means the connection's.
+    :param organization_id: organization instead of the connection's, likewise.
+    :param environment_id: environment instead of the connection's, likewise.
     :raises InvalidArgumentError: for a region that cannot take effect.
     """
     organization_id = organization_id or fields.text("organization_id")
     environment_id = environment_id or fields.text("environment_id")
-    asked = region or ""
+    requested_region = region or ""
     fields.required("extra organization_id", organization_id)
     fields.required("extra environment_id", environment_id)
-    said = fields.choice("control_plane", "", *anypoint_access.CONTROL_PLANES)
+    declared_plane = fields.choice("control_plane", "", *anypoint_access.CONTROL_PLANES)
     host = (fields.connection.host or "").strip()
     url = fields.base_url("host", host, fields.connection.port, without="/api/v1") if host else ""
     vendor = _vendor_of(url)
-    plane = (vendor and vendor.control_plane) or said or anypoint_access.DEFAULT_CONTROL_PLANE
-    if said and said != plane:
-        fields.problems.append(f"host is of control plane {plane!r}, extra control_plane says {said!r}")
+    plane = (vendor and vendor.control_plane) or declared_plane or anypoint_access.DEFAULT_CONTROL_PLANE
+    if declared_plane and declared_plane != plane:
+        fields.problems.append(f"host is of control plane {plane!r}, extra control_plane is {declared_plane!r}")
     if host and not (vendor and vendor.documented):
-        region = _region_of_host(fields, url, plane, asked)
+        region = _region_of_host(fields, url, plane, requested_region)
     else:
-        region, url = _documented_address(fields, url, plane, vendor.region if vendor else None, asked)
+        region, url = _documented_address(fields, url, plane, vendor.region if vendor else None, requested_region)
     if fields.text("accounts_url"):
         accounts_url = fields.base_url("extra accounts_url", fields.text("accounts_url"), without="/accounts/api")
     elif host and not vendor and plane in anypoint_access.REGIONS:
         accounts_url = url
     else:
         accounts_url = anypoint_access.default_accounts_url(plane)
-    return AnypointPlace(organization_id, environment_id, region, url, accounts_url)
+    return AnypointLocation(organization_id, environment_id, region, url, accounts_url)
 
 
-def _region_of_host(fields: Fields, url: str, plane: str, asked: str) -> str:
-    """Return the region that a host is taken to have, and refuse another: it could not take effect."""
+def _region_of_host(fields: Fields, url: str, plane: str, requested_region: str) -> str:
+    """Return the region that a host is taken to have, and refuse another, which could not take effect."""
     region = fields.text("region") or anypoint_access.default_region(plane) or anypoint_access.DEFAULT_REGION
-    if url and asked not in ("", region):
+    if url and requested_region not in ("", region):
         raise InvalidArgumentError(
-            f"region {asked!r} cannot take effect: connection {fields.connection.conn_id!r} has a host of its own, "
-            f"{urlsplit(url).netloc}, taken to be in region {region!r}. Leave the region out, or use a connection "
-            "whose host and extra region are of that region"
+            f"region {requested_region!r} cannot take effect: connection {fields.connection.conn_id!r} has a host of "
+            f"its own, {urlsplit(url).netloc}, taken to be in region {region!r}. Leave the region out, or use a "
+            "connection whose host and extra region are of that region"
         )
     return region
 
 
 def _documented_address(
-    fields: Fields, url: str, plane: str, region_of_host: str | None, asked: str
+    fields: Fields, url: str, plane: str, region_of_host: str | None, requested_region: str
 ) -> tuple[str, str]:
-    """Return region and base address where the vendor documents the address of every region."""
+    """Return region and base address of a control plane whose regions have documented addresses."""
     own = fields.text("region") or region_of_host or anypoint_access.default_region(plane) or ""
     if region_of_host and own != region_of_host:
-        fields.problems.append(f"host is of region {region_of_host!r}, extra region says {own!r}")
+        fields.problems.append(f"host is of region {region_of_host!r}, extra region is {own!r}")
     if region_of_host and urlsplit(url).path:
-        fields.problems.append("host must have no path but /api/v1: whose stores it is say the extra's fields")
-    if asked and asked != own:
-        return asked, anypoint_access.default_url(plane, asked)
+        fields.problems.append("host must have no path but /api/v1: organization and environment belong in the extra")
+    if requested_region and requested_region != own:
+        return requested_region, anypoint_access.default_url(plane, requested_region)
     if region_of_host:
         return own, f"https://{urlsplit(url).hostname}"
     try:
@@ -218,44 +234,54 @@ def _documented_address(
         return own, ""
 
 
-def anypoint_target(connection: Connection, extra: Mapping[str, Any], **arguments: str | None) -> Target:
+def resolve_anypoint(connection: Connection, extra: Mapping[str, Any], **arguments: str | None) -> ResolvedConnection:
     """
     Resolve an ``anypoint`` connection.
 
-    :param arguments: those of :func:`anypoint_place`.
+    :param connection: the Airflow connection.
+    :param extra: its extra, parsed.
+    :param arguments: those of :func:`locate_anypoint`.
     :raises ConfigurationError: naming everything that is missing or wrong.
     """
     fields = Fields(connection, extra)
-    fields.of_type("anypoint")
+    fields.require_type("anypoint")
     auth = fields.choice("auth", "connected_app", "user", "bearer")
     login = connection.login or ""
     if auth != "bearer":
         fields.required({"user": "login (the user name)"}.get(auth, "login (the client id)"), login)
     what = {"user": "password", "bearer": "password (the bearer token)"}.get(auth, "password (the client secret)")
     password = fields.secret(what, connection.password, in_header=auth == "bearer")
-    place = anypoint_place(fields, **arguments)
-    carriage = fields.carriage()
-    fields.check()
+    place = locate_anypoint(fields, **arguments)
+    transport_options = fields.transport_options()
+    fields.raise_problems()
     fetch = {"connected_app": anypoint_access.connected_app_token, "user": anypoint_access.user_token}.get(auth)
-    return Target(
-        roots=anypoint_access.roots(place.url, place.accounts_url, place.organization_id, place.environment_id),
-        secrets=_secrets(password, carriage["proxy"]),
+    return ResolvedConnection(
+        base_urls=anypoint_access.base_urls(place.url, place.accounts_url, place.organization_id, place.environment_id),
+        secrets=_secrets(password, transport_options["proxy"]),
         bearer=None if fetch else password,
         token_call=fetch(login, password) if fetch else None,
-        **carriage,
+        labels={
+            **_conn_id(connection),
+            "organization_id": place.organization_id,
+            "environment_id": place.environment_id,
+            "region": place.region,
+        },
+        **transport_options,
     )
 
 
-def civo_target(connection: Connection, extra: Mapping[str, Any], *, region: str | None = None) -> Target:
+def resolve_civo(connection: Connection, extra: Mapping[str, Any], *, region: str | None = None) -> ResolvedConnection:
     """
     Resolve a ``civo`` connection.
 
+    :param connection: the Airflow connection.
+    :param extra: its extra, parsed.
     :param region: region code instead of the connection's; None means the connection's.
     :raises ConfigurationError: naming everything that is missing or wrong.
     :raises InvalidArgumentError: for a region that cannot be one.
     """
     fields = Fields(connection, extra)
-    fields.of_type("civo")
+    fields.require_type("civo")
     password = fields.secret("password (the API key)", connection.password, in_header=True)
     if region is not None and not is_label(region):
         raise InvalidArgumentError(f"region must be a region code such as LON1, not {region!r}")
@@ -269,14 +295,44 @@ def civo_target(connection: Connection, extra: Mapping[str, Any], *, region: str
         url = civo.DEFAULT_URL
     if fields.text("s3_endpoint"):
         fields.base_url("extra s3_endpoint", fields.text("s3_endpoint"))
-    carriage = fields.carriage()
-    fields.check()
-    return Target(
-        roots=civo.roots(url),
+    transport_options = fields.transport_options()
+    fields.raise_problems()
+    return ResolvedConnection(
+        base_urls=civo.base_urls(url),
         parameters=civo.parameters(region),
-        secrets=_secrets(password, carriage["proxy"]),
+        secrets=_secrets(password, transport_options["proxy"]),
         bearer=password,
-        **carriage,
+        labels={**_conn_id(connection), "region": region, "s3_endpoint": fields.text("s3_endpoint")},
+        **transport_options,
+    )
+
+
+def resolve_airflow_api(connection: Connection, problems: list[str], *secrets: str) -> ResolvedConnection:
+    """
+    Resolve an ``http`` connection to Airflow's API.
+
+    :param connection: the Airflow connection.
+    :param problems: gets what is missing or wrong; the result is usable only if it stays empty.
+    :param secrets: further texts that must not appear in a log or an error.
+    """
+    fields = Fields(connection, connection.extra_dejson)
+    host, scheme = connection.host or "", (connection.schema or "").lower()
+    if fields.required("host", host) and "://" not in host:
+        host = f"{scheme}://{host}"
+        if scheme not in ("http", "https"):
+            fields.problems.append("schema must be http or https")
+    url = "" if fields.problems else fields.base_url("host", host, connection.port)
+    login = connection.login or ""
+    password = fields.secret("password (of the user in login; without login, a token)", connection.password)
+    transport_options = fields.transport_options()
+    problems += (f"connection {connection.conn_id!r}: {problem}" for problem in fields.problems)
+    return ResolvedConnection(
+        base_urls=airflow_rest.base_urls(url),
+        secrets=(*_secrets(password, transport_options["proxy"]), *secrets),
+        bearer=None if login else password,
+        token_call=airflow_rest.user_token(login, password, str(connection.conn_id)) if login else None,
+        labels=_conn_id(connection),
+        **transport_options,
     )
 
 
@@ -285,7 +341,7 @@ def _vendor_of(url: str) -> anypoint_access.VendorHost | None:
 
 
 def _on_usual_port(url: str) -> bool:
-    """Whether an address can be the vendor's own; one on another port is something like a tunnel."""
+    """Whether an address can be the vendor's own; another port belongs to something like a tunnel."""
     return urlsplit(url).port in (None, 80, 443)
 
 
@@ -294,6 +350,10 @@ def _is_file(path: str) -> bool:
         return Path(path).is_file()
     except OSError:  # too long for a name: the certificates themselves were pasted
         return False
+
+
+def _conn_id(connection: Connection) -> dict[str, str]:
+    return {"conn_id": str(connection.conn_id)}
 
 
 def _secrets(password: str, proxy: str | None) -> tuple[str, ...]:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from airflow_provider_objectstore.api.values import Value
+from airflow_provider_objectstore.api.anypoint.values import Entry, Value
 from airflow_provider_objectstore.exceptions import NotFoundError, StoreNotFoundError
 
-if TYPE_CHECKING:
-    from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+
+class KeyHook(Protocol):
+    """The methods of the hook that a :class:`Partition` uses."""
+
+    def get_key(self, store_id: str, partition: str, key: str) -> Entry: ...
+    def put_key(self, store_id: str, partition: str, key: str, value: Value) -> Any: ...
+    def delete_key(self, store_id: str, partition: str, key: str) -> Any: ...
+    def key_exists(self, store_id: str, partition: str, key: str) -> bool: ...
+    def list_keys(self, store_id: str, partition: str) -> Iterator[str]: ...
+    def delete_partition(self, store_id: str, partition: str) -> Any: ...
 
 
 class Partition(MutableMapping[str, Value]):
     """
-    A partition's keys and values. Each access is a request; nothing is kept here.
+    A partition's keys and values. Each access is a request; nothing is cached.
 
     A space in a key comes back as ``+``: the service changes it. A missing key is a ``KeyError``, a partition without
-    keys is empty. A missing store is a ``StoreNotFoundError`` for each of them, also where a default is given.
+    keys is empty. A missing store is always a ``StoreNotFoundError``, also where a default is given.
 
-    :param hook: the hook to ask through.
+    :param hook: the hook that sends the requests.
     :param store_id: the store.
     :param partition: the partition; it appears with its first key.
     """
 
-    def __init__(self, hook: AnypointObjectStoreHook, store_id: str, partition: str) -> None:
+    def __init__(self, hook: KeyHook, store_id: str, partition: str) -> None:
         self._hook = hook
         self._store_id = store_id
         self._partition = partition

@@ -1,68 +1,52 @@
-"""Operators for Anypoint Object Store v2."""
+"""Operators for Anypoint Object Store v2: stores, and the keys' operators from ``anypoint_keys``."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from decimal import Decimal
-from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
-from airflow_provider_objectstore.api import arguments as read
-from airflow_provider_objectstore.api.values import encode_value, ttl_seconds
-from airflow_provider_objectstore.assets import tell_outlets
-from airflow_provider_objectstore.bases import AnypointOperator
-from airflow_provider_objectstore.exceptions import (
-    ConflictError,
-    InvalidArgumentError,
-    NotFoundError,
-    ObjectStoreError,
-    StoreNotFoundError,
+from airflow_provider_objectstore import arguments as read
+from airflow_provider_objectstore.api.anypoint.values import ttl_seconds
+from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.operators.anypoint_keys import (
+    AnypointDeleteKeyOperator,
+    AnypointGetKeyOperator,
+    AnypointPutKeyOperator,
+    IfMissing,
 )
+from airflow_provider_objectstore.operators.base import AnypointOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_objectstore.api.anypoint_model import Store
-    from airflow_provider_objectstore.api.values import Ttl, Value
+    from airflow_provider_objectstore.api.anypoint.models import Store
+    from airflow_provider_objectstore.api.anypoint.values import Ttl
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
-ATTRIBUTES = ("default_ttl", "default_confirmation_ttl", "encrypted", "attributes")
-IF_MISSING = read.choice("skip", "fail")
+__all__ = [
+    "AnypointCreateStoreOperator",
+    "AnypointDeleteKeyOperator",
+    "AnypointDeleteStoreOperator",
+    "AnypointGetKeyOperator",
+    "AnypointPutKeyOperator",
+    "AnypointUpdateStoreOperator",
+]
 
+IfExists: TypeAlias = Literal["skip", "update", "fail"]
 
-class Missing(Enum):
-    """What stands in for a default that is not given."""
-
-    FAIL = "fail"
+STORE_ATTRIBUTES = ("default_ttl", "default_confirmation_ttl", "encrypted", "attributes")
 
 
 def _ttl(what: str, value: Any) -> int:
     return ttl_seconds(value, what)
 
 
-def _value(what: str, value: Any) -> Value:
-    if isinstance(value, bool) or not isinstance(value, (str, bytes, bytearray, memoryview, int, float, Decimal)):
-        raise InvalidArgumentError(
-            f"{what} must be text (str), bytes or a number (int, float, Decimal), not {type(value).__name__}. "
-            "Serialize anything else, for example with json.dumps"
-        )
-    return value  # type: ignore[return-value]
-
-
 class _StoreOperator(AnypointOperator):
-    """
-    Base of what sets a store's attributes.
+    """Base of the operators that set a store's attributes."""
 
-    :param store_id: its id.
-    :param default_ttl: how long values live: seconds, a ``timedelta`` or an ISO 8601 duration; at most 30 days.
-    :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, likewise.
-    :param encrypted: whether values are encrypted at rest.
-    :param attributes: further members of the request's body, sent as they are.
-    """
-
-    template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", *ATTRIBUTES)
+    template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", *STORE_ATTRIBUTES)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"attributes": "json"}
     arguments: ClassVar[Mapping[str, read.Reader]] = {
         **AnypointOperator.arguments,
         "store_id": read.name,
@@ -70,6 +54,65 @@ class _StoreOperator(AnypointOperator):
         "default_confirmation_ttl": read.optional(_ttl),
         "encrypted": read.optional(read.flag),
         "attributes": read.optional(read.mapping),
+    }
+    store_id: str
+    default_ttl: Any
+    default_confirmation_ttl: Any
+    encrypted: Any
+    attributes: Mapping[str, Any] | None
+
+    def _attributes(self) -> dict[str, Any]:
+        """Return the attributes to set, as keywords of the hook's methods."""
+        return {name: getattr(self, name) for name in STORE_ATTRIBUTES}
+
+    def _differences(self, store: Store) -> str:
+        """Describe which attributes of the store differ from this task's, among those that the service returns."""
+        pairs = {
+            "default_ttl": (self.default_ttl, store.default_ttl_seconds),
+            "default_confirmation_ttl": (self.default_confirmation_ttl, store.default_confirmation_ttl_seconds),
+            "encrypted": (self.encrypted, store.encrypted),
+        }
+        return ", ".join(
+            f"{name} is {actual} instead of {expected}"
+            for name, (expected, actual) in pairs.items()
+            if None not in (expected, actual) and expected != actual
+        )
+
+    def _read_back(self, hook: AnypointObjectStoreHook) -> dict[str, Any]:
+        """
+        Return the store as plain data, read again.
+
+        :raises ObjectStoreError: if the service accepted the attributes and did not set them.
+        """
+        store = hook.get_store(self.store_id)
+        if differences := self._differences(store):
+            raise ObjectStoreError(f"the service accepted the attributes of store {self.store_id}, but {differences}")
+        return asdict(store)
+
+
+class AnypointCreateStoreOperator(_StoreOperator):
+    """
+    Create a store; ``PUT /stores/{store_id}``.
+
+    XCom: the store, as plain data.
+
+    :param store_id: the store's id.
+    :param default_ttl: how long values live: seconds, a ``timedelta`` or an ISO 8601 duration; at most 30 days. Left
+        out, the service's default applies.
+    :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, in the same forms.
+        Left out, the service's default applies.
+    :param encrypted: whether values are encrypted at rest. Left out, the service's default applies.
+    :param attributes: further members of the request's body, sent unchanged.
+    :param if_exists: ``skip`` leaves an existing store unchanged, with a warning if its attributes differ from this
+        task's; ``update`` sets the attributes given here; ``fail`` fails.
+    :param anypoint_conn_id: id of the ``anypoint`` connection.
+    :param region: region such as ``us-east-1``, instead of the connection's. An empty one is an error.
+    """
+
+    template_fields: Sequence[str] = (*_StoreOperator.template_fields, "if_exists")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **_StoreOperator.arguments,
+        "if_exists": read.choice(*get_args(IfExists)),
     }
 
     def __init__(
@@ -80,135 +123,127 @@ class _StoreOperator(AnypointOperator):
         default_confirmation_ttl: Ttl | None = None,
         encrypted: bool | str | None = None,
         attributes: Mapping[str, Any] | None = None,
+        if_exists: IfExists = "skip",
+        anypoint_conn_id: str = "anypoint_default",
+        region: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.store_id = store_id
         self.default_ttl = default_ttl
         self.default_confirmation_ttl = default_confirmation_ttl
-        self.encrypted: Any = encrypted
+        self.encrypted = encrypted
         self.attributes = attributes
-        self.check_arguments()
-
-    @property
-    def wanted(self) -> dict[str, Any]:
-        """The attributes to set."""
-        return {name: getattr(self, name) for name in ATTRIBUTES}
-
-    def _differences(self, store: Store) -> str:
-        """Return in words what of a store is not as this task asks for it, as far as the service tells it."""
-        asked = {
-            "default_ttl": (self.default_ttl, store.default_ttl_seconds),
-            "default_confirmation_ttl": (self.default_confirmation_ttl, store.default_confirmation_ttl_seconds),
-            "encrypted": (self.encrypted, store.encrypted),
-        }
-        return ", ".join(
-            f"{name} is {there} instead of {wanted}"
-            for name, (wanted, there) in asked.items()
-            if None not in (wanted, there) and wanted != there
-        )
-
-    def _read_back(self, hook: AnypointObjectStoreHook) -> dict[str, Any]:
-        """Return the store as it is now; refuse to call it done if the service has not taken what was asked for."""
-        store = hook.get_store(self.store_id)
-        if different := self._differences(store):
-            raise ObjectStoreError(f"the service accepted the attributes of store {self.store_id}, but {different}")
-        return asdict(store)
-
-
-class AnypointCreateStoreOperator(_StoreOperator):
-    """
-    Creates a store.
-
-    XCom: the store, as plain data.
-
-    :param store_id: its id.
-    :param default_ttl: how long values live: seconds, a ``timedelta`` or an ISO 8601 duration; at most 30 days.
-    :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, likewise.
-    :param encrypted: whether values are encrypted at rest.
-    :param attributes: further members of the request's body, sent as they are.
-    :param if_exists: ``skip`` leaves a store that is there as it is, and warns where it is not what was asked for;
-        ``update`` sets the attributes given here; ``fail`` fails.
-    """
-
-    template_fields: Sequence[str] = (*_StoreOperator.template_fields, "if_exists")
-    arguments: ClassVar[Mapping[str, read.Reader]] = {
-        **_StoreOperator.arguments,
-        "if_exists": read.choice("skip", "update", "fail"),
-    }
-
-    def __init__(self, *, if_exists: str = "skip", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
         self.if_exists = if_exists
-        self.check_arguments()
+        self.anypoint_conn_id = anypoint_conn_id
+        self.region = region
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Create the store."""
+        """Create the store, or handle the existing one as ``if_exists`` requires."""
         self.read_arguments()
         hook = self.hook
         try:
             store = hook.get_store(self.store_id)
         except NotFoundError:
-            hook.create_store(self.store_id, **self.wanted)
-            self.log.info("Created store %r", self.store_id)
+            hook.create_store(self.store_id, **self._attributes())
+            self.log.info("Created store %r (%s)", self.store_id, self.where)
             return self._read_back(hook)
         if self.if_exists == "fail":
             raise ConflictError(
-                f"store {self.store_id} exists already; with if_exists='skip' or 'update' that is no failure"
+                f"store {self.store_id} already exists; if_exists='skip' or 'update' accepts an existing store"
             )
         if self.if_exists == "update":
-            hook.update_store(self.store_id, **self.wanted)
-            self.log.info("Store %r was there; its attributes are set", self.store_id)
+            hook.update_store(self.store_id, **self._attributes())
+            self.log.info("Updated the existing store %r (%s)", self.store_id, self.where)
             return self._read_back(hook)
-        self.log.info("Store %r was there; left as it is", self.store_id)
-        if different := self._differences(store):
+        self.log.info("Store %r already exists, left unchanged (%s)", self.store_id, self.where)
+        if differences := self._differences(store):
             self.log.warning(
-                "Store %r is not what this task asks for: %s. if_exists='update' sets it", self.store_id, different
+                "Store %r differs from this task's arguments: %s. if_exists='update' would set them",
+                self.store_id,
+                differences,
             )
         return asdict(store)
 
 
 class AnypointUpdateStoreOperator(_StoreOperator):
     """
-    Sets attributes of a store.
+    Set attributes of a store; ``PATCH /stores/{store_id}``. Attributes that are left out do not change.
 
     XCom: the store, as plain data.
 
-    :param store_id: its id.
+    :param store_id: the store's id.
     :param default_ttl: how long values live: seconds, a ``timedelta`` or an ISO 8601 duration; at most 30 days.
-    :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, likewise.
+    :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, in the same forms.
     :param encrypted: whether values are encrypted at rest.
-    :param attributes: further members of the request's body, sent as they are.
+    :param attributes: further members of the request's body, sent unchanged.
+    :param anypoint_conn_id: id of the ``anypoint`` connection.
+    :param region: region such as ``us-east-1``, instead of the connection's. An empty one is an error.
     """
 
+    def __init__(
+        self,
+        *,
+        store_id: str,
+        default_ttl: Ttl | None = None,
+        default_confirmation_ttl: Ttl | None = None,
+        encrypted: bool | str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        anypoint_conn_id: str = "anypoint_default",
+        region: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.store_id = store_id
+        self.default_ttl = default_ttl
+        self.default_confirmation_ttl = default_confirmation_ttl
+        self.encrypted = encrypted
+        self.attributes = attributes
+        self.anypoint_conn_id = anypoint_conn_id
+        self.region = region
+
     def execute(self, context: Context) -> dict[str, Any]:
-        """Set the attributes."""
+        """Set the attributes and read the store back."""
         self.read_arguments()
         hook = self.hook
-        hook.update_store(self.store_id, **self.wanted)
+        hook.update_store(self.store_id, **self._attributes())
+        self.log.info("Updated store %r (%s)", self.store_id, self.where)
         return self._read_back(hook)
 
 
 class AnypointDeleteStoreOperator(AnypointOperator):
     """
-    Deletes a store with all its partitions. A running Mule application that uses it breaks.
+    Delete a store with all its partitions; ``DELETE /stores/{store_id}``.
 
-    :param store_id: its id.
-    :param if_missing: ``skip`` takes a store that is not there for deleted, ``fail`` fails.
+    A running Mule application that uses the store breaks.
+
+    :param store_id: the store's id.
+    :param if_missing: ``skip`` treats a missing store as deleted, ``fail`` fails.
+    :param anypoint_conn_id: id of the ``anypoint`` connection.
+    :param region: region such as ``us-east-1``, instead of the connection's. An empty one is an error.
     """
 
     template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "if_missing")
     arguments: ClassVar[Mapping[str, read.Reader]] = {
         **AnypointOperator.arguments,
         "store_id": read.name,
-        "if_missing": IF_MISSING,
+        "if_missing": read.choice(*get_args(IfMissing)),
     }
 
-    def __init__(self, *, store_id: str, if_missing: str = "skip", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        store_id: str,
+        if_missing: IfMissing = "skip",
+        anypoint_conn_id: str = "anypoint_default",
+        region: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.store_id = store_id
         self.if_missing = if_missing
-        self.check_arguments()
+        self.anypoint_conn_id = anypoint_conn_id
+        self.region = region
 
     def execute(self, context: Context) -> None:
         """Delete the store."""
@@ -218,163 +253,6 @@ class AnypointDeleteStoreOperator(AnypointOperator):
         except NotFoundError:
             if self.if_missing == "fail":
                 raise
-            self.log.info("Store %r was not there", self.store_id)
-
-
-class _KeyOperator(AnypointOperator):
-    """
-    Base of what works on one key.
-
-    :param store_id: the store.
-    :param partition: the partition.
-    :param key: the key.
-    """
-
-    template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "partition", "key")
-    arguments: ClassVar[Mapping[str, read.Reader]] = {
-        **AnypointOperator.arguments,
-        "store_id": read.name,
-        "partition": read.name,
-        "key": read.name,
-    }
-
-    def __init__(self, *, store_id: str, partition: str, key: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.store_id = store_id
-        self.partition = partition
-        self.key = key
-
-    @property
-    def address(self) -> tuple[str, str, str]:
-        """Store, partition and key."""
-        return self.store_id, self.partition, self.key
-
-    def _tell(self, context: Context, hook: AnypointObjectStoreHook, operation: str, **extra: Any) -> None:
-        """Say on this task's outlets what became of the key."""
-        said = {
-            "operation": operation,
-            "store_id": self.store_id,
-            "partition": self.partition,
-            "key": self.key,
-            **extra,
-        }
-        tell_outlets(self.outlets, context, lambda: hook.asset(*self.address), said)
-
-
-class AnypointPutKeyOperator(_KeyOperator):
-    """
-    Writes a value.
-
-    :param store_id: the store.
-    :param partition: the partition; it appears with its first key.
-    :param key: at most 1,024 bytes of UTF-8, without ``|``; the service turns spaces into ``+``.
-    :param value: str is stored as STRING, bytes as BINARY, numbers as NUMBER; at most 10 MB.
-    :param metadata: JSON of at most 4 KB.
-    """
-
-    template_fields: Sequence[str] = (*_KeyOperator.template_fields, "value", "metadata")
-    arguments: ClassVar[Mapping[str, read.Reader]] = {
-        **_KeyOperator.arguments,
-        "value": _value,
-        "metadata": read.anything,
-    }
-
-    def __init__(self, *, value: Value, metadata: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.value = value
-        self.metadata = metadata
-        self.check_arguments()
-
-    def execute(self, context: Context) -> None:
-        """Write the value."""
-        self.read_arguments()
-        hook = self.hook
-        hook.put_key(*self.address, self.value, metadata=self.metadata)
-        if self.outlets:
-            value_type = encode_value(self.value, self.key)["valueType"]
-            self._tell(context, hook, "put_key", value_type=value_type)
-
-
-class AnypointGetKeyOperator(_KeyOperator):
-    """
-    Reads a small value.
-
-    XCom: ``{"key", "value_type", "value"}``. A BINARY value comes as base64, a NUMBER that no float can hold as
-    text. A default has the value type None.
-
-    :param store_id: the store.
-    :param partition: the partition.
-    :param key: the key.
-    :param default: the value if the key is not there; without one the task fails. A store that is not there fails it
-        in any case.
-    :param max_xcom_bytes: a larger value fails the task: read it in a task of its own.
-    """
-
-    template_fields: Sequence[str] = (*_KeyOperator.template_fields, "default", "max_xcom_bytes")
-    arguments: ClassVar[Mapping[str, read.Reader]] = {**_KeyOperator.arguments, "max_xcom_bytes": read.whole(0)}
-
-    def __init__(self, *, default: Any = Missing.FAIL, max_xcom_bytes: int | str = 48 * 1024, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.default = default
-        self.max_xcom_bytes: Any = max_xcom_bytes  # a number once it is read
-        self.check_arguments()
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Read the value."""
-        self.read_arguments()
-        try:
-            entry = self.hook.get_key(*self.address)
-        except StoreNotFoundError:
-            raise
-        except NotFoundError:
-            if self.default is Missing.FAIL:
-                raise
-            return {"key": self.key, "value_type": None, "value": self.default}
-        value: Any = entry.value
-        if isinstance(value, bytes):
-            value = base64.b64encode(value).decode()
-        elif isinstance(value, Decimal):
-            value = str(value)
-        size = len(str(value).encode())
-        if size > self.max_xcom_bytes:
-            raise ObjectStoreError(
-                f"the value of key {self.key!r} is {size:,} bytes, more than max_xcom_bytes={self.max_xcom_bytes:,}: "
-                "XCom is no place for it. Read it where it is used, with AnypointObjectStoreHook.get_key or an "
-                "ObjectStoragePath"
-            )
-        return {"key": entry.key, "value_type": entry.value_type, "value": value}
-
-
-class AnypointDeleteKeyOperator(_KeyOperator):
-    """
-    Deletes a key.
-
-    :param store_id: the store.
-    :param partition: the partition.
-    :param key: the key.
-    :param if_missing: ``skip`` takes a key that is not there for deleted, ``fail`` fails. A store that is not there
-        fails the task in any case.
-    """
-
-    template_fields: Sequence[str] = (*_KeyOperator.template_fields, "if_missing")
-    arguments: ClassVar[Mapping[str, read.Reader]] = {**_KeyOperator.arguments, "if_missing": IF_MISSING}
-
-    def __init__(self, *, if_missing: str = "skip", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.if_missing = if_missing
-        self.check_arguments()
-
-    def execute(self, context: Context) -> None:
-        """Delete the key."""
-        self.read_arguments()
-        hook = self.hook
-        try:
-            hook.delete_key(*self.address)
-        except StoreNotFoundError:
-            raise
-        except NotFoundError:
-            if self.if_missing == "fail":
-                raise
-            self.log.info("Key %r was not there", self.key)
+            self.log.info("Store %r does not exist, nothing to delete (%s)", self.store_id, self.where)
         else:
-            self._tell(context, hook, "delete_key")
+            self.log.info("Deleted store %r (%s)", self.store_id, self.where)

@@ -1,49 +1,55 @@
-"""Rotating the credentials of Civo object stores."""
+"""Operator that rotates the credentials of Civo object stores."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
-from airflow_provider_objectstore.api import arguments as read
-from airflow_provider_objectstore.bases import CivoOperator, check_publishers, publishers
+from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.operators.base import CivoOperator, check_publishers, publishers
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_objectstore.publishers import Publisher
-    from airflow_provider_objectstore.rotation.steps import Rotation
+    from airflow_provider_objectstore.rotation.rotation import Rotation, SwitchResult
+
+Strategy: TypeAlias = Literal["auto", "replace", "in_place"]
+Retire: TypeAlias = Literal["delete", "suspend", "keep"]
 
 
 class CivoRotateCredentialOperator(CivoOperator):
     """
-    Replaces the S3 credential behind object stores, all those that share it at once, and publishes the new one.
+    Replace the S3 credential of object stores and publish the new one. All stores that share it are switched together.
 
-    In order: prove over S3 that the old credential works, switch, prove that the new one lists and reads what was
-    there before, publish, look up what consumers get, wait for the grace period in the triggerer, retire the old one,
-    prove that it is refused. What fails before publishing is undone. Every step reads the services first, so a task
-    that was killed, retried or run twice goes on from where things stand; a run older than the newest rotation does
-    nothing, and fails where its publishers do not have the newest credential. Two tasks of one run cannot rotate the
-    same credential: one of them fails. From the switch on the old credential is refused, so consumers fail until the
-    new one is published: see the recipe with a pool in the documentation.
+    Steps: verify over S3 that the old credential works, switch, verify that the new one lists and reads what existed
+    before, publish, look up what consumers read, wait for the grace period in the triggerer, retire the old one, verify
+    that S3 denies it. What fails before publishing is undone.
+
+    Every step reads the services first, so a task that was killed, retried or run twice continues where it stopped. A
+    run older than the newest rotation changes nothing, and fails if its publishers do not have the newest credential.
+    Of two tasks of one run that rotate the same credential, one fails. From the switch on the old credential is denied,
+    so consumers fail until the new one is published: see the recipe with a pool in the documentation.
 
     XCom, without secrets: ``{"rotated", "strategy", "credential", "stores", "published_to", "gap_seconds",
-    "retired"}``; ``{"rotated": False, "reason"}`` where nothing was to be done; the plan with ``dry_run``.
+    "retired"}``; ``{"rotated": False, "reason"}`` if there was nothing to do; the plan with ``dry_run``.
 
-    :param credential: the credential's exact name, id or access key. Its first name stands for its successors too,
-        which are called ``<name>-r<time>-<hash>``; a scheduled rotation needs this or ``object_store``.
-    :param object_store: instead, the exact name or id of an object store: the credential that owns it.
+    :param credential: the credential's exact name, id or access key. Its first name also means its successors, which
+        are called ``<name>-r<time>-<hash>``. A scheduled rotation needs that name or ``object_store``.
+    :param object_store: the exact name or id of an object store, whose owner is rotated. Give this or ``credential``.
     :param strategy: ``replace`` creates a credential and makes it the stores' owner; ``in_place`` gives the credential
-        a new key and secret; ``auto`` replaces, and changes in place where the service does not change owners.
-    :param publishers: where the new credential goes, see :mod:`airflow_provider_objectstore.publishers`.
+        a new access key and secret; ``auto`` replaces, and changes in place if the service does not change owners.
+    :param publishers: where to publish the new credential, see :mod:`airflow_provider_objectstore.publishers`.
     :param grace_period: how long to keep the old credential for a rollback by hand: seconds, a ``timedelta`` or an ISO
-        8601 duration.
-    :param retire: ``delete`` the old credential, ``suspend`` or ``keep`` it.
-    :param settle_timeout: for how long S3 may lag behind the control plane, likewise.
-    :param dry_run: log what would be done, and stop.
+        8601 duration. Left out, it is retired at once.
+    :param retire: what to do with the old credential: ``delete`` or ``suspend`` it, or ``keep`` it unchanged.
+    :param settle_timeout: how long S3 may lag behind the control plane, in the same forms as ``grace_period``.
+    :param dry_run: only log the plan.
+    :param civo_conn_id: id of the ``civo`` connection.
+    :param region: region code such as ``LON1``, instead of the connection's. An empty one is an error.
     """
 
     template_fields: Sequence[str] = (
@@ -54,31 +60,34 @@ class CivoRotateCredentialOperator(CivoOperator):
         "grace_period",
         "retire",
         "settle_timeout",
-        "plan_only",
+        "dry_run",
     )
     arguments: ClassVar[Mapping[str, read.Reader]] = {
         **CivoOperator.arguments,
         "credential": read.optional(read.name),
         "object_store": read.optional(read.name),
-        "strategy": read.choice("auto", "replace", "in_place"),
+        "strategy": read.choice(*get_args(Strategy)),
         "publishers": publishers,
         "grace_period": read.optional(read.seconds),
-        "retire": read.choice("delete", "suspend", "keep"),
+        "retire": read.choice(*get_args(Retire)),
         "settle_timeout": read.seconds,
-        "plan_only": read.named("dry_run", read.flag),
+        "dry_run": read.flag,
     }
+    dry_run: Any  # hides BaseOperator.dry_run(), which only logs the template fields and which Airflow 3 never calls
 
     def __init__(
         self,
         *,
         credential: str | None = None,
         object_store: str | None = None,
-        strategy: str = "auto",
+        strategy: Strategy = "auto",
         publishers: Sequence[Publisher] = (),
         grace_period: read.Duration | None = None,
-        retire: str = "delete",
+        retire: Retire = "delete",
         settle_timeout: read.Duration = 60,
         dry_run: bool | str = False,
+        civo_conn_id: str = "civo_default",
+        region: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -89,42 +98,42 @@ class CivoRotateCredentialOperator(CivoOperator):
         self.grace_period: Any = grace_period
         self.retire = retire
         self.settle_timeout: Any = settle_timeout
-        self.plan_only = dry_run  # dry_run is a method of every operator
-        self.check_arguments()
+        self.dry_run = dry_run
+        self.civo_conn_id = civo_conn_id
+        self.region = region
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Switch and publish; wait; retire."""
-        from airflow_provider_objectstore.rotation.steps import SupersededError
+        """Switch and publish; wait for the grace period; retire."""
+        from airflow_provider_objectstore.rotation.state import SupersededError
 
         self._check()
         grace = timedelta(seconds=self.grace_period or 0)
         rotation = self._rotation(context)
         try:
-            standing = rotation.look()
-            plan = rotation.plan(standing)
-            self.log.info("Plan: %s", json.dumps(plan, indent=2))
-            if self.plan_only:
+            state = rotation.refresh()
+            plan = rotation.plan(state)
+            self.log.info("Plan of the rotation (%s): %s", self.where, json.dumps(plan, indent=2))
+            if self.dry_run:
                 return plan
-            new = rotation.switch(standing)
-            waiting = rotation.replaced(rotation.look(), new)
-            if grace and waiting and self.retire != "keep":
+            switched = rotation.switch(state)
+            if grace and switched.replaced and self.retire != "keep":
                 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
                 until = datetime.now(UTC) + grace
-                names = ", ".join(it.name for it in waiting)
+                names = ", ".join(credential.name for credential in switched.replaced)
                 self.log.info("%s: kept until %s for a rollback", names, until.isoformat(timespec="seconds"))
                 self.defer(
                     trigger=DateTimeTrigger(moment=until),
                     method_name="execute_complete",
-                    kwargs={"gap_seconds": rotation.gap},
+                    kwargs={"gap_seconds": rotation.outage_seconds},
                 )
-            return self._finish(rotation, rotation.gap)
+            return self._finish(rotation, rotation.outage_seconds, switched)
         except SupersededError as error:
             return self._nothing(rotation, error)
 
     def execute_complete(self, context: Context, event: Any = None, gap_seconds: float | None = None) -> dict[str, Any]:
-        """Retire what was replaced."""
-        from airflow_provider_objectstore.rotation.steps import SupersededError
+        """Retire the replaced credentials after the grace period."""
+        from airflow_provider_objectstore.rotation.state import SupersededError
 
         self._check()
         rotation = self._rotation(context)
@@ -134,35 +143,37 @@ class CivoRotateCredentialOperator(CivoOperator):
             return self._nothing(rotation, error)
 
     def _check(self) -> None:
-        from airflow_provider_objectstore.hooks.s3 import require_boto3
-        from airflow_provider_objectstore.rotation.probe import WHY
+        from airflow_provider_objectstore.hooks.s3_client import require_boto3
+        from airflow_provider_objectstore.rotation.verify import BOTO3_REASON
 
         self.read_arguments()
         if (self.credential is None) == (self.object_store is None):
             raise InvalidArgumentError(f"give credential or object_store, and not both (task {self.task_id!r})")
-        require_boto3(WHY)
+        require_boto3(BOTO3_REASON)
         check_publishers(self.publishers)
 
     def _rotation(self, context: Context) -> Rotation:
-        from airflow_provider_objectstore.api.rotation_names import Tag
-        from airflow_provider_objectstore.rotation.standing import Target
-        from airflow_provider_objectstore.rotation.steps import Rotation
+        from airflow_provider_objectstore.rotation.names import RotationId
+        from airflow_provider_objectstore.rotation.rotation import Rotation
+        from airflow_provider_objectstore.rotation.state import RotationTarget
 
         run: Any = context["dag_run"]
-        target = Target(self.credential, self.object_store)
+        target = RotationTarget(self.credential, self.object_store)
         return Rotation(
             hook=self.hook,
             target=target,
-            # Not of the task: the switch and the rest may be two tasks of one run.
-            tag=Tag.of(run.run_after, run.dag_id, run.run_id, str(target)),
+            # Without the task's id: switching and retiring may be two tasks of one run.
+            rotation_id=RotationId.of(run.run_after, run.dag_id, run.run_id, str(target)),
             strategy=self.strategy,
             publishers=self.publishers,
             retire=self.retire,
-            patience=self.settle_timeout,
+            settle_timeout=self.settle_timeout,
         )
 
-    def _finish(self, rotation: Rotation, gap_seconds: float | None) -> dict[str, Any]:
-        done = rotation.finish()
+    def _finish(
+        self, rotation: Rotation, gap_seconds: float | None, switched: SwitchResult | None = None
+    ) -> dict[str, Any]:
+        done = rotation.finish(switched)
         self.log.info("Done: %s", json.dumps(done))
         return {"rotated": True, **done, "gap_seconds": gap_seconds}
 

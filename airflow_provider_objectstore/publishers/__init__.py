@@ -1,4 +1,4 @@
-"""Where a credential goes so that its consumers find it: its secret never passes through XCom."""
+"""Hand a credential to its consumers without XCom: each publisher puts it where they look it up."""
 
 from __future__ import annotations
 
@@ -20,16 +20,27 @@ __all__ = [
 @runtime_checkable
 class Publisher(Protocol):
     """
-    Brings a credential to its consumers. Both methods may be called again with the same credential.
+    Hands a credential to its consumers. Both methods may be called again with the same credential.
 
-    It may also have a method ``check()``, as those of this package do. It is called before anything is created or
-    changed, and raises if it can tell that publishing would fail, such as for want of a connection. It sends nothing.
+    It may also have a method ``check()``, as the publishers of this package do. It is called before anything is created
+    or changed, and raises if it can tell that publishing would fail, for example because a connection is missing. It
+    sends no request.
 
     Secrets that an implementation receives are masked in logs; it must not write them there in another form.
     """
 
     def publish(self, credential: S3Options) -> None:
-        """Put the credential where consumers look for it; publishing the same one twice changes nothing."""
+        """
+        Put the credential where consumers look it up. Publishing the same one twice changes nothing.
+
+        :param credential: endpoint and keys, and the bucket if the credential belongs to exactly one.
+        :raises Exception: if that fails; the task fails with it.
+        """
 
     def verify(self, credential: S3Options) -> None:
-        """Look it up as a consumer does; raise if that gives anything else."""
+        """
+        Look the credential up as a consumer does.
+
+        :param credential: what was published.
+        :raises Exception: if the look-up returns anything else.
+        """

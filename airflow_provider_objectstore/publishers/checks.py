@@ -1,4 +1,4 @@
-"""What publishers can check of themselves before there is anything to publish."""
+"""Check publishers before there is anything to publish."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow_provider_objectstore.api.arguments import Reader
+from airflow_provider_objectstore.arguments import Reader
 from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError
 
 
 def check_fields(publisher: Any, **readers: Reader) -> None:
     """
-    Check a publisher's fields when it is made.
+    Check a publisher's fields when it is created.
 
-    :param readers: how each is read, by its name.
+    :param publisher: the publisher.
+    :param readers: by field, the function of :mod:`airflow_provider_objectstore.arguments` that checks it.
     :raises InvalidArgumentError: naming the field. Templates and outputs of tasks are refused too: Airflow does not
-        look into publishers, so they would be taken as they stand.
+        render the fields of publishers.
     """
     for name, read in readers.items():
         value = getattr(publisher, name)
@@ -29,11 +30,13 @@ def check_fields(publisher: Any, **readers: Reader) -> None:
 
 
 @contextmanager
-def resolving(publisher: Any, conn_id: str) -> Iterator[None]:
+def naming_missing_connection(publisher: Any, conn_id: str) -> Iterator[None]:
     """
-    Name the publisher where the connection that it uses is not there.
+    Turn Airflow's error about a missing connection into one that names the publisher.
 
-    :raises ConfigurationError: saying which connection to create.
+    :param publisher: the publisher that uses the connection.
+    :param conn_id: id of the connection.
+    :raises ConfigurationError: if the connection does not exist.
     """
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
@@ -41,5 +44,6 @@ def resolving(publisher: Any, conn_id: str) -> Iterator[None]:
         yield
     except AirflowNotFoundException as error:
         raise ConfigurationError(
-            f"{publisher} cannot publish: there is no connection {conn_id!r}. Create it, or name one that is there"
+            f"{publisher} cannot publish: there is no connection {conn_id!r}. Create it, or give the id of one that "
+            "exists"
         ) from error

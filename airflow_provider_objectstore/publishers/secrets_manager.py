@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.api import arguments as read
+from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.exceptions import (
     ApiError,
     AuthenticationError,
@@ -23,14 +23,14 @@ from airflow_provider_objectstore.exceptions import (
     TransportError,
     error_for,
 )
-from airflow_provider_objectstore.publishers.checks import check_fields, resolving
+from airflow_provider_objectstore.publishers.checks import check_fields, naming_missing_connection
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
 
 log = logging.getLogger(__name__)
 
-_KINDS: dict[str, type[ApiError]] = {
+_ERROR_TYPES: dict[str, type[ApiError]] = {
     "AccessDeniedException": PermissionDeniedError,
     "ExpiredTokenException": AuthenticationError,
     "IncompleteSignatureException": AuthenticationError,
@@ -40,22 +40,22 @@ _KINDS: dict[str, type[ApiError]] = {
     "ThrottlingException": RateLimitedError,
     "UnrecognizedClientException": AuthenticationError,
 }
-_LOG_BODIES = "botocore.endpoint", "botocore.parsers"
-"""The loggers to which botocore writes requests and answers in full."""
+_BODY_LOGGERS = "botocore.endpoint", "botocore.parsers"
+"""The loggers to which botocore writes complete requests and responses."""
 
 
 @dataclass(frozen=True)
 class SecretsManagerPublisher:
     """
-    Keeps a secret of AWS Secrets Manager, as the JSON of an ``aws`` connection.
+    Publishes a credential as a secret of AWS Secrets Manager: the JSON of an ``aws`` connection.
 
     Under the prefix of Airflow's secrets backend, such as ``airflow/connections/s3_civo``, it is the connection
     ``s3_civo``. Needs the extra ``amazon``.
 
-    :param secret_id: name or ARN of the secret. A name that is not there is created; a connection of another type
-        is refused.
-    :param aws_conn_id: id of an ``aws`` connection to an account that may read, create and write it; None for the
-        keys that boto3 finds in its surroundings.
+    :param secret_id: name or ARN of the secret. It is created if there is none of this name. A secret that holds a
+        connection of another type is left as it is, and publishing fails.
+    :param aws_conn_id: id of an ``aws`` connection to an account that may read, create and write the secret; None for
+        the keys that boto3 finds in its environment, such as an instance's role.
     """
 
     secret_id: str
@@ -63,17 +63,17 @@ class SecretsManagerPublisher:
 
     def __post_init__(self) -> None:
         """
-        Refuse what cannot be published to, before there is anything to publish.
+        Check the fields.
 
-        :raises InvalidArgumentError: naming the argument.
+        :raises InvalidArgumentError: naming the field that is empty, not text, or a template.
         """
         check_fields(self, secret_id=read.name, aws_conn_id=read.optional(read.name))
 
     def check(self) -> None:
         """
-        See that the connection that is written through is there; no request is sent.
+        Verify that the connection exists. No request is sent.
 
-        :raises ConfigurationError: if it is not, or if the extra ``amazon`` is not installed.
+        :raises ConfigurationError: if it does not, or if the extra ``amazon`` is not installed.
         """
         from airflow.providers.common.compat.sdk import BaseHook
 
@@ -84,29 +84,31 @@ class SecretsManagerPublisher:
                 "SecretsManagerPublisher needs the amazon provider: pip install 'airflow-provider-objectstore[amazon]'"
             ) from error
         if self.aws_conn_id is not None:
-            # The amazon provider takes a connection that is not there for one without keys.
-            with resolving(self, self.aws_conn_id):
+            # The amazon provider treats a missing connection as one without keys.
+            with naming_missing_connection(self, self.aws_conn_id):
                 BaseHook.get_connection(self.aws_conn_id)
 
     def publish(self, credential: S3Options) -> None:
         """
         Create the secret, or put a new version if it holds anything else.
 
-        :raises ConfigurationError: if the extra ``amazon`` is not installed.
-        :raises ConflictError: if it holds a connection of another type.
+        :param credential: what to publish.
+        :raises InvalidArgumentError: if the credential has no keys, before any request.
+        :raises ConfigurationError: if the connection does not exist, or the extra ``amazon`` is not installed.
+        :raises ConflictError: if the secret holds a connection of another type.
         :raises TransportError: if AWS cannot be reached.
-        :raises ApiError: if AWS refused.
+        :raises ApiError: if AWS refuses the request.
         """
         wanted = credential.aws_connection()
         with self._client() as client:
             text = self._read(client)
-            kind = _conn_type(text)
-            if kind not in (None, "aws"):
+            conn_type = _conn_type(text)
+            if conn_type not in (None, "aws"):
                 raise ConflictError(
-                    f"secret {self.secret_id!r} holds a connection of type {kind!r}, not 'aws': it is left as it is. "
-                    "Publish under another name, or delete it"
+                    f"secret {self.secret_id!r} holds a connection of type {conn_type!r}, not 'aws': it is left as it "
+                    "is. Publish under another name, or delete it"
                 )
-            if _parsed(text) == wanted:
+            if _parse_json(text) == wanted:
                 log.info("Secret %r holds the credential already", self.secret_id)
                 return
             new = json.dumps(wanted)
@@ -116,7 +118,7 @@ class SecretsManagerPublisher:
                     log.info("Created secret %r", self.secret_id)
                     return
                 except client.exceptions.ResourceExistsException:
-                    pass  # it was there without a value
+                    pass  # it exists and has no value
             client.put_secret_value(SecretId=self.secret_id, SecretString=new)
             log.info("Put a new version of secret %r", self.secret_id)
 
@@ -124,22 +126,23 @@ class SecretsManagerPublisher:
         """
         Read the secret.
 
-        :raises ObjectStoreError: if it is missing or holds anything else.
+        :param credential: what was published.
+        :raises ObjectStoreError: if the secret is missing or holds anything else.
         """
         with self._client() as client:
-            found = _parsed(self._read(client))
+            found = _parse_json(self._read(client))
         if found != credential.aws_connection():
             raise ObjectStoreError(
-                f"secret {self.secret_id!r} does not hold what was published: something else writes it too. Look "
-                "into its versions"
+                f"secret {self.secret_id!r} does not hold what was published: something else writes it too. Check "
+                "its versions"
             )
 
     def _read(self, client: Any) -> str | None:
         try:
-            answer = client.get_secret_value(SecretId=self.secret_id)
+            response = client.get_secret_value(SecretId=self.secret_id)
         except client.exceptions.ResourceNotFoundException:
             return None
-        return str(answer.get("SecretString", ""))
+        return str(response.get("SecretString", ""))
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
@@ -149,43 +152,43 @@ class SecretsManagerPublisher:
 
         what = f"secret {self.secret_id!r} by way of connection {self.aws_conn_id!r}"
         try:
-            with _bodies_unlogged():
+            with _without_body_logs():
                 yield AwsBaseHook(self.aws_conn_id, client_type="secretsmanager").get_conn()
         except ClientError as error:
-            said = error.response.get("Error", {})
-            meta = error.response.get("ResponseMetadata", {})
+            details = error.response.get("Error", {})
+            metadata = error.response.get("ResponseMetadata", {})
             raise error_for(
                 f"{error.operation_name} ({what})",
-                meta.get("HTTPStatusCode") or 500,
-                reason=said.get("Message", ""),
-                code=said.get("Code"),
-                kind=_KINDS.get(said.get("Code", "")),
+                metadata.get("HTTPStatusCode") or 500,
+                reason=details.get("Message", ""),
+                code=details.get("Code"),
+                kind=_ERROR_TYPES.get(details.get("Code", "")),
                 hint="Check the connection's account and region, and that it may read, create and write this secret",
-                request_id=meta.get("RequestId"),
+                request_id=metadata.get("RequestId"),
             ) from error
         except BotoCoreError as error:
             raise TransportError(f"{what}: {error}. Check that connection's keys, region and endpoint_url") from error
 
 
 @contextmanager
-def _bodies_unlogged() -> Iterator[None]:
-    """Keep what botocore logs at DEBUG of this thread's requests and answers, which hold secrets, out of the log."""
+def _without_body_logs() -> Iterator[None]:
+    """Drop what botocore logs at DEBUG of this thread's requests and responses, because these hold secrets."""
     thread = threading.get_ident()
 
-    def of_another_thread(record: logging.LogRecord) -> bool:
+    def is_of_another_thread(record: logging.LogRecord) -> bool:
         return threading.get_ident() != thread
 
-    loggers = [logging.getLogger(name) for name in _LOG_BODIES]
+    loggers = [logging.getLogger(name) for name in _BODY_LOGGERS]
     for logger in loggers:
-        logger.addFilter(of_another_thread)
+        logger.addFilter(is_of_another_thread)
     try:
         yield
     finally:
         for logger in loggers:
-            logger.removeFilter(of_another_thread)
+            logger.removeFilter(is_of_another_thread)
 
 
-def _parsed(text: str | None) -> Any:
+def _parse_json(text: str | None) -> Any:
     try:
         return json.loads(text or "")
     except ValueError:
@@ -193,9 +196,9 @@ def _parsed(text: str | None) -> Any:
 
 
 def _conn_type(text: str | None) -> str | None:
-    """Return the type of the connection that a secret holds, as JSON or as a URI; None if it holds none."""
-    held = _parsed(text)
-    if isinstance(held, dict):
-        return held.get("conn_type")
+    """Return the type of the connection that a secret holds as JSON or as a URI; None if it holds no connection."""
+    connection = _parse_json(text)
+    if isinstance(connection, dict):
+        return connection.get("conn_type")
     scheme, separator, _ = (text or "").partition("://")
     return scheme if separator else None

@@ -1,7 +1,7 @@
-"""Carries any call, blocking or async, under one retry policy, one pacer and one token."""
+"""Execute any call, sync or async, with one retry policy, one rate limiter and one token for each connection."""
 
-from airflow_provider_objectstore.transport.asynchronous import AsyncClient
-from airflow_provider_objectstore.transport.blocking import Client
-from airflow_provider_objectstore.transport.target import Target
+from airflow_provider_objectstore.transport.async_client import AsyncClient
+from airflow_provider_objectstore.transport.client import Client
+from airflow_provider_objectstore.transport.connection import ResolvedConnection
 
-__all__ = ["AsyncClient", "Client", "Target"]
+__all__ = ["AsyncClient", "Client", "ResolvedConnection"]

@@ -1,4 +1,4 @@
-"""Reads the body of an answer within bounds: what it grows to when it is decompressed counts."""
+"""Read the body of a response within bounds: its decompressed size counts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class BodyReader:
     """
     Collects and decompresses a body.
 
-    :param status: HTTP status of the answer.
-    :param headers: its headers, by lower-case name.
+    :param status: HTTP status of the response.
+    :param headers: headers of the response, by lower-case name.
     :param limit: most bytes of a success, decompressed.
-    :raises ValueError: if it is encoded in a way that was not asked for.
+    :raises ValueError: if it has a content encoding that was not requested.
     """
 
     def __init__(self, status: int, headers: Mapping[str, str], limit: int) -> None:
@@ -28,18 +28,18 @@ class BodyReader:
         self._parts: list[bytes] = []
         self._size = 0
         self._decompress: zlib._Decompress | None = None
-        said = headers.get("content-encoding", "identity")
-        encoding = said.strip().lower()
+        header = headers.get("content-encoding", "identity")
+        encoding = header.strip().lower()
         if encoding in ("gzip", "x-gzip", "deflate"):
-            self._decompress = zlib.decompressobj(zlib.MAX_WBITS | 32)  # either header is recognised
+            self._decompress = zlib.decompressobj(zlib.MAX_WBITS | 32)  # detects either header
         elif encoding not in ("", "identity"):
-            raise ValueError(f"the content encoding {said[:200]!r} was not asked for")
+            raise ValueError(f"the content encoding {header[:200]!r} was not requested")
 
     def feed(self, chunk: bytes) -> None:
         """
-        Take the next part of a body as it came.
+        Add the next part of the body, as received.
 
-        :raises TooLargeError: if it is too large now.
+        :raises TooLargeError: if the body is too large.
         :raises ValueError: if it cannot be decompressed.
         """
         if self._decompress is not None:
@@ -49,15 +49,15 @@ class BodyReader:
                 raise ValueError(f"the body cannot be decompressed: {error}") from error
         self._size += len(chunk)
         if self._size > self._limit:
-            raise TooLargeError(f"the answer is larger than {self._limit:,} bytes")
+            raise TooLargeError(f"the response is larger than {self._limit:,} bytes")
         self._parts.append(chunk)
 
     def whole(self) -> bytes:
         """
         Return the body.
 
-        :raises ValueError: if it is not whole.
+        :raises ValueError: if the compressed body is incomplete.
         """
         if self._decompress is not None and self._parts and not self._decompress.eof:
-            raise ValueError("the compressed body is cut short")
+            raise ValueError("the compressed body is incomplete")
         return b"".join(self._parts)

@@ -1,8 +1,8 @@
 """
-A total time for a request with ``requests``, which knows only a time for each part of an answer.
+A deadline for a whole request with ``requests``, which knows a timeout for each read only.
 
-A server that sends a byte now and then would hold a worker for ever. So every read of a connection waits no longer
-than what is left of the request's time.
+A server that sends a byte now and then would block a worker for ever. So no read of a connection waits longer than
+until the deadline.
 """
 
 from __future__ import annotations
@@ -25,48 +25,52 @@ _request = threading.local()
 
 
 def set_deadline(ends: float) -> None:
-    """Let reads of this thread's next request end at this moment of the monotonic clock."""
+    """
+    Set the deadline of this thread's next request.
+
+    :param ends: the deadline, by the monotonic clock.
+    """
     _request.ends = ends
 
 
 class _Reader(socket.SocketIO):
-    """Reads from a socket, at most until the request's time is over."""
+    """Reads from a socket until the deadline."""
 
-    def __init__(self, connected: Any, ends: float) -> None:
-        super().__init__(connected, "r")
-        self._connected = connected
-        self._each = connected.gettimeout()
+    def __init__(self, wrapped: Any, ends: float) -> None:
+        super().__init__(wrapped, "r")
+        self._socket = wrapped
+        self._read_timeout = wrapped.gettimeout()
         self._ends = ends
         self.at_end = False
 
     def readinto(self, buffer: Any) -> int | None:
         left = self._ends - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the answer was not complete in time")
-        self._connected.settimeout(left if self._each is None else min(self._each, left))
+            raise TimeoutError("the response was not complete in time")
+        self._socket.settimeout(left if self._read_timeout is None else min(self._read_timeout, left))
         count = super().readinto(buffer)
         self.at_end = count == 0
         return count
 
 
-class _Connected:
-    """A connected socket whose files read with a deadline."""
+class _Socket:
+    """Wraps a connected socket: its files read with a deadline."""
 
-    def __init__(self, connected: Any) -> None:
-        self._connected = connected
+    def __init__(self, wrapped: Any) -> None:
+        self._socket = wrapped
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._connected, name)
+        return getattr(self._socket, name)
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        """Return a file that reads the answer."""
-        self.reader = _Reader(self._connected, getattr(_request, "ends", float("inf")))
-        self._connected._io_refs += 1  # as socket.makefile does: the file's end closes a socket that nobody else uses
+        """Return a file that reads the response."""
+        self.reader = _Reader(self._socket, getattr(_request, "ends", float("inf")))
+        self._socket._io_refs += 1  # as socket.makefile does: closing the file closes the socket if nobody else uses it
         return io.BufferedReader(self.reader)
 
 
 class _Response(HTTPResponse):
-    """An answer; what comes before it for information only (102, 103) is passed over, as 100 is by itself."""
+    """Skips informational responses (102, 103) before the response, as ``http.client`` skips 100."""
 
     def begin(self) -> None:
         super().begin()
@@ -75,41 +79,41 @@ class _Response(HTTPResponse):
             super().begin()
 
 
-class _Deadline:
-    """What both kinds of connections do."""
+class _DeadlineMixin:
+    """Reads responses with a deadline, over HTTP and HTTPS."""
 
     sock: Any
     response_class = _Response
 
     def getresponse(self) -> BaseHTTPResponse:
         """Read status and headers; the body is read through the same file."""
-        with self._reading() as connected:
+        with self._wrapped_socket() as wrapped:
             response: BaseHTTPResponse = super().getresponse()  # type: ignore[misc]
-        if connected.reader.at_end:  # http.client takes that for the end of the headers
+        if wrapped.reader.at_end:  # http.client takes it for the end of the headers
             self.close()  # type: ignore[attr-defined]
-            raise ConnectionError("the answer broke off in its headers")
+            raise ConnectionError("the response broke off in its headers")
         return response
 
     def _tunnel(self) -> None:
-        with self._reading():
+        with self._wrapped_socket():
             super()._tunnel()  # type: ignore[misc]
 
     @contextmanager
-    def _reading(self) -> Iterator[_Connected]:
-        real, self.sock = self.sock, _Connected(self.sock)
-        wrapped = self.sock
+    def _wrapped_socket(self) -> Iterator[_Socket]:
+        original, wrapped = self.sock, _Socket(self.sock)
+        self.sock = wrapped
         try:
             yield wrapped
         finally:
-            if self.sock is wrapped:
-                self.sock = real
+            if self.sock is wrapped:  # not closed meanwhile
+                self.sock = original
 
 
-class _HTTPConnection(_Deadline, HTTPConnection):  # type: ignore[misc]
+class _HTTPConnection(_DeadlineMixin, HTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _HTTPSConnection(_Deadline, HTTPSConnection):  # type: ignore[misc]
+class _HTTPSConnection(_DeadlineMixin, HTTPSConnection):  # type: ignore[misc]
     pass
 
 
@@ -122,15 +126,15 @@ class _HTTPSPool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """The adapter of ``requests``, with connections that heed :func:`set_deadline`."""
+    """The adapter of ``requests``, with connections that follow :func:`set_deadline`."""
 
     _POOLS = {"http": _HTTPPool, "https": _HTTPSPool}  # noqa: RUF012
 
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options)
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._POOLS
 
-    def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
-        manager = super().proxy_manager_for(*arguments, **options)
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = self._POOLS
         return manager

@@ -1,4 +1,4 @@
-"""Proxies that the environment names, and the passwords in their URLs."""
+"""Read the proxies of the environment variables, and find the passwords in the URLs of proxies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_objectstore.exceptions import ConfigurationError
 
 
 def environment_proxies() -> tuple[str, ...]:
-    """Return every proxy that the environment names, for whatever host, and the hosts that it wants none for."""
+    """Return all proxies of the environment variables, and the hosts of ``NO_PROXY``."""
     from urllib.request import getproxies
 
     return tuple(proxy for _, proxy in sorted(getproxies().items()))
@@ -18,9 +18,9 @@ def environment_proxies() -> tuple[str, ...]:
 
 def environment_proxy(url: str) -> str | None:
     """
-    Return the proxy that the environment names for an address, None for none.
+    Return the proxy that the environment variables name for a URL; None for none.
 
-    :raises ConfigurationError: if that is none that can be used; its text is not shown.
+    :raises ConfigurationError: if it cannot be used. The error does not show it.
     """
     from requests.utils import get_environ_proxies, select_proxy
 
@@ -38,7 +38,7 @@ def environment_proxy(url: str) -> str | None:
 
 
 def passwords(*proxies: str | None) -> tuple[str, ...]:
-    """Return the passwords in URLs of proxies, which may be malformed, in each form that is sent or shown."""
+    """Return the passwords in the URLs of proxies, in each form that is sent or shown. The URLs may be malformed."""
     found = []
     for proxy in filter(None, proxies):
         user, _, password = (proxy.partition("://")[2] or proxy).rpartition("@")[0].partition(":")

@@ -1,4 +1,4 @@
-"""Secrets are taken out of what is shown, in whatever spelling a service or a library repeats them."""
+"""Redact secrets in errors and logs, however a service or a library escapes or encodes them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from html import unescape
 MASK = "***"
 
 _DEPTH = 2
-"""How many escapes around one another are seen through, such as percent-encoded text in JSON."""
+"""How many nested escapes are resolved, such as percent-encoded text in JSON."""
 
 _LONG = 100_000
-"""Characters of a text from which on only one escape is seen through: it is a page, and each look takes its time."""
+"""From this many characters on, one level of escapes is resolved only: each level takes time."""
 
 _SHORTEST_IN_BASE64 = 5
-"""Base64 of shorter secrets is found in anything."""
+"""Shorter secrets are not searched in base64: they would be found in any text."""
 
 _USER_IN_URL = re.compile(r"\b((?:https?|socks[0-9a-z]*)://)[^\s/@\"'<>]+@")
 _TO_STANDARD_BASE64 = str.maketrans("-_", "+/")
@@ -28,10 +28,10 @@ _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 def redact(text: str, secrets: Iterable[str | None]) -> str:
     """
-    Put ``***`` in the place of secrets: as they are, escaped for JSON, for URLs or for HTML, in base64, and what
-    stands before the ``@`` of a URL.
+    Replace secrets by ``***``: plain, escaped for JSON, URLs or HTML, and in base64. Replace the user of a URL, too.
 
-    :param secrets: printable ASCII; None and empty ones are left out.
+    :param text: any text.
+    :param secrets: printable ASCII; None and empty ones are ignored.
     """
     known = {secret for secret in secrets if secret}
     spans = sorted(span for view in _views(text, known) for span in view.spans_of(known))
@@ -44,24 +44,23 @@ def redact(text: str, secrets: Iterable[str | None]) -> str:
     return _USER_IN_URL.sub(rf"\1{MASK}@", "".join((*pieces, text[end:])))
 
 
-def redact_error(error: BaseException, scrub: Callable[[str], str]) -> None:
+def redact_error(error: BaseException, redact_text: Callable[[str], str]) -> None:
     """
-    Take secrets out of an error of this package, in place, and of what caused it.
+    Redact secrets in an error of this package, in place. Remove its cause if that shows a secret.
 
-    A cause of another's making that shows a secret is left out: it cannot be changed.
-
-    :param scrub: takes secrets out of a text.
+    :param error: the error.
+    :param redact_text: redacts secrets in a text.
     """
-    error.args = tuple(scrub(arg) if isinstance(arg, str) else arg for arg in error.args)
+    error.args = tuple(redact_text(arg) if isinstance(arg, str) else arg for arg in error.args)
     for name, value in vars(error).items():
         if isinstance(value, str):
-            setattr(error, name, scrub(value))
+            setattr(error, name, redact_text(value))
     cause = error.__cause__ or error.__context__
-    if cause is not None and any(scrub(shown) != shown for shown in map(str, _chain(cause))):
+    if cause is not None and any(redact_text(text) != text for text in map(str, _causes(cause))):
         error.__cause__ = error.__context__ = None
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -72,11 +71,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 @dataclass(frozen=True, slots=True)
 class _View:
     """
-    A text whose escapes have been resolved once.
+    A text after resolving one kind of escapes, with a map of positions back to the text before.
 
-    :param runs: where runs of characters begin in it.
-    :param origins: where each of them begins in the text that it was made of.
-    :param parent: the view of that text; None for the text itself.
+    :param text: the text.
+    :param runs: start positions of runs of characters in this text.
+    :param origins: start positions of the same runs in the text before.
+    :param parent: the view before; None for the original text.
     """
 
     text: str
@@ -84,12 +84,12 @@ class _View:
     origins: tuple[int, ...] = ()
     parent: _View | None = None
 
-    def resolved(self, escapes: re.Pattern[str], read: Callable[[str], str]) -> _View:
+    def resolved(self, escapes: re.Pattern[str], decode: Callable[[str], str]) -> _View:
         pieces: list[str] = []
         runs, origins = [0], [0]
         length = done = 0
         for match in escapes.finditer(self.text):
-            character = read(match[0])
+            character = decode(match[0])
             pieces += self.text[done : match.start()], character
             length += match.start() - done
             runs += length, length + len(character)
@@ -99,39 +99,39 @@ class _View:
         return _View("".join((*pieces, self.text[done:])), tuple(runs), tuple(origins), self)
 
     def origin(self, position: int) -> int:
-        """Return where in the first text a position of this one is."""
+        """Return the position in the original text."""
         if self.parent is None:
             return position
         run = bisect_right(self.runs, position) - 1
         return self.parent.origin(self.origins[run] + position - self.runs[run])
 
     def spans_of(self, secrets: Iterable[str]) -> Iterator[tuple[int, int]]:
-        """Yield where secrets are in the first text."""
+        """Yield the spans of secrets in the original text."""
         encoded = self.text.translate(_TO_STANDARD_BASE64)
         for secret in secrets:
-            found = [(at, at + len(secret)) for at in _places(secret, self.text)]
-            for needle in _in_base64(secret):
-                found += [_whole(encoded, at, at + len(needle)) for at in _places(needle, encoded)]
-            for start, stop in found:
+            spans = [(start, start + len(secret)) for start in _positions(secret, self.text)]
+            for needle in _base64_needles(secret):
+                spans += [_widen(encoded, start, start + len(needle)) for start in _positions(needle, encoded)]
+            for start, stop in spans:
                 yield self.origin(start), self.origin(stop)
 
 
-def _read_json(escape: str) -> str:
+def _decode_json(escape: str) -> str:
     code = escape[2:]
     return chr(int(code, 16)) if code else _CONTROLS.get(escape[1], escape[1])
 
 
-def _read_percent(escape: str) -> str:
+def _decode_percent(escape: str) -> str:
     return chr(int(escape[1:], 16)) if len(escape) > 1 else " "
 
 
 _ESCAPES: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
-    (re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'\\/bfnrt])"), _read_json),
-    (re.compile(r"%[0-9A-Fa-f]{2}"), _read_percent),
-    (re.compile("\0"), lambda _: ""),  # as in text of two bytes a character
+    (re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'\\/bfnrt])"), _decode_json),
+    (re.compile(r"%[0-9A-Fa-f]{2}"), _decode_percent),
+    (re.compile("\0"), lambda _: ""),  # as in UTF-16
     (re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"), unescape),
 )
-_FORM = (re.compile(r"%[0-9A-Fa-f]{2}|\+"), _read_percent)
+_FORM = (re.compile(r"%[0-9A-Fa-f]{2}|\+"), _decode_percent)
 """As in a form, where ``+`` is a space."""
 
 
@@ -144,16 +144,16 @@ def _views(text: str, secrets: Iterable[str]) -> Iterator[_View]:
     yield from views
 
 
-def _places(needle: str, text: str) -> Iterator[int]:
-    at = text.find(needle)
-    while at >= 0:
-        yield at
-        at = text.find(needle, at + len(needle))
+def _positions(needle: str, text: str) -> Iterator[int]:
+    position = text.find(needle)
+    while position >= 0:
+        yield position
+        position = text.find(needle, position + len(needle))
 
 
 @lru_cache(maxsize=64)
-def _in_base64(secret: str) -> tuple[str, ...]:
-    """Return what base64 of any text that holds a secret has in it, by how many bytes stand before the secret."""
+def _base64_needles(secret: str) -> tuple[str, ...]:
+    """Return what the base64 of any text with the secret contains: one needle for each position modulo 3."""
     if len(secret) < _SHORTEST_IN_BASE64:
         return ()
     needles = []
@@ -165,8 +165,8 @@ def _in_base64(secret: str) -> tuple[str, ...]:
     return tuple(needles)
 
 
-def _whole(encoded: str, start: int, stop: int) -> tuple[int, int]:
-    """Add the characters of base64 that a secret shares with its neighbours."""
+def _widen(encoded: str, start: int, stop: int) -> tuple[int, int]:
+    """Widen a span by the base64 characters that the secret shares with its neighbours."""
     before = re.compile(r"[A-Za-z0-9+/]").match(encoded, start - 1) if start else None
     after = re.compile(r"[A-Za-z0-9+/]?={0,2}").match(encoded, stop)
     assert after is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
 from functools import partial
@@ -9,152 +10,168 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import anypoint as api
-from airflow_provider_objectstore.api import arguments as read
-from airflow_provider_objectstore.api.values import check_key
+from airflow_provider_objectstore.api.anypoint.values import check_key
+from airflow_provider_objectstore.compat import asset_state_stores
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-from airflow_provider_objectstore.triggers.looks import (
-    Look,
-    Memory,
-    Selection,
-    Watched,
-    confirmed,
-    digest,
-    in_batches,
-    looks,
-)
+from airflow_provider_objectstore.triggers.change_tracker import ChangeTracker
+from airflow_provider_objectstore.triggers.dataclass_trigger import DataclassTrigger
+from airflow_provider_objectstore.triggers.shared_stream import WatchRegistry, acknowledged_stream
+from airflow_provider_objectstore.triggers.snapshots import KeyFilter, Snapshot, digest, poll_snapshots
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
 
+BATCH_SIZE, BATCH_PAUSE = 100, 2.0
+"""A pause in seconds after so many events: a triggerer stores them one by one, without a heartbeat in between."""
 
-class AnypointKeyEventTrigger(BaseEventTrigger):
+
+class AnypointKeyEventTrigger(DataclassTrigger, BaseEventTrigger, kw_only=False):
     """
-    Fires once for each key that appears or changes; for ``AssetWatcher``.
+    Fires one event for each key that appears or changes; for ``AssetWatcher``.
 
     The payload is ``{"store_id", "partition", "key", "value_type"}``, never the value, which may be secret. Events of
-    one look come in the order of their keys. Airflow may start one run for several events: go through
+    one poll are sorted by key. Airflow may start one run for several events: go through
     ``triggering_asset_events``.
 
-    A change is a new value, type or metadata. A key that was gone at one look and is there again at another fires.
-    What happens and is undone between two looks is not seen.
+    A change is a new value, type or metadata. A key that was missing in one poll and exists in a later one fires.
+    What happens and is undone between two polls is not seen.
 
-    **The first look** fires nothing: what is there then is what changes are measured by. The official triggers fire
-    for what they find, because they consume it (a file is deleted, a message received). Keys stay, so here that would
-    start every DAG for old news on its first day and, where nothing is remembered, after each restart.
+    **The first poll** fires nothing: changes are measured against what exists then. The official triggers fire for
+    what they find, because they consume it (a file is deleted, a message received). Keys stay, so here that would
+    start every DAG for old keys on its first day and, where nothing is remembered, after each restart.
 
-    **Memory.** On Airflow 3.3 the asset's state store keeps digests of the keys and their contents (40 bytes a key),
-    so what happens while the triggerer is down, or the DAG paused, fires afterwards. It is written once Airflow has
-    stored the events: a crash in between repeats them and loses none. Memory belongs to connection, region, store,
-    partition and keys or prefix: with other ones, the next look is a first look. Before 3.3 each start of the
-    triggerer takes a first look, and what happened meanwhile is lost.
+    **State.** On Airflow 3.3 the asset's state store keeps digests of the keys and their contents (40 bytes a key),
+    so changes while the triggerer is down or the DAG paused fire afterwards. The state is written once Airflow has
+    stored the events: a crash in between repeats them and loses none. The state belongs to connection, region, store,
+    partition and keys or prefix: if one of these changes, the next poll is a first poll. Before 3.3 each start of the
+    triggerer begins with a first poll, and changes in the meantime are lost.
 
-    **Requests** of one look: exact keys cost a GET each; a prefix costs a listing for every 25 keys that it finds, at
-    least one, and a GET for each of them: 100 keys are 104 requests, 10 s at the usual pace of 10 a second. On 3.3,
-    triggers that agree in connection, region, store, partition and ``poke_interval`` share one look.
+    **Requests** of one poll: exact keys cost a GET each; a prefix costs a listing for every 25 keys that it matches, at
+    least one, and a GET for each of them: 100 keys are 104 requests, 10 s at the default of 10 requests a second. On
+    3.3, triggers with the same connection, region, store, partition and ``poke_interval`` share their polls.
 
-    **Errors** end nothing and fire nothing. The log of the triggerer says at each look what is wrong, and the next look
-    is taken with the connection as it is then. Of a key that cannot be read, and of all keys while the store itself is
-    missing, it is kept what was known.
+    **Errors** end nothing and fire nothing. Each failed poll is logged by the triggerer, and the next poll reads the
+    connection again. The known state is kept for a key that cannot be read, and for all keys while the store itself is
+    missing.
 
-    :param store_id: the store.
-    :param partition: the partition; it need not exist yet.
-    :param keys: the keys, one or several.
-    :param begins_with: instead of ``keys``: all that begin with this. With neither, the whole partition.
-    :param poke_interval: time between two looks: seconds, a ``timedelta`` or an ISO 8601 duration.
+    :param store_id: id of the store.
+    :param partition: name of the partition; it need not exist yet.
+    :param keys: a key, or a list of keys.
+    :param begins_with: instead of ``keys``: all keys with this prefix. Without both: all keys of the partition.
+    :param poke_interval: time between two polls: seconds, a ``timedelta`` or an ISO 8601 duration.
     :param anypoint_conn_id: id of an ``anypoint`` connection.
-    :param region: region instead of the connection's.
-    :raises InvalidArgumentError: for arguments that cannot be watched.
+    :param region: id of a region, such as ``eu-west-1``, instead of the connection's. None means the connection's.
+    :raises InvalidArgumentError: for a wrong argument.
     """
 
-    def __init__(
-        self,
-        store_id: str,
-        partition: str,
-        keys: str | Sequence[str] | None = None,
-        begins_with: str | None = None,
-        poke_interval: read.Duration = 60,
-        anypoint_conn_id: str = AnypointObjectStoreHook.default_conn_name,
-        region: str | None = None,
-    ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        try:
-            if keys is not None and begins_with is not None:
-                raise InvalidArgumentError("give keys or begins_with, not both")
-            self.store_id = read.name("store_id", store_id)
-            self.partition = read.name("partition", partition)
-            self.keys = None if keys is None else sorted(read.names("keys", keys))
-            self.begins_with = read.optional(read.prefix)("begins_with", begins_with)
-            self.poke_interval = read.positive_seconds("poke_interval", poke_interval)
-            self.anypoint_conn_id = read.place("anypoint_conn_id", anypoint_conn_id)
-            self.region = read.elsewhere("region", region)
-            check_key(self.begins_with or "")
-            api.list_keys(self.store_id, self.partition)
-            for key in self.keys or ():
-                api.get_key(self.store_id, self.partition, key)
-        except InvalidArgumentError as error:
-            raise _UnusableTriggerError(f"{type(self).__name__}: {error}") from None
+    store_id: str
+    partition: str
+    keys: str | Sequence[str] | None = None
+    begins_with: str | None = None
+    poke_interval: read.Duration = 60
+    anypoint_conn_id: str = AnypointObjectStoreHook.default_conn_name
+    region: str | None = None
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what Airflow stores to start this trigger elsewhere: names and numbers, never a secret."""
-        names = ("store_id", "partition", "keys", "begins_with", "poke_interval", "anypoint_conn_id", "region")
-        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            self._read_arguments()
+        except InvalidArgumentError as error:
+            raise _InvalidTriggerError(f"{type(self).__name__}: {error}") from None
+
+    def _read_arguments(self) -> None:
+        """Replace each argument by what it means: triggers that watch the same are stored alike."""
+        if self.keys is not None and self.begins_with is not None:
+            raise InvalidArgumentError("give keys or begins_with, not both")
+        self.store_id = read.name("store_id", self.store_id)
+        self.partition = read.name("partition", self.partition)
+        self.keys = None if self.keys is None else sorted(read.names("keys", self.keys))
+        self.begins_with = read.optional(read.prefix)("begins_with", self.begins_with)
+        self.poke_interval = read.positive_seconds("poke_interval", self.poke_interval)
+        self.anypoint_conn_id = read.identifier("anypoint_conn_id", self.anypoint_conn_id)
+        self.region = read.override("region", self.region)
+        check_key(self.begins_with or "")
+        api.check_names(self.store_id, self.partition, *(self.keys or ()))
 
     def shared_stream_key(self) -> Hashable:
-        """Return what triggers agree in that share their looks."""
+        """Return what triggers have in common that share their polls."""
         return (self.anypoint_conn_id, self.region, self.store_id, self.partition, self.poke_interval)
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
-        """Look for all triggers of the group."""
-        one = cls(**kwargs)
-        async for found in one._looks(lambda: Watched.on(one.shared_stream_key()) or {one._selection}):
-            yield found
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Snapshot]:
+        """
+        Poll for all triggers that share a stream.
+
+        :param kwargs: the stored arguments of one of them.
+        """
+        trigger = cls(**kwargs)
+        stream = trigger.shared_stream_key()
+        async for snapshot in trigger._poll_snapshots(lambda: WatchRegistry.watched(stream) or {trigger._key_filter}):
+            yield snapshot
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
-        """Look for all triggers of the group, and hear when their events are stored."""
-        return confirmed(cls.open_shared_stream(kwargs))
+        """
+        Poll for all triggers that share a stream, and learn when Airflow has stored their events.
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
-        """Fire for what has changed since the last look."""
-        with Watched(self.shared_stream_key(), self._selection):
-            memory = Memory(getattr(self, "asset_state_store", None), self._memory_name)
-            async for found in shared_stream:
-                if self._selection not in found.selections or not await memory.load():
+        :param kwargs: the stored arguments of one of them.
+        """
+        return acknowledged_stream(cls.open_shared_stream(kwargs))
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Snapshot]) -> AsyncIterator[TriggerEvent]:
+        """
+        Fire for each of this trigger's keys that changed since the last snapshot.
+
+        :param shared_stream: the snapshots.
+        """
+        with WatchRegistry(self.shared_stream_key(), self._key_filter):
+            tracker = ChangeTracker(asset_state_stores(self), self._state_name)
+            async for snapshot in shared_stream:
+                if self._key_filter not in snapshot.key_filters or not await tracker.load():
                     continue
-                async for key in in_batches(memory.changes(found, self._selection)):
-                    yield self._event(key, found.seen[key].value_type)
-                assert memory.known is not None
-                store = partial(memory.store, memory.known)
-                if found.when_stored is None:
+                async for key in _paced(tracker.changes(snapshot, self._key_filter)):
+                    yield self._event(key, snapshot.keys[key].value_type)
+                assert tracker.known is not None
+                store = partial(tracker.store, tracker.known)
+                if snapshot.on_persisted is None:
                     await store()
                 else:
-                    found.when_stored.append(store)
+                    snapshot.on_persisted.append(store)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look and fire, where Airflow shares no looks."""
-        async for event in self.filter_shared_stream(self._looks(lambda: {self._selection})):
+        """Poll and fire, where Airflow shares no streams (before 3.3)."""
+        async for event in self.filter_shared_stream(self._poll_snapshots(lambda: {self._key_filter})):
             yield event
 
     @property
-    def _selection(self) -> Selection:
-        return Selection(None if self.keys is None else frozenset(self.keys), self.begins_with or "")
+    def _key_filter(self) -> KeyFilter:
+        return KeyFilter(None if self.keys is None else frozenset(self.keys), self.begins_with or "")
 
     @property
-    def _memory_name(self) -> str:
-        what = (self.anypoint_conn_id, self.region, self.store_id, self.partition, self.keys, self.begins_with)
-        return f"anypoint_keys_{digest(json.dumps(what).encode())}"
+    def _state_name(self) -> str:
+        watched = (self.anypoint_conn_id, self.region, self.store_id, self.partition, self.keys, self.begins_with)
+        return f"anypoint_keys_{digest(json.dumps(watched).encode())}"
 
-    def _looks(self, selections: Callable[[], Iterable[Selection]]) -> AsyncIterator[Look]:
+    def _poll_snapshots(self, key_filters: Callable[[], Iterable[KeyFilter]]) -> AsyncIterator[Snapshot]:
         hook = AnypointObjectStoreHook(self.anypoint_conn_id, region=self.region)
-        return looks(hook, self.store_id, self.partition, self.poke_interval, selections)
+        interval = read.seconds("poke_interval", self.poke_interval)
+        return poll_snapshots(hook, self.store_id, self.partition, interval, key_filters)
 
     def _event(self, key: str, value_type: str | None) -> TriggerEvent:
         payload = {"store_id": self.store_id, "partition": self.partition, "key": key, "value_type": value_type}
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
 
-class _UnusableTriggerError(InvalidArgumentError, TypeError):
-    """As a ``TypeError``, because a triggerer that starts a stored trigger survives no other error of a constructor."""
+async def _paced(keys: Sequence[str]) -> AsyncIterator[str]:
+    """Yield keys with a pause after each batch."""
+    for number, key in enumerate(keys):
+        if number and number % BATCH_SIZE == 0:
+            await asyncio.sleep(BATCH_PAUSE)
+        yield key
+
+
+class _InvalidTriggerError(InvalidArgumentError, TypeError):
+    """Also a ``TypeError``: a triggerer that creates a stored trigger survives no other error of a constructor."""

@@ -1,0 +1,1 @@
+"""Exports of Object Store v2: their files, and what writes and reads them."""

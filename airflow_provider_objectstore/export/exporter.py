@@ -1,0 +1,83 @@
+"""Exporting a store: read its values, write them to a folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_objectstore.api import anypoint as api
+from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError, StoreNotFoundError
+from airflow_provider_objectstore.export.format import encode_line
+from airflow_provider_objectstore.export.runner import TransferRunner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from airflow_provider_objectstore.api.anypoint.values import Entry
+    from airflow_provider_objectstore.api.call import Call
+    from airflow_provider_objectstore.transport import AsyncClient
+
+
+class Exporter(TransferRunner):
+    """Exports a store: all its values, or those of some partitions."""
+
+    done = "exported"
+
+    def _transfer(self) -> dict[str, Any]:
+        self.hook.get_store(self.store_id)
+        self.folder.earlier(self.store_id)
+        with self.folder.draft() as self._draft:
+            self._bulk.run(self._reads, self._write, self._record_failure)
+            self._raise_if_stopped(f"the export of store {self.store_id} to {self.folder} stopped")
+            self._keep_earlier_if_empty()
+        manifest = self.folder.switch(self._draft.manifest(self.store_id))
+        missing, missing_partitions = self.stats.missing, self.stats.missing_partitions
+        if missing or missing_partitions:
+            self.log.warning(
+                "%d values and %d partitions were listed and no longer existed when they were read",
+                missing,
+                missing_partitions,
+            )
+        self.log.info("Exported %d partitions of store %r to %s", len(manifest.partitions), self.store_id, self.folder)
+        return {**manifest.as_dict(), "missing": missing, "missing_partitions": missing_partitions}
+
+    async def _reads(self, client: AsyncClient) -> AsyncIterator[tuple[str, Call[Entry]]]:
+        """Stream the calls that read the values, each with its partition, while the listings are still being read."""
+        async for partition in self._partitions(client):
+            try:
+                async for page in client.pages(api.list_keys(self.store_id, partition)):
+                    for key in page.items:
+                        yield partition, api.get_key(self.store_id, partition, key)
+            except StoreNotFoundError:
+                raise
+            except NotFoundError:
+                if self.partitions is not None:
+                    raise
+                self.stats.missing_partitions += 1
+
+    async def _partitions(self, client: AsyncClient) -> AsyncIterator[str]:
+        if self.partitions is not None:
+            for partition in self.partitions:
+                yield partition
+            return
+        async for page in client.pages(api.list_partitions(self.store_id)):
+            for partition in page.items:
+                yield partition
+
+    def _write(self, partition: str, entry: Entry) -> None:
+        self._draft.write(partition, encode_line(partition, entry))
+        self.stats.values += 1
+
+    def _record_failure(self, item: object, error: ObjectStoreError) -> None:
+        if isinstance(error, NotFoundError) and not isinstance(error, StoreNotFoundError):
+            self.stats.missing += 1
+        else:
+            super()._record_failure(item, error)
+
+    def _keep_earlier_if_empty(self) -> None:
+        # Read again: another export may have been written since this one began.
+        earlier = self.folder.earlier(self.store_id)
+        if not self.stats.values and earlier:
+            raise ObjectStoreError(
+                f"the export of store {self.store_id} is empty, and {self.folder} has one with {earlier} values, which "
+                "stays. If the store is meant to be empty, export it to another folder or delete that one"
+            )

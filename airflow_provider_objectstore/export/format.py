@@ -1,0 +1,160 @@
+"""
+The format of an export: ``data.jsonl`` with one value a line, ``manifest.json`` with counts and a checksum.
+
+A line is the request body that writes the value (``PUT /stores/{s}/partitions/{p}/keys/{k}``), with the partition's
+name. While an export replaces an earlier one, its data file has another name, which the manifest holds.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from airflow_provider_objectstore.api import anypoint
+from airflow_provider_objectstore.api.anypoint.values import (
+    MAX_OBJECT_BYTES,
+    Entry,
+    check_metadata,
+    decode_value,
+    encode_value,
+)
+from airflow_provider_objectstore.api.call import Call, drop_none
+from airflow_provider_objectstore.api.encoding import encode, parse_json
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError, UnreadableValueError
+
+DATA = "data.jsonl"
+MANIFEST = "manifest.json"
+VERSION = 1
+MAX_MANIFEST_BYTES = 32 * 1024 * 1024
+MAX_LINE_BYTES = 6 * MAX_OBJECT_BYTES + 1024 * 1024
+"""An escaped control character takes six bytes; the rest is for key, partition and metadata."""
+_DATA_DRAFT = re.compile(r"data-[0-9a-f]{16}\.jsonl")
+_MANIFEST_DRAFT = re.compile(rf"{re.escape(MANIFEST)}-[0-9a-f]{{16}}")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """
+    Contents of an export. It is written last, so an export without one is not complete.
+
+    :param store_id: the store that was exported.
+    :param partitions: number of values by partition.
+    :param bytes: size of the data file.
+    :param sha256: checksum of the data file, in hexadecimal.
+    :param data: name of the data file.
+    """
+
+    store_id: str
+    partitions: Mapping[str, int]
+    bytes: int
+    sha256: str
+    data: str = DATA
+
+    @property
+    def values(self) -> int:
+        """Number of values."""
+        return sum(self.partitions.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the manifest as plain data, as it is written."""
+        return {
+            "version": VERSION,
+            "store_id": self.store_id,
+            "partitions": dict(self.partitions),
+            "values": self.values,
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            **({} if self.data == DATA else {"data": self.data}),
+        }
+
+    @classmethod
+    def read(cls, text: builtins.bytes, where: str) -> Manifest:
+        """
+        Parse a manifest.
+
+        :param text: contents of the file.
+        :param where: its path, for error messages.
+        :raises ObjectStoreError: if it is not a valid manifest.
+        """
+        try:
+            if len(text) > MAX_MANIFEST_BYTES:
+                raise ValueError(f"it has more than {MAX_MANIFEST_BYTES:,} bytes")
+            item = parse_json(text)
+            if item["version"] != VERSION:
+                raise ValueError(f"version {str(item['version'])[:20]} is not supported")
+            data = item.get("data", DATA)
+            if data != DATA and not _DATA_DRAFT.fullmatch(data):
+                raise ValueError("it names a data file that no export writes")
+            counts = {name: _count(count) for name, count in item["partitions"].items()}
+            return cls(str(item["store_id"]), counts, _count(item["bytes"]), str(item["sha256"]), data)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ObjectStoreError(
+                f"{where} is not the manifest of an export: {type(error).__name__} {error}"
+            ) from error
+
+
+class ExportedValue(NamedTuple):
+    """
+    A value of an export.
+
+    :param put: the call that writes it.
+    """
+
+    partition: str
+    key: str
+    put: Call[str | None]
+
+
+def is_draft(name: str) -> bool:
+    """Whether a file is a data file or manifest of an unfinished export, to delete once another export is complete."""
+    return bool(_DATA_DRAFT.fullmatch(name) or _MANIFEST_DRAFT.fullmatch(name))
+
+
+def encode_line(partition: str, entry: Entry) -> bytes:
+    """
+    Return the line of a value.
+
+    :param partition: the value's partition.
+    :param entry: the value.
+    :raises ObjectStoreError: if an import could not write it back exactly.
+    """
+    key = str(entry.key)
+    address = f"key {key!r} of partition {partition!r}"
+    if entry.value is None:
+        raise ObjectStoreError(f"{address} has no value of type {entry.value_type}")
+    try:
+        check_metadata(entry.metadata, key)
+        optional = drop_none(index=entry.index, metadata=entry.metadata)
+        return encode({"partition": partition, "keyId": key, **optional, **encode_value(entry.value, key)}) + b"\n"
+    except ValueError as error:
+        raise ObjectStoreError(f"{address} cannot be exported: {error}") from error
+
+
+def decode_line(line: bytes, store_id: str) -> ExportedValue:
+    """
+    Parse a line.
+
+    :param line: the line.
+    :param store_id: the store to write the value into.
+    :raises ObjectStoreError: if it is not a line of an export, or the service would refuse the value.
+    """
+    try:
+        item = parse_json(line)
+        partition, key = item["partition"], item["keyId"]
+        _, value = decode_value(item)
+    except (UnreadableValueError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ObjectStoreError(f"it is not a line of an export ({type(error).__name__}: {error})") from error
+    try:
+        call = anypoint.put_key(store_id, partition, key, value, metadata=item.get("metadata"), index=item.get("index"))
+    except InvalidArgumentError as error:
+        raise ObjectStoreError(f"key {key!r} of partition {partition!r}: {error}") from error
+    return ExportedValue(partition, key, call)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{str(value)[:20]} is not a number of bytes or values")
+    return value

@@ -1,0 +1,40 @@
+"""Check that S3 itself responds to s3fs: it would take a login page for an empty success."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from airflow_provider_objectstore.hooks.s3_responses import denial_code, response_problem
+
+
+async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: Any, **arguments: Any) -> Any:
+    """
+    Call a method of S3 and return S3's response.
+
+    :param call: s3fs's ``_call_s3``.
+    :param method: the S3 client's method.
+    :param more: further arguments of the method, as dicts.
+    :param arguments: the method's arguments; ``Bucket`` is one of them.
+    :raises OSError: if the response does not prove that S3 did what was requested.
+    :raises PermissionError: if objects were not deleted.
+    """
+    if method == "delete_objects":  # a quiet response names no deleted objects
+        arguments["Delete"] = {**arguments["Delete"], "Quiet": False}
+    key = next((each["Key"] for each in (arguments, *more) if each.get("Key")), None)
+    where = "/".join(filter(None, (arguments["Bucket"], key)))
+    try:
+        result = await call(method, *more, **arguments)
+    except FileNotFoundError as error:
+        response = getattr(error.__cause__, "response", None)
+        if response is None or method.startswith("head_") or denial_code(response):  # HEAD has no body with a code
+            raise
+        raise OSError(f"{where}: {method} got 404, and not from S3: {error}") from error
+    if problem := response_problem(method, result, arguments):
+        if method == "get_object":
+            result["Body"].close()
+        raise OSError(f"{where}: {problem}")
+    if method == "delete_objects" and (failed := result.get("Errors")):
+        first = f"{where}/{failed[0].get('Key')}: {failed[0].get('Code')}"
+        raise PermissionError(f"{len(failed)} objects were not deleted, the first is {first}")
+    return result

@@ -1,0 +1,228 @@
+"""The base of both hooks: from a connection id to clients."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_objectstore.api.call import Call, Flow, Page
+from airflow_provider_objectstore.exceptions import ObjectStoreError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Asset, Connection
+
+    from airflow_provider_objectstore.transport import AsyncClient, Client, ResolvedConnection
+    from airflow_provider_objectstore.transport.bulk import BulkRunner
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+
+class ObjectStoreHook(BaseHook):
+    """
+    Base of both hooks.
+
+    The connection is looked up when a request needs it, never when a DAG is parsed. The hook keeps it, and looks it up
+    again when its credentials are refused.
+
+    :param conn_id: id of the Airflow connection.
+    """
+
+    conn_type: str
+    lineage_directions: ClassVar[Mapping[str, Literal["input", "output"]]] = {}
+    """The operations that read data (``input``) and that write data (``output``), for Airflow's lineage collector."""
+
+    def __init__(self, conn_id: str) -> None:
+        super().__init__()
+        self._conn_id = conn_id
+        self._cached_client: Client | None = None
+        self._cached_connection: ResolvedConnection | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A client belongs to its process, and a connection holds secrets.
+        return {**self.__dict__, "_cached_client": None, "_cached_connection": None}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the connection form's own fields by name; Airflow before 3.2 calls this."""
+        from airflow_provider_objectstore.compat import connection_form_widgets
+
+        return connection_form_widgets(cls.conn_type)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels and hidden fields of the connection form; Airflow before 3.2 calls this."""
+        from airflow_provider_objectstore.compat import connection_form_behaviour
+
+        return connection_form_behaviour(cls.conn_type)
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """
+        Open a blocking client: ``client.send(call)`` with any call of :mod:`airflow_provider_objectstore.api`.
+
+        Clients of one resolved connection share session, token and pace, so opening one costs nothing.
+
+        :return: a context manager.
+        """
+        yield self._new_client(self._resolve())
+
+    @asynccontextmanager
+    async def async_client(self) -> AsyncIterator[AsyncClient]:
+        """
+        Open an async client: ``await client.send(call)``.
+
+        All clients of one resolved connection on one event loop share session, token and pace.
+
+        :return: an async context manager.
+        """
+        from airflow_provider_objectstore.compat import amask_secret
+        from airflow_provider_objectstore.transport import AsyncClient
+
+        client = AsyncClient(await self._resolve_async(), mask=amask_secret, refresh_connection=self._resolve_async)
+        async with client:
+            yield client
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Try the connection with a small request.
+
+        :return: whether it works, and what was found or what is wrong.
+        """
+        try:
+            return True, self._ping()
+        except ObjectStoreError as error:
+            return False, str(error)
+
+    def bulk(
+        self,
+        *,
+        concurrency: int = 32,
+        requests_per_second: float | None = None,
+        report: Callable[[], None] | None = None,
+        interval: float = 30,
+    ) -> BulkRunner:
+        """
+        Return a runner that sends many calls at once.
+
+        :param concurrency: at most this many requests at a time.
+        :param requests_per_second: pace instead of the connection's.
+        :param report: called about every ``interval`` seconds while calls are sent.
+        :param interval: seconds.
+        :raises InvalidArgumentError: for a concurrency or a pace that cannot be.
+        """
+        from airflow_provider_objectstore.compat import forbid_blocking_in_triggerer
+        from airflow_provider_objectstore.transport.bulk import BulkRunner
+
+        return BulkRunner(
+            self._resolve(),
+            mask=_mask_in_thread,
+            check_caller=partial(forbid_blocking_in_triggerer, own_threads=True),
+            refresh_connection=self._resolve,
+            concurrency=concurrency,
+            requests_per_second=requests_per_second,
+            report=report,
+            interval=interval,
+        )
+
+    # What each hook adds
+
+    @abstractmethod
+    def _parse_connection(self, connection: Connection, extra: Mapping[str, Any]) -> ResolvedConnection:
+        """
+        Turn an Airflow connection into a resolved one.
+
+        :param connection: the Airflow connection.
+        :param extra: its extra, parsed.
+        :raises ConfigurationError: naming everything that is missing or wrong.
+        """
+
+    @abstractmethod
+    def _ping(self) -> str:
+        """Send a small request; return what was found, in words."""
+
+    @abstractmethod
+    def _asset_of(self, names: tuple[str, ...]) -> Asset:
+        """Return the asset of an object by its names, the outermost first."""
+
+    # Sending
+
+    def _send(self, call: Call[T]) -> T:
+        result = self._client.send(call)
+        self._report_lineage(call.operation, call.about)
+        return result
+
+    def _run(self, flow: Flow[T]) -> T:
+        return self._client.run(flow)
+
+    def _items(self, call: Call[Page[Item]]) -> Iterator[Item]:
+        for page in self._client.pages(call):
+            self._report_lineage(call.operation, call.about)
+            yield from page.items
+
+    def _report_lineage(self, operation: str, names: tuple[str, ...]) -> None:
+        """Report to Airflow's lineage collector, if one is active, what an operation has read or written."""
+        if direction := self.lineage_directions.get(operation):
+            from airflow_provider_objectstore.assets import report_lineage
+
+            report_lineage(self, direction, lambda: self._asset_of(names))
+
+    @property
+    def _client(self) -> Client:
+        if self._cached_client is None:
+            self._cached_client = self._new_client(self._connection)
+        return self._cached_client
+
+    def _new_client(self, connection: ResolvedConnection) -> Client:
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        from airflow_provider_objectstore.transport import Client
+
+        return Client(connection, mask=mask_secret, refresh_connection=self._resolve)
+
+    # The connection
+
+    @property
+    def _connection(self) -> ResolvedConnection:
+        """The connection as it was looked up last; a hook that has not used it yet looks it up."""
+        return self._cached_connection or self._resolve()
+
+    def _resolve(self) -> ResolvedConnection:
+        """Look up the connection, parse it and mask its secrets."""
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        from airflow_provider_objectstore.compat import forbid_blocking_in_triggerer
+
+        forbid_blocking_in_triggerer()
+        connection = self.get_connection(self._conn_id)
+        resolved = self._parse_connection(connection, connection.extra_dejson)
+        for secret in resolved.secrets:
+            mask_secret(secret)
+        self._cached_connection = resolved
+        return resolved
+
+    async def _resolve_async(self) -> ResolvedConnection:
+        """Look up the connection, parse it and mask its secrets, on an event loop."""
+        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+
+        from airflow_provider_objectstore.compat import amask_secret
+
+        connection = await get_async_connection(self._conn_id, hook=self)
+        resolved = self._parse_connection(connection, await get_async_extra_dejson(connection))
+        for secret in resolved.secrets:
+            await amask_secret(secret)
+        self._cached_connection = resolved
+        return resolved
+
+
+async def _mask_in_thread(secret: str) -> None:
+    """Mask a secret on a bulk runner's event loop. Masking may block, so it runs in a thread."""
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    await asyncio.to_thread(mask_secret, secret)

@@ -1,0 +1,85 @@
+"""Send requests to S3 with boto3, and read what its responses and errors mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError
+from airflow_provider_objectstore.hooks.s3_responses import response_problem
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.hooks.s3 import S3Options
+
+_CONTENTS: dict[str, tuple[str, dict[str, int]]] = {
+    "objects": ("list_objects_v2", {"MaxKeys": 1}),
+    "older versions of objects": ("list_object_versions", {"MaxKeys": 1}),
+    "multipart uploads under way": ("list_multipart_uploads", {"MaxUploads": 1}),
+}
+"""What a bucket may hold, with the request that lists it."""
+_LISTED = "Contents", "Versions", "DeleteMarkers", "Uploads", "IsTruncated"
+
+
+def find_contents(options: S3Options) -> str | None:
+    """
+    Return what a bucket holds: objects, older versions or deletion markers of some, or multipart uploads under way.
+
+    :param options: the bucket and its owner's keys.
+    :return: None if it is empty.
+    :raises ConfigurationError: if boto3 is missing.
+    :raises ObjectStoreError: if a request fails, as where a backend does not know one of them.
+    """
+    boto3 = require_boto3("whether a bucket is empty is asked over S3")
+    arguments = options.boto3()
+    try:
+        client = boto3.client("s3", **arguments)
+        responses = {
+            what: call_s3(client, method, Bucket=options.bucket, **limit) for what, (method, limit) in _CONTENTS.items()
+        }
+    except Exception as error:
+        raise ObjectStoreError(f"bucket {options.bucket}: {describe_s3_error(error)}") from error
+    return next((what for what, response in responses.items() if any(response.get(name) for name in _LISTED)), None)
+
+
+def call_s3(client: Any, method: str, **arguments: Any) -> Any:
+    """
+    Call a method of an S3 client and return S3's response.
+
+    :param client: a boto3 client.
+    :param method: the client's method, such as ``list_objects_v2``.
+    :param arguments: its arguments.
+    :raises ObjectStoreError: if the response is not S3's own, or is about another bucket.
+    """
+    response = getattr(client, method)(**arguments)
+    if problem := response_problem(method, response, arguments):
+        raise ObjectStoreError(problem)
+    return response
+
+
+def describe_s3_error(error: Exception) -> str:
+    """
+    Return what went wrong with a request of boto3's.
+
+    :param error: any exception: boto3's parsers raise various ones for a response that is not S3's.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if isinstance(error, ClientError) and not (error.response.get("Error") or {}).get("Code"):
+        status = error.response["ResponseMetadata"].get("HTTPStatusCode")
+        return f"{error.operation_name} got HTTP {status} and no error code, so not from S3"
+    if isinstance(error, (BotoCoreError, ClientError, ObjectStoreError)):
+        return str(error)
+    return f"the response cannot be read as S3's ({type(error).__name__}: {error})"
+
+
+def require_boto3(why: str) -> Any:
+    """
+    Return the module boto3.
+
+    :param why: what it is needed for, for the message.
+    :raises ConfigurationError: if it is missing, with what to install.
+    """
+    try:
+        import boto3
+    except ImportError as error:
+        raise ConfigurationError(f"{why}, which needs: pip install 'airflow-provider-objectstore[s3]'") from error
+    return boto3

@@ -1,0 +1,276 @@
+"""Bases of the operators and sensors: they check the arguments and create the hook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property, wraps
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator, conf
+
+from airflow_provider_objectstore import arguments as read
+from airflow_provider_objectstore.compat import mapped_argument_names
+from airflow_provider_objectstore.exceptions import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+    from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+    from airflow_provider_objectstore.publishers import Publisher
+    from airflow_provider_objectstore.transport.bulk import BulkRunner
+
+
+def default_deferrable() -> bool:
+    """Return Airflow's setting ``[operators] default_deferrable``."""
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+def publishers(what: str, value: Any) -> list[Publisher]:
+    """
+    Read a list of publishers, which are objects with ``publish()`` and ``verify()``.
+
+    :param what: the argument's name, for the error.
+    :param value: the argument's value.
+    :raises InvalidArgumentError: if it is no list, or an item is no publisher.
+    """
+    is_list = isinstance(value, (list, tuple))
+    for item in value if is_list else [value]:
+        methods = (getattr(item, method, None) for method in ("publish", "verify"))
+        if not is_list or isinstance(item, type) or not all(map(callable, methods)):
+            raise InvalidArgumentError(
+                f"{what} must be a list of publishers, objects with publish() and verify(); {item!r} is none"
+            )
+    return list(value)
+
+
+def check_publishers(publishers: Sequence[Publisher]) -> None:
+    """
+    Call each publisher's optional ``check()``, before there is a credential that it could not publish.
+
+    :param publishers: the publishers of a task.
+    :raises ConfigurationError: such as for a connection that a publisher needs and that does not exist.
+    """
+    for publisher in publishers:
+        getattr(publisher, "check", lambda: None)()
+
+
+class CheckedArguments(BaseOperator):
+    """
+    Checks a task's arguments before its first request, as early as their values are known.
+
+    When the DAG is parsed, :meth:`check_arguments` checks constants and arguments that are no template fields.
+    ``execute`` begins with :meth:`read_arguments`, which checks the rendered values as well and replaces each argument
+    by what it means.
+
+    Constructors only assign. ``__post_init__`` runs once, after the outermost one, as in a dataclass.
+    """
+
+    arguments: ClassVar[Mapping[str, read.Reader]] = {}
+    """The reader of each argument, by the attribute that holds the argument."""
+    _given: frozenset[str] = frozenset()
+    _left_out: frozenset[str] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = _with_post_init(cls, cls.__init__)  # type: ignore[method-assign]
+
+    def __post_init__(self) -> None:
+        """Check the arguments; called when all constructors have finished."""
+        self.check_arguments()
+
+    def check_arguments(self) -> None:
+        """
+        Check the arguments whose values are known, and record which ones were given.
+
+        :raises InvalidArgumentError: naming argument, task and value.
+        """
+        known = {name: value for name, value in vars(self).items() if name in self.arguments}
+        self._given = frozenset(name for name, value in known.items() if value is not None)
+        for name, value in known.items():
+            if name not in self.template_fields or read.is_constant(value):
+                self._read(name, value)
+
+    def read_arguments(self) -> None:
+        """
+        Check all arguments and replace each by what it means.
+
+        :raises InvalidArgumentError: naming argument, task and value.
+        """
+        given = self._given | (mapped_argument_names(self) - self._left_out)
+        for name in self.arguments:
+            value = getattr(self, name)
+            meaning = self._read(name, value)
+            if value is None and name in given:
+                with self.naming_task():
+                    raise InvalidArgumentError(
+                        f"{name} was given and came out as None, which does not count as left out. Leave it out, or "
+                        "check what its template refers to"
+                    )
+            setattr(self, name, meaning)
+
+    @contextmanager
+    def naming_task(self) -> Iterator[None]:
+        """Add this task's id to the ``InvalidArgumentError`` of the block."""
+        try:
+            yield
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"{error} (task {self.task_id!r})") from error
+
+    def _read(self, name: str, value: Any) -> Any:
+        with self.naming_task():
+            return self.arguments[name](name, value)
+
+
+def _with_post_init(cls: type[CheckedArguments], init: Callable[..., None]) -> Callable[..., None]:
+    """Return a constructor of a class that calls ``__post_init__`` after the outermost constructor."""
+    # A metaclass with __call__ would be shorter, and would hide the constructors' signatures from help() and editors.
+    parameters = frozenset(signature(init).parameters)
+
+    @wraps(init)
+    def init_and_post_init(self: CheckedArguments, **kwargs: Any) -> None:
+        # A constructor passes its defaults on: to the next one they look as if the user had given them.
+        self._left_out |= parameters.difference(kwargs)
+        init(self, **kwargs)
+        if cls is next(owner for owner in type(self).__mro__ if "__init__" in vars(owner)):
+            self.__post_init__()
+
+    return init_and_post_init
+
+
+class AnypointOperator(CheckedArguments):
+    """
+    Base of the operators and sensors for Anypoint Object Store v2.
+
+    :param anypoint_conn_id: id of an ``anypoint`` connection.
+    :param region: id of a region, such as ``eu-west-1``, instead of the connection's. None means the connection's; an
+        empty text is an error.
+    """
+
+    template_fields: Sequence[str] = ("anypoint_conn_id", "region")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {"anypoint_conn_id": read.identifier, "region": read.override}
+    ui_color = "#cfe8f5"
+
+    def __init__(
+        self,
+        *,
+        anypoint_conn_id: str = "anypoint_default",
+        region: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.anypoint_conn_id = anypoint_conn_id
+        self.region = region
+
+    @cached_property
+    def hook(self) -> AnypointObjectStoreHook:
+        """The hook with this task's connection and region."""
+        from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+
+        return AnypointObjectStoreHook(self.anypoint_conn_id, region=self.region)
+
+    @property
+    def where(self) -> str:
+        """The connection and the region, for log lines."""
+        return f"connection {self.anypoint_conn_id}, region {self.region or 'of the connection'}"
+
+
+class AnypointBulkOperator(AnypointOperator):
+    """
+    Base of the operators that send many requests concurrently.
+
+    :param store_id: id of the store.
+    :param max_concurrency: how many requests run at the same time, at least 1.
+    :param requests_per_second: requests a second instead of the connection's ``requests_per_second``, above 0.
+        None means the connection's.
+    :param anypoint_conn_id: id of an ``anypoint`` connection.
+    :param region: id of a region, such as ``eu-west-1``, instead of the connection's. None means the connection's; an
+        empty text is an error.
+    """
+
+    template_fields: Sequence[str] = (
+        *AnypointOperator.template_fields,
+        "store_id",
+        "max_concurrency",
+        "requests_per_second",
+    )
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **AnypointOperator.arguments,
+        "store_id": read.name,
+        "max_concurrency": read.integer(1),
+        "requests_per_second": read.optional(read.positive),
+    }
+
+    def __init__(
+        self,
+        *,
+        store_id: str,
+        max_concurrency: int | str = 32,
+        requests_per_second: float | str | None = None,
+        anypoint_conn_id: str = "anypoint_default",
+        region: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(anypoint_conn_id=anypoint_conn_id, region=region, **kwargs)
+        self.store_id = store_id
+        self.max_concurrency: Any = max_concurrency
+        self.requests_per_second: Any = requests_per_second
+        self._bulk: BulkRunner | None = None
+        self._killed = False
+
+    def on_kill(self) -> None:
+        """Start no further request; requests under way finish."""
+        self._killed = True
+        if self._bulk:
+            self._bulk.stop()
+
+    def _start_bulk(self, report: Callable[[], None]) -> BulkRunner:
+        """
+        Return a runner of concurrent requests.
+
+        :param report: called at a steady interval while requests run, to log the progress.
+        """
+        bulk = self._bulk = self.hook.bulk(
+            concurrency=self.max_concurrency, requests_per_second=self.requests_per_second, report=report
+        )
+        if self._killed:
+            bulk.stop()
+        return bulk
+
+
+class CivoOperator(CheckedArguments):
+    """
+    Base of the operators and sensors for Civo object stores.
+
+    :param civo_conn_id: id of a ``civo`` connection.
+    :param region: code of a region, such as ``LON1``, instead of the connection's. None means the connection's; an
+        empty text is an error.
+    """
+
+    template_fields: Sequence[str] = ("civo_conn_id", "region")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {"civo_conn_id": read.identifier, "region": read.override}
+    ui_color = "#d9f0dd"
+
+    def __init__(
+        self,
+        *,
+        civo_conn_id: str = "civo_default",
+        region: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.civo_conn_id = civo_conn_id
+        self.region = region
+
+    @cached_property
+    def hook(self) -> CivoObjectStoreHook:
+        """The hook with this task's connection and region."""
+        from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
+        return CivoObjectStoreHook(self.civo_conn_id, region=self.region)
+
+    @property
+    def where(self) -> str:
+        """The connection and the region, for log lines."""
+        return f"connection {self.civo_conn_id}, region {self.region or 'of the connection'}"

@@ -1,0 +1,249 @@
+"""Operators for the credentials of Civo object stores."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
+
+from airflow_provider_objectstore import arguments as read
+from airflow_provider_objectstore.api.call import drop_none
+from airflow_provider_objectstore.api.civo import check_name, check_size
+from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.operators.base import CivoOperator, check_publishers, publishers
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_objectstore.api.civo.models import Credential
+    from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+    from airflow_provider_objectstore.publishers import Publisher
+
+log = logging.getLogger(__name__)
+
+IfExists: TypeAlias = Literal["skip", "fail"]
+IfMissing: TypeAlias = Literal["skip", "fail"]
+
+
+class CivoCreateCredentialOperator(CivoOperator):
+    """
+    Create a credential for object stores and publish it; ``POST /v2/objectstore/credentials``.
+
+    It is published once it has its keys and its status is ready. If the status is not ready after half a minute, the
+    task logs a warning and publishes it. The secret goes to publishers only; other tasks read it with the hook.
+
+    XCom: ``{"id", "name", "access_key_id"}``.
+
+    :param name: at most 63 characters, no white space.
+    :param max_size_gb: limit of what it may store, in GB: 500 or a multiple of it. Left out, the service's default
+        applies.
+    :param if_exists: ``skip`` leaves an existing credential of this name unchanged and publishes it; ``fail`` fails.
+    :param publishers: where to publish it, see :class:`~airflow_provider_objectstore.publishers.Publisher`.
+    :param civo_conn_id: id of the ``civo`` connection.
+    :param region: region code such as ``LON1``, instead of the connection's. An empty one is an error.
+    """
+
+    template_fields: Sequence[str] = (*CivoOperator.template_fields, "name", "max_size_gb", "if_exists")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "name": read.checked(read.name, check_name),
+        "max_size_gb": read.optional(read.checked(read.integer(1), check_size)),
+        "if_exists": read.choice(*get_args(IfExists)),
+        "publishers": publishers,
+    }
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        max_size_gb: int | str | None = None,
+        if_exists: IfExists = "skip",
+        publishers: Sequence[Publisher] = (),
+        civo_conn_id: str = "civo_default",
+        region: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.max_size_gb: Any = max_size_gb
+        self.if_exists = if_exists
+        self.publishers = publishers
+        self.civo_conn_id = civo_conn_id
+        self.region = region
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Create the credential, or accept the existing one, and publish it."""
+        self.read_arguments()
+        check_publishers(self.publishers)
+        hook = self.hook
+        credential = self._existing(hook)
+        if credential is None:
+            credential = hook.create_credential(self.name, max_size_gb=self.max_size_gb)
+            self.log.info("Created credential %s (id %s; %s)", credential.name, credential.id, self.where)
+        elif self.if_exists == "fail":
+            raise ConflictError(
+                f"credential {self.name} already exists; if_exists='skip' accepts an existing credential"
+            )
+        else:
+            self._log_existing(credential)
+        credential = hook.wait_until_ready(credential)
+        publish(hook, credential, self.publishers)
+        return _xcom(credential)
+
+    def _existing(self, hook: CivoObjectStoreHook) -> Credential | None:
+        found = [credential for credential in hook.list_credentials() if credential.name == self.name]
+        if len(found) > 1:
+            raise ConflictError(
+                f"{len(found)} credentials are called {self.name} (ids "
+                f"{', '.join(credential.id for credential in found)}), so it is not clear which one this task means. "
+                "Delete or rename the others"
+            )
+        return found[0] if found else None
+
+    def _log_existing(self, credential: Credential) -> None:
+        self.log.info(
+            "Credential %s already exists, left unchanged (id %s; %s)", credential.name, credential.id, self.where
+        )
+        if credential.suspended:
+            self.log.warning(
+                "Credential %s is suspended: S3 denies it until CivoUpdateCredentialOperator sets suspended=False",
+                credential.name,
+            )
+        if self.max_size_gb not in (None, credential.max_size_gb):
+            self.log.warning(
+                "Credential %s may store %s GB, this task asks for %s GB",
+                credential.name,
+                credential.max_size_gb,
+                self.max_size_gb,
+            )
+
+
+class CivoUpdateCredentialOperator(CivoOperator):
+    """
+    Change a credential, check the change and publish it; ``PATCH /v2/objectstore/credentials/{id}``.
+
+    XCom: ``{"id", "name", "access_key_id"}``.
+
+    :param credential: its exact id, access key or name.
+    :param suspended: True suspends it: S3 denies its requests. False ends that. Left out, it does not change.
+    :param max_size_gb: limit of what it may store, in GB: 500 or a multiple of it. Left out, it does not change.
+    :param publishers: where to publish it after the change, see
+        :class:`~airflow_provider_objectstore.publishers.Publisher`.
+    :param civo_conn_id: id of the ``civo`` connection.
+    :param region: region code such as ``LON1``, instead of the connection's. An empty one is an error.
+    """
+
+    template_fields: Sequence[str] = (*CivoOperator.template_fields, "credential", "suspended", "max_size_gb")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "credential": read.name,
+        "suspended": read.optional(read.flag),
+        "max_size_gb": read.optional(read.checked(read.integer(1), check_size)),
+        "publishers": publishers,
+    }
+
+    def __init__(
+        self,
+        *,
+        credential: str,
+        suspended: bool | str | None = None,
+        max_size_gb: int | str | None = None,
+        publishers: Sequence[Publisher] = (),
+        civo_conn_id: str = "civo_default",
+        region: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.credential = credential
+        self.suspended: Any = suspended
+        self.max_size_gb: Any = max_size_gb
+        self.publishers = publishers
+        self.civo_conn_id = civo_conn_id
+        self.region = region
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Change the credential, read it back and publish it."""
+        self.read_arguments()
+        changes = drop_none(suspended=self.suspended, max_size_gb=self.max_size_gb)
+        if not changes:
+            with self.naming_task():
+                raise InvalidArgumentError("nothing to change: give suspended or max_size_gb")
+        check_publishers(self.publishers)
+        hook = self.hook
+        credential = hook.require_credential(self.credential)
+        hook.update_credential(credential.id, **changes)
+        credential = hook.get_credential(credential.id)
+        unchanged = [name for name, value in changes.items() if getattr(credential, name) != value]
+        if unchanged:
+            raise ObjectStoreError(
+                f"the service accepted the change of {', '.join(unchanged)} of credential {credential.name} and did "
+                "not make it"
+            )
+        self.log.info("Updated credential %s: %s (%s)", credential.name, changes, self.where)
+        publish(hook, credential, self.publishers)
+        return _xcom(credential)
+
+
+class CivoDeleteCredentialOperator(CivoOperator):
+    """
+    Delete a credential; ``DELETE /v2/objectstore/credentials/{id}``. The service refuses while it owns object stores.
+
+    :param credential: its exact id, access key or name.
+    :param if_missing: ``skip`` treats a missing credential as deleted, ``fail`` fails.
+    :param civo_conn_id: id of the ``civo`` connection.
+    :param region: region code such as ``LON1``, instead of the connection's. An empty one is an error.
+    """
+
+    template_fields: Sequence[str] = (*CivoOperator.template_fields, "credential", "if_missing")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "credential": read.name,
+        "if_missing": read.choice(*get_args(IfMissing)),
+    }
+
+    def __init__(
+        self,
+        *,
+        credential: str,
+        if_missing: IfMissing = "skip",
+        civo_conn_id: str = "civo_default",
+        region: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.credential = credential
+        self.if_missing = if_missing
+        self.civo_conn_id = civo_conn_id
+        self.region = region
+
+    def execute(self, context: Context) -> None:
+        """Delete the credential."""
+        self.read_arguments()
+        hook = self.hook
+        credential: Credential | None
+        if self.if_missing == "fail":
+            credential = hook.require_credential(self.credential)
+        else:
+            credential = hook.find_credential(self.credential)
+        if credential is None:
+            self.log.info("Credential %s does not exist, nothing to delete (%s)", self.credential, self.where)
+            return
+        hook.delete_credential(credential.id)
+        self.log.info("Deleted credential %s (id %s; %s)", credential.name, credential.id, self.where)
+
+
+def publish(hook: CivoObjectStoreHook, credential: Credential, publishers: Sequence[Publisher]) -> None:
+    """
+    Publish a credential to every publisher and verify each.
+
+    :raises ObjectStoreError: if it has no keys yet. An empty key is published nowhere.
+    """
+    for publisher in publishers:
+        options = hook.s3_options_of(credential)
+        publisher.publish(options)
+        publisher.verify(options)
+        log.info("Published credential %s to %s", credential.name, publisher)
+
+
+def _xcom(credential: Credential) -> dict[str, Any]:
+    return {"id": credential.id, "name": credential.name, "access_key_id": credential.access_key_id}

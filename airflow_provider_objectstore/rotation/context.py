@@ -1,0 +1,105 @@
+"""What every step of a rotation works with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.publishers import Publisher
+from airflow_provider_objectstore.rotation.names import RotationId
+from airflow_provider_objectstore.rotation.state import LineageState, RotationTarget, read_state, require_current
+from airflow_provider_objectstore.rotation.verify import Bucket
+
+
+class Outage:
+    """Measures the outage of consumers: from the first change of an owner or key to the last publisher."""
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+        """None until it has ended; it stays None where an earlier try made the change."""
+        self._began: float | None = None
+
+    def begin(self) -> None:
+        """Start the clock, unless it runs already."""
+        if self._began is None:
+            self._began = time.monotonic()
+
+    def cancel(self) -> None:
+        """Stop the clock: the change was undone."""
+        self._began = None
+
+    def end(self) -> None:
+        """Stop the clock and set :attr:`seconds`, once."""
+        if self._began is not None and self.seconds is None:
+            self.seconds = time.monotonic() - self._began
+
+
+@dataclass(frozen=True)
+class RotationContext:
+    """
+    What every step of a rotation works with.
+
+    :param hook: the hook of the target's connection.
+    :param target: what to rotate.
+    :param rotation_id: identifies the run.
+    :param publishers: where the new credential goes, in this order.
+    :param settle_timeout: for how many seconds S3 may lag behind the control plane.
+    :param outage: the outage of this try.
+    """
+
+    hook: CivoObjectStoreHook
+    target: RotationTarget
+    rotation_id: RotationId
+    publishers: Sequence[Publisher] = ()
+    settle_timeout: float = 60
+    outage: Outage = field(default_factory=Outage)
+
+    def read(self) -> LineageState:
+        """Read the state, also where a newer rotation has changed it."""
+        return read_state(self.hook, self.target, self.rotation_id)
+
+    def require_current(self, state: LineageState) -> LineageState:
+        """Return the state if no other rotation interferes, see :func:`.state.require_current`."""
+        return require_current(state, self.target, self.rotation_id)
+
+    def refresh(self) -> LineageState:
+        """
+        Read the state.
+
+        :raises SupersededError: if there has been a newer rotation.
+        :raises ConflictError: if another rotation that is due in the same second rotates the same credential.
+        """
+        return self.require_current(self.read())
+
+    def bucket(self, credential: Credential, store: ObjectStore) -> Bucket:
+        """Return a store's bucket as a credential sees it over S3."""
+        return Bucket(self.hook.s3_options_of(credential, store), self.settle_timeout)
+
+    def verify_access(
+        self, credential: Credential, stores: Iterable[ObjectStore], samples: Mapping[str, str | None]
+    ) -> None:
+        """
+        Prove over S3 that a credential lists each store's bucket and reads what was there before.
+
+        :param samples: by store id, the key of an object that was there; see :meth:`.verify.Bucket.sample`.
+        """
+        for store in stores:
+            self.bucket(credential, store).wait_until_usable(samples.get(store.id))
+
+    def published_options(self, credential: Credential, stores: Sequence[ObjectStore]) -> S3Options:
+        """Return what publishers get: with the bucket if the credential owns exactly one store, else without."""
+        options = self.hook.s3_options_of(credential, stores[0])
+        return options if len(stores) == 1 else replace(options, bucket=None)
+
+
+def same_keys(one: Credential, other: Credential) -> bool:
+    """Return whether two readings show the same credential with the same keys."""
+    return (one.id, one.access_key_id, one.secret_access_key) == (
+        other.id,
+        other.access_key_id,
+        other.secret_access_key,
+    )

@@ -1,0 +1,126 @@
+"""Publish the stores' credential, and find out whether publishers have it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
+from airflow_provider_objectstore.exceptions import ObjectStoreError, ServerError, TransportError
+from airflow_provider_objectstore.publishers import Publisher
+from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
+from airflow_provider_objectstore.rotation.state import LineageState, store_names
+
+MAX_PUBLISH_ATTEMPTS = 5
+
+log = logging.getLogger(__name__)
+
+
+def publish_owner(context: RotationContext, owner: Credential, state: LineageState) -> LineageState:
+    """
+    Publish the stores' owner. If another rotation changes it meanwhile, publish the one that it is then.
+
+    :param owner: the credential that owns the stores, with its keys.
+    :param state: what was read before.
+    :return: the state after publishing.
+    :raises ObjectStoreError: if a publisher fails, or the owner keeps changing.
+    :raises SupersededError: if the owner is that of a newer rotation; it is published.
+    """
+    for _ in range(MAX_PUBLISH_ATTEMPTS):
+        for publisher in context.publishers:
+            _publish_to(publisher, context, owner, state)
+        context.outage.end()
+        state = context.read()
+        found = state.owners[-1] if state.owners else owner
+        if same_keys(found, owner):
+            return context.require_current(state)
+        owner = context.hook.wait_for_keys(found)
+    raise ObjectStoreError(f"the owner of {store_names(state.stores)} keeps changing: another rotation is running")
+
+
+def is_published(context: RotationContext, credential: Credential, state: LineageState, *, if_unknown: bool) -> bool:
+    """
+    Return whether a publisher has a credential, so that consumers may use it.
+
+    :param if_unknown: what to return if no publisher has it and at least one could not be reached.
+    """
+    stores = state.stores_of(credential)
+    if not credential.has_keys or not stores:
+        return False
+    result = False
+    for publisher in context.publishers:
+        problem = _find_problem(publisher, context, credential, stores)
+        if problem is None:
+            return True
+        if _is_unreachable(problem):
+            result = if_unknown
+    return result
+
+
+def require_published(context: RotationContext) -> None:
+    """
+    Verify that publishers have the stores' credential, which another rotation has made. Nothing is published.
+
+    :raises ObjectStoreError: if a publisher does not have it, or could not be reached.
+    """
+    state = context.read()
+    if not context.publishers or not state.owners:
+        return
+    owner = context.hook.wait_for_keys(state.owners[-1])
+    stores = state.stores_of(owner)
+    for publisher in context.publishers:
+        problem = _find_problem(publisher, context, owner, stores)
+        if problem is None:
+            continue
+        found = "cannot be asked whether it has it" if _is_unreachable(problem) else "does not have it"
+        raise ObjectStoreError(
+            f"a newer rotation has made credential {owner.name}, the owner of {store_names(stores)}, and "
+            f"{publisher} {found} ({_redacted(problem, owner)}). This run publishes nothing. If the newer one "
+            "is still running, run this task again after it; if it has other publishers, use one task with them all"
+        ) from problem
+
+
+def _publish_to(publisher: Publisher, context: RotationContext, new: Credential, state: LineageState) -> None:
+    options = context.published_options(new, state.stores)
+    try:
+        publisher.publish(options)
+        publisher.verify(options)
+    except Exception as error:
+        old = ", ".join(member.name for member in state.members if member.id != new.id) or "its old keys"
+        raise ObjectStoreError(
+            f"credential {new.name} could not be published to {publisher} ({_redacted(error, new)}). It is the owner "
+            f"of {store_names(state.stores)} already, and consumers of {old} are refused. Nothing is retired: run this "
+            "task again to finish"
+        ) from error
+    log.info("Published credential %s to %s", new.name, publisher)
+
+
+def _find_problem(
+    publisher: Publisher, context: RotationContext, credential: Credential, stores: Sequence[ObjectStore]
+) -> Exception | None:
+    """
+    Return why a publisher does not have a credential; None if it has it.
+
+    :param stores: the credential's stores. It may have been published without a bucket, or with the bucket that was
+        its only one then.
+    """
+    problem: Exception | None = None
+    for bucket in (None, *(store.name for store in stores)):
+        try:
+            publisher.verify(replace(context.hook.s3_options_of(credential, stores[0]), bucket=bucket))
+        except Exception as error:
+            problem = error
+            if _is_unreachable(error):
+                break
+        else:
+            return None
+    return problem
+
+
+def _is_unreachable(error: Exception) -> bool:
+    return isinstance(error, (TransportError, ServerError))
+
+
+def _redacted(error: Exception, credential: Credential) -> str:
+    return str(error).replace(credential.secret_access_key, "***")

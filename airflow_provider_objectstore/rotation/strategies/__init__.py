@@ -1,0 +1,24 @@
+"""
+How the stores get new keys: one module a strategy.
+
+A new strategy is a module with a class that satisfies :class:`.base.Strategy`, and its place in :data:`STRATEGIES` and
+in :data:`CHOICES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_provider_objectstore.rotation.strategies.base import Strategy
+from airflow_provider_objectstore.rotation.strategies.in_place import InPlace
+from airflow_provider_objectstore.rotation.strategies.replace import Replace
+
+STRATEGIES: tuple[type[Strategy], ...] = (Replace, InPlace)
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "auto": (Replace.name, InPlace.name),
+    "replace": (Replace.name,),
+    "in_place": (InPlace.name,),
+}
+"""By the operator's argument ``strategy``: which to try. If the service cannot do one, the next one is tried."""
+
+__all__ = ["CHOICES", "STRATEGIES", "Strategy"]

@@ -1,0 +1,150 @@
+"""Prove over S3 whether a credential has access: what the control plane returns is no proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_objectstore.exceptions import ObjectStoreError, OwnerChangeUnsupportedError
+from airflow_provider_objectstore.hooks.s3_client import call_s3, describe_s3_error, require_boto3
+from airflow_provider_objectstore.hooks.s3_responses import denial_code
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.hooks.s3 import S3Options
+
+POLL_INTERVAL = 0.5
+"""Seconds between two requests while S3 may lag behind the control plane."""
+BOTO3_REASON = "a rotation proves credentials over S3"
+"""What boto3 is needed for, see :func:`~airflow_provider_objectstore.hooks.s3.require_boto3`."""
+
+
+@dataclass(frozen=True)
+class AccessDenied:
+    """S3 refused a request, with this error code."""
+
+    code: str
+
+
+class Bucket:
+    """
+    An object store's bucket as one credential sees it. Only S3's own responses are proof.
+
+    :param options: the bucket and the keys.
+    :param settle_timeout: for how many seconds S3 may lag behind the control plane.
+    """
+
+    def __init__(self, options: S3Options, settle_timeout: float) -> None:
+        self._options = options
+        self._settle_timeout = settle_timeout
+
+    def __str__(self) -> str:
+        return f"bucket {self._options.bucket} with access key {self._options.access_key_id}"
+
+    def sample(self) -> str | None:
+        """
+        Return the key of the oldest object among the first thousand; None if the bucket is empty.
+
+        :raises ObjectStoreError: if the credential is refused.
+        """
+        oldest: str | AccessDenied | None = self._list()
+        if isinstance(oldest, AccessDenied):
+            raise ObjectStoreError(f"{self} is refused ({oldest.code}), although that credential owns it")
+        return oldest
+
+    def wait_until_usable(self, sample: str | None = None) -> None:
+        """
+        Wait until the credential lists the bucket and reads an object that was there before.
+
+        :param sample: that object's key. Without it, or if it is gone, the oldest object is read.
+        :raises OwnerChangeUnsupportedError: if the bucket can be listed and its objects cannot be read.
+        :raises ObjectStoreError: if it cannot be listed.
+        """
+        oldest = self._poll(self._list, until=_is_allowed)
+        if isinstance(oldest, AccessDenied):
+            raise ObjectStoreError(f"{self} is refused ({oldest.code}), although the service says that it owns it")
+        for key in (sample, oldest):
+            read = None if key is None else self._poll(partial(self._read, key), until=_is_allowed)
+            if isinstance(read, AccessDenied):
+                raise OwnerChangeUnsupportedError(
+                    f"{self} can be listed, but object {key!r} cannot be read ({read.code}): the bucket has changed "
+                    "its owner and its objects have not"
+                )
+            if read:
+                return
+
+    def wait_until_refused(self) -> None:
+        """
+        Wait until the credential is refused.
+
+        :raises ObjectStoreError: if it still has access.
+        """
+        if _is_allowed(self._poll(self._list, until=_is_denied)):
+            raise ObjectStoreError(
+                f"{self} can still be listed, {self._settle_timeout:g} s after that access should have ended"
+            )
+
+    @cached_property
+    def _client(self) -> Any:
+        boto3 = require_boto3(BOTO3_REASON)
+        from botocore.config import Config
+
+        single_attempt = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
+        options = self._options.boto3()
+        return boto3.client("s3", **{**options, "config": options["config"].merge(single_attempt)})
+
+    def _list(self) -> str | AccessDenied | None:
+        """Return the key of the oldest object; None if the bucket is empty."""
+        result: str | AccessDenied | None = self._request(
+            lambda client: _oldest_key(call_s3(client, "list_objects_v2", Bucket=self._options.bucket))
+        )
+        return result
+
+    def _read(self, key: str) -> bool | AccessDenied | None:
+        """Read an object's first byte; return None if the object is gone."""
+
+        def read(client: Any) -> bool:
+            with call_s3(client, "get_object", Bucket=self._options.bucket, Key=key)["Body"] as body:
+                body.read(1)
+            return True
+
+        result: bool | AccessDenied = self._request(read)
+        return None if result == AccessDenied("NoSuchKey") else result
+
+    def _request(self, request: Callable[[Any], Any]) -> Any:
+        """Return what the request returns, or :class:`AccessDenied` if S3 refuses it."""
+        from botocore.exceptions import ClientError
+
+        client = self._client
+        try:
+            return request(client)
+        except Exception as error:
+            if isinstance(error, ClientError) and (code := denial_code(error.response)):
+                return AccessDenied(code)
+            raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from error
+
+    def _poll(self, request: Callable[[], Any], *, until: Callable[[Any], bool]) -> Any:
+        """Repeat a request until its result is as expected; return the last result."""
+        from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
+        retrying = Retrying(
+            retry=retry_if_result(lambda result: not until(result)) | retry_if_exception_type(ObjectStoreError),
+            stop=stop_after_delay(self._settle_timeout),
+            wait=wait_fixed(POLL_INTERVAL),
+            retry_error_callback=lambda state: state.outcome.result(),  # type: ignore[union-attr]
+        )
+        return retrying(request)
+
+
+def _is_denied(result: Any) -> bool:
+    return isinstance(result, AccessDenied)
+
+
+def _is_allowed(result: Any) -> bool:
+    return not _is_denied(result)
+
+
+def _oldest_key(listing: Any) -> str | None:
+    oldest = min(listing.get("Contents", ()), key=lambda entry: entry["LastModified"], default=None)
+    return oldest["Key"] if oldest else None

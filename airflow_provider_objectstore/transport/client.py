@@ -1,0 +1,241 @@
+"""The sync driver, on requests."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_provider_objectstore.api.call import Call, Flow, Page, Paging, Pause, Response
+from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectStoreError, TransportError
+from airflow_provider_objectstore.transport.body import BodyReader, TooLargeError
+from airflow_provider_objectstore.transport.connection import Request, ResolvedConnection
+from airflow_provider_objectstore.transport.execution import execute
+from airflow_provider_objectstore.transport.parents import find_parent
+from airflow_provider_objectstore.transport.state import SharedState
+from airflow_provider_objectstore.transport.steps import CheckParent, GetToken, MaskSecret
+from airflow_provider_objectstore.transport.tokens import obtain_token
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Session
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+MAX_STATES = 16
+"""How many connections keep their session, token and pace."""
+_states: dict[str, _SyncState] = {}
+_states_lock = threading.Lock()
+
+
+class _SyncState(SharedState):
+    """Shared by all sync clients of one connection in a process."""
+
+    def __init__(self, connection: ResolvedConnection) -> None:
+        import requests
+
+        from airflow_provider_objectstore.transport.deadline import DeadlineAdapter
+
+        super().__init__(connection)
+        self.pid = os.getpid()
+        self.token_lock, self.parents_lock = threading.Lock(), threading.Lock()
+        self.session: Session = requests.Session()
+        self.session.trust_env = False  # netrc would replace the token; proxies and CA file are resolved by us
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=32)
+        self.session.mount("https://", adapter)
+        self.session.mount("http://", adapter)
+
+
+def _state_of(connection: ResolvedConnection) -> _SyncState:
+    with _states_lock:
+        state = _states.pop(connection.digest, None) or _SyncState(connection)
+        _states[connection.digest] = state
+        while len(_states) > MAX_STATES:
+            _states.pop(next(iter(_states)))  # clients that still use it keep it alive
+    return state
+
+
+def _reset_after_fork() -> None:
+    """Start without states in a forked child: sockets belong to the parent, and its locks may be held for ever."""
+    global _states, _states_lock
+    _states, _states_lock = {}, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)
+
+
+class Client:
+    """
+    Sends calls and blocks. All clients of one resolved connection in a process share session, token and pace.
+
+    :param connection: the resolved connection.
+    :param mask: called with every secret that becomes known, such as a token.
+    :param refresh_connection: resolves the connection again after its credentials were rejected, as after a rotation.
+    """
+
+    def __init__(
+        self,
+        connection: ResolvedConnection,
+        mask: Callable[[str], None] = lambda secret: None,
+        refresh_connection: Callable[[], ResolvedConnection] | None = None,
+    ) -> None:
+        self._latest_state = _state_of(connection)
+        self._mask = mask
+        self._refresh_connection = refresh_connection
+
+    @property
+    def _state(self) -> _SyncState:
+        if self._latest_state.pid != os.getpid():
+            self._latest_state = _state_of(self._latest_state.connection)
+        return self._latest_state
+
+    def send(self, call: Call[T]) -> T:
+        """
+        Send a call and return its result.
+
+        :param call: a call of :mod:`airflow_provider_objectstore.api`.
+        :raises ObjectStoreError: one of its subclasses, as the service answered or did not.
+        """
+        state = self._state
+        try:
+            return self._run_flow(execute(call, state), state)
+        except AuthenticationError:
+            refreshed = _state_of(self._refresh_connection()) if self._refresh_connection else state
+            if refreshed is state:
+                raise
+            self._latest_state = refreshed
+            return self._run_flow(execute(call, refreshed), refreshed)
+
+    def run(self, flow: Flow[T]) -> T:
+        """
+        Run a flow of calls and return its result.
+
+        :param flow: a flow of :mod:`airflow_provider_objectstore.api`.
+        :raises ObjectStoreError: one of its subclasses.
+        """
+        return self._run_flow(flow, self._state)
+
+    def pages(self, call: Call[Page[Item]]) -> Iterator[Page[Item]]:
+        """
+        Yield the pages of a listing. Each is requested when it is needed.
+
+        :param call: the call for the first page.
+        """
+        paging = Paging(call)
+        while paging.call is not None:
+            page = self.send(paging.call)
+            if paging.accepts(page):
+                yield page
+
+    def _run_flow(self, flow: Flow[T], state: _SyncState) -> T:
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    result = self._perform(step, state)
+                except ObjectStoreError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(result)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+    def _perform(self, step: Any, state: _SyncState) -> Any:
+        match step:
+            case Request():
+                return self._send_request(step, state)
+            case Pause():
+                return time.sleep(step.seconds)
+            case GetToken():
+                if token := state.usable_token(step.rejected):
+                    return token
+                fetches = state.token_fetches
+                with state.token_lock:
+                    return self._run_flow(obtain_token(state, step.rejected, fetches), state)
+            case CheckParent():
+                if state.parents.exists(step.call.path):
+                    return None
+                with state.parents_lock:
+                    return self._run_flow(find_parent(step.call, state), state)
+            case MaskSecret():
+                return self._mask(step.secret)
+            case Call():
+                return self.send(step)
+        raise AssertionError(f"a flow yielded {step!r}")
+
+    def _send_request(self, request: Request, state: _SyncState) -> Response:
+        from airflow_provider_objectstore.transport.deadline import set_deadline
+
+        connection = state.connection
+        proxy = connection.proxies[request.base_url]
+        set_deadline(request.ends)
+        try:
+            with state.session.send(
+                _prepare(request),
+                timeout=connection.timeout,
+                verify=connection.ca_file or False,
+                proxies={"http": proxy, "https": proxy} if proxy else {},
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                body = BodyReader(response.status_code, headers, request.max_body_bytes)
+                for chunk in response.raw.stream(64 * 1024, decode_content=False):
+                    body.feed(chunk)
+                return Response(response.status_code, headers, body.whole())
+        except Exception as error:  # requests and urllib3 raise many kinds of errors for what a server may send
+            raise _transport_error(error, request, connection) from error
+
+
+def _prepare(request: Request) -> PreparedRequest:
+    import requests
+
+    prepared = requests.PreparedRequest()
+    prepared.prepare_method(request.method)
+    prepared.url = request.url  # not prepare_url, which would encode it again
+    prepared.prepare_headers(request.headers)
+    prepared.prepare_cookies({})
+    prepared.prepare_body(request.body, None)
+    prepared.hooks = {"response": []}
+    return prepared
+
+
+def _transport_error(error: Exception, request: Request, connection: ResolvedConnection) -> TransportError:
+    import ssl
+
+    import requests
+    from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+
+    causes = list(_causes(error))
+    untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+    malformed = isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader))
+    not_sent = (
+        untrusted
+        or malformed
+        or isinstance(error, requests.exceptions.ConnectTimeout)
+        or any(isinstance(cause, NewConnectionError) for cause in causes)
+        or any(str(cause).startswith("Tunnel connection failed") for cause in causes)
+    )
+    timeouts = (requests.exceptions.Timeout, ReadTimeoutError, TimeoutError)
+    timed_out = any(isinstance(cause, timeouts) for cause in causes)
+    return TransportError(
+        connection.redact(
+            f"{request.method} to {request.url.split('/')[2]} {'timed out' if timed_out else 'failed'}: "
+            f"{str(causes[-1]) or type(error).__name__}"
+        ),
+        request_sent=not not_sent,
+        permanent=untrusted or malformed or isinstance(error, TooLargeError),
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes; requests and urllib3 keep some in arguments instead of ``__cause__``."""
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        inner = [arg for arg in (getattr(current, "reason", None), *current.args) if isinstance(arg, BaseException)]
+        current = inner[0] if inner else current.__cause__ or current.__context__

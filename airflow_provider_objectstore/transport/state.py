@@ -1,0 +1,99 @@
+"""What the clients of one connection share: token, pace, retry policy, and which stores are known to exist."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.transport.connection import ResolvedConnection
+from airflow_provider_objectstore.transport.rate_limit import RateLimiter
+
+EXISTS_SECONDS = 60
+"""How long a store that was found is assumed to exist."""
+MISSING_SECONDS = 1
+"""How long a store that was not found is assumed to be missing: for the calls that ask at the same time."""
+MAX_PARENTS = 10_000
+"""How many stores are remembered."""
+FORBIDDEN_SECONDS = 60
+"""How long a 403 is final, after a new token did not help: until then no further token is fetched because of one."""
+
+
+class SharedState:
+    """
+    What all clients of one resolved connection share, in one process (sync) or on one event loop (async).
+
+    :param connection: the resolved connection.
+    """
+
+    def __init__(self, connection: ResolvedConnection) -> None:
+        self.connection = connection
+        self.retry = replace(connection.retry, deadline=min(connection.retry.deadline, 4 * connection.timeout))
+        self.rate_limiter = RateLimiter(connection.requests_per_second)
+        self.fallback_operations: set[str] = set()
+        """Operations for which the service supports the fallback method only."""
+        self.token: str | None = connection.bearer
+        self.token_valid_until = float("inf")
+        """When the token has to be replaced, by the monotonic clock."""
+        self.token_fetches = 0
+        self.token_error: ObjectStoreError | None = None
+        """The error of the last attempt to fetch a token."""
+        self.secrets: set[str] = set()
+        """Secrets that calls have sent. No error may show them."""
+        self.retries = 0
+        self.parents = ParentCache()
+        self._forbidden_until = 0.0
+
+    def usable_token(self, rejected: str | None) -> str | None:
+        """Return the token if there is one, it is not about to expire, and it is not the rejected one."""
+        usable = self.token != rejected and time.monotonic() < self.token_valid_until
+        return self.token if usable else None
+
+    def should_refresh_token(self, status: int, *, refreshed: bool) -> bool:
+        """
+        Tell whether a new token may help after a 401 or 403: the token may have ended, or lack a new permission.
+
+        :param status: the HTTP status of the response.
+        :param refreshed: whether the token was already fetched because of such a response.
+        """
+        if status == 403 and refreshed:
+            self._forbidden_until = time.monotonic() + FORBIDDEN_SECONDS
+        if refreshed or self.connection.token_call is None:
+            return False
+        return status == 401 or (status == 403 and time.monotonic() >= self._forbidden_until)
+
+
+class ParentCache:
+    """Remembers for a short time which stores exist and which are missing, by the path that reads them."""
+
+    def __init__(self) -> None:
+        self._existing: dict[str, float] = {}
+        self._missing: dict[str, tuple[float, NotFoundError]] = {}
+
+    def exists(self, path: str) -> bool:
+        """Tell whether the store is known to exist."""
+        return self._existing.get(path, 0.0) > time.monotonic()
+
+    def missing_error(self, path: str) -> NotFoundError | None:
+        """Return the error of the recent request that did not find the store, if any."""
+        until, error = self._missing.get(path, (0.0, None))
+        return error if until > time.monotonic() else None
+
+    def remember(self, path: str, error: NotFoundError | None) -> None:
+        """
+        Remember whether the store exists.
+
+        :param error: the error that says that it does not; None if it exists.
+        """
+        self.forget(path)
+        if len(self._existing) + len(self._missing) > MAX_PARENTS:
+            self._existing, self._missing = {}, {}
+        if error is None:
+            self._existing[path] = time.monotonic() + EXISTS_SECONDS
+        else:
+            self._missing[path] = time.monotonic() + MISSING_SECONDS, error
+
+    def forget(self, path: str) -> None:
+        """Forget a store, which may have been created or deleted: the next check asks the service."""
+        self._existing.pop(path, None)
+        self._missing.pop(path, None)

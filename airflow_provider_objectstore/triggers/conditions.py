@@ -1,0 +1,113 @@
+"""What sensors wait for, one trigger each. Private: use the sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, field
+from typing import Any
+
+from airflow_provider_objectstore import arguments as read
+from airflow_provider_objectstore.api import anypoint, civo
+from airflow_provider_objectstore.api.call import Flow
+from airflow_provider_objectstore.api.civo.models import ObjectStore
+from airflow_provider_objectstore.exceptions import NotFoundError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.triggers.polling import PollingTrigger
+
+
+class AnypointPollingTrigger(PollingTrigger):
+    """
+    Base of the triggers that poll Anypoint Object Store v2.
+
+    :param anypoint_conn_id: id of an ``anypoint`` connection.
+    :param region: id of a region instead of the connection's.
+    """
+
+    anypoint_conn_id: str
+    region: str | None = None
+
+    def hook(self) -> AnypointObjectStoreHook:
+        """Return the hook with this trigger's connection and region."""
+        return AnypointObjectStoreHook(self.anypoint_conn_id, region=self.region)
+
+
+class AnypointKeyTrigger(AnypointPollingTrigger):
+    """
+    Waits for keys of a partition, with HEAD requests only for keys that are still missing.
+
+    The result is the list of the keys that were found.
+
+    :param store_id: id of the store.
+    :param partition: name of the partition.
+    :param keys: a key, or a list of keys.
+    :param require: wait for ``all`` of the keys or for ``any``.
+    """
+
+    store_id: str
+    partition: str
+    keys: str | Sequence[str]
+    require: str = "all"
+    _found: list[str] = field(default_factory=list, init=False)
+
+    def poll_once(self) -> Flow[list[str] | None]:
+        """Request the keys that are still missing."""
+        store_id, partition = read.name("store_id", self.store_id), read.name("partition", self.partition)
+        require = read.choice("all", "any")("require", self.require)
+        calls = {key: anypoint.key_exists(store_id, partition, key) for key in read.names("keys", self.keys)}
+        for key, call in calls.items():
+            if key in self._found or not (yield call):
+                continue
+            self._found.append(key)
+            if require == "any":
+                return list(self._found)
+        return list(self._found) if len(self._found) == len(calls) else None
+
+
+class AnypointPartitionTrigger(AnypointPollingTrigger):
+    """
+    Waits until a partition exists, with HEAD requests. The result is its name.
+
+    :param store_id: id of the store.
+    :param partition: name of the partition.
+    """
+
+    store_id: str
+    partition: str
+
+    def poll_once(self) -> Flow[str | None]:
+        """Request the partition."""
+        store_id, partition = read.name("store_id", self.store_id), read.name("partition", self.partition)
+        return partition if (yield anypoint.partition_exists(store_id, partition)) else None
+
+
+class CivoObjectStoreTrigger(PollingTrigger):
+    """
+    Waits until an object store exists and is ready. The result is the object store as plain data.
+
+    :param object_store: its exact name or id.
+    :param civo_conn_id: id of a ``civo`` connection.
+    :param region: code of a region instead of the connection's.
+    """
+
+    object_store: str
+    civo_conn_id: str
+    region: str | None = None
+    _id: str | None = field(default=None, init=False)
+
+    def hook(self) -> CivoObjectStoreHook:
+        """Return the hook with this trigger's connection and region."""
+        return CivoObjectStoreHook(self.civo_conn_id, region=self.region)
+
+    def poll_once(self) -> Flow[dict[str, Any] | None]:
+        """Find the object store by its name or id, later by its id."""
+        if self._id is None:
+            name = read.name("object_store", self.object_store)
+            store: ObjectStore | None = yield from civo.find_object_store(name)
+        else:
+            try:
+                store = yield civo.get_object_store(self._id)
+            except NotFoundError:
+                store = None
+        self._id = store.id if store else None
+        return asdict(store) if store and store.ready else None

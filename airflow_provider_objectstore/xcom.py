@@ -1,0 +1,27 @@
+"""Keep values that hold secrets or bytes out of XCom."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NoReturn
+
+from airflow_provider_objectstore.exceptions import InvalidArgumentError
+
+
+class NotForXCom:
+    """
+    Base of classes whose objects a task must not return, not even in a collection.
+
+    Airflow calls an object's own ``serialize`` first. Pickling and copying are not affected.
+    A subclass sets ``_instead``: what to return instead.
+    """
+
+    __slots__ = ()
+    _instead: ClassVar[str]
+
+    def serialize(self) -> NoReturn:
+        """
+        Refuse to be serialized.
+
+        :raises InvalidArgumentError: saying what to return instead.
+        """
+        raise InvalidArgumentError(f"a task must not return {type(self).__name__} into XCom: {self._instead}")
