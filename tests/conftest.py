@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
-from airflow_provider_objectstore.transport import blocking
-from airflow_provider_objectstore.transport.steps import Parents
+from airflow_provider_objectstore.transport import client as sync_client
+from airflow_provider_objectstore.transport.state import ParentCache
 from tests.rgw.certificate import write_certificate
 
 
@@ -31,8 +31,8 @@ def connect(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, **extra: Any) -
 def emulator(services: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """Both services, empty, as the default connections of both kinds."""
     services.reset()
-    for state in blocking._states.values():
-        state.parents = Parents()  # it knows of the stores that were there before the reset
+    for state in sync_client._states.values():
+        state.parents = ParentCache()  # it remembers stores from before the reset
     connect(monkeypatch, services)
     return services
 

@@ -1,4 +1,4 @@
-"""A DAG that writes, with outlets of every kind, and DAGs that wait for what it writes; for test_assets_in_dags.py."""
+"""A DAG that writes, with outlets of every kind, and DAGs that its events start; for test_assets_in_dags.py."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from airflow_provider_objectstore.assets import (
     anypoint_asset,
     civo_asset,
+    emit_asset_events,
     normalize_civo,
     normalize_osv2,
-    tell_outlets,
     to_openlineage,
 )
 from airflow_provider_objectstore.emulator import Emulator
@@ -81,11 +81,11 @@ def test_equal_things_have_equal_uris(spelled: str, expected: str) -> None:
         ("civo:///photos", "does not say where"),
     ],
 )
-def test_what_names_nothing_is_refused(uri: str, problem: str) -> None:
+def test_invalid_uris_are_refused(uri: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem) as caught:
         Asset(uri=uri)
     assert isinstance(caught.value, InvalidArgumentError)
-    assert f"{uri.partition(':')[0]}://{{" in str(caught.value), "what is expected"
+    assert f"{uri.partition(':')[0]}://{{" in str(caught.value), "the expected format"
     assert "secret" not in str(caught.value)
 
 
@@ -103,9 +103,9 @@ def test_what_names_nothing_is_refused(uri: str, problem: str) -> None:
         ("civo://conn_id@LON1/bucket/path", "civo://LON1/bucket/path"),
     ],
 )
-def test_paths_of_a_filesystem_are_told_apart(path: str, uri: str | None) -> None:
-    """Airflow's lineage makes an asset of each that is opened: that must go well."""
-    with pytest.warns(UserWarning, match=r"carries none; expected \w+://\{") as warned:
+def test_paths_of_a_filesystem_stay_as_they_are(path: str, uri: str | None) -> None:
+    """Airflow's lineage creates an asset of each path that is opened, which must not fail."""
+    with pytest.warns(UserWarning, match=r"has no connection; expected \w+://\{") as warned:
         assert Asset(uri=path).uri == (uri or path)
     assert [one.filename for one in warned] == [__file__]
     assert "conn_id" not in str(warned[0].message)
@@ -176,7 +176,7 @@ def test_hooks_give_assets_of_their_connection(emulator: Emulator) -> None:
 
 
 class DataSet(NamedTuple):
-    """Has the form of OpenLineage's, which is not among our dependencies."""
+    """Like OpenLineage's, which is not among our dependencies."""
 
     namespace: str
     name: str
@@ -204,7 +204,7 @@ def put(outlets: list[Any], events: OutletEventAccessors, key: str = "k") -> Non
 
 
 def test_an_outlet_needs_no_supervisor(emulator: Emulator) -> None:
-    """As in a test that calls ``execute`` itself."""
+    """As in a test that calls ``execute``."""
     events = OutletEventAccessors()
     put([AssetAlias("a")], events)
     (event,) = events[AssetAlias("a")].asset_alias_events
@@ -213,7 +213,7 @@ def test_an_outlet_needs_no_supervisor(emulator: Emulator) -> None:
 
 
 def test_a_task_that_wrote_does_not_fail(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
-    """Airflow takes no URI of more than 1,500 characters; a key may need more."""
+    """Airflow allows URIs of up to 1,500 characters; a key may need more."""
     events = OutletEventAccessors()
     key = "é" * 512
     put([AssetAlias("a")], events, key)
@@ -227,11 +227,11 @@ def test_other_outlets_cost_nothing() -> None:
         raise AssertionError("the connection was looked up")
 
     context: Any = {}
-    tell_outlets([Asset("other"), Asset(uri="s3://bucket/key"), object()], context, refuse, {})
+    emit_asset_events([Asset("other"), Asset(uri="s3://bucket/key"), object()], context, refuse, {})
 
 
 def test_loading_is_cheap() -> None:
-    """Airflow loads it while DAGs are parsed."""
+    """Airflow imports it while DAGs are parsed."""
     code = (
         "import sys, airflow.sdk; airflow.sdk.Asset; before = set(sys.modules)\n"
         "import airflow_provider_objectstore.assets\n"

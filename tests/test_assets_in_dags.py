@@ -1,4 +1,4 @@
-"""Outlets in a real Airflow with a database of its own: which events a task leaves, and which DAGs that starts."""
+"""Outlets in a real Airflow with its own database: the events of each task, and the DAGs that they start."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import pytest
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
+pytestmark = pytest.mark.airflow
+
 DAGS = Path(__file__).parent / "dag_with_outlets.py"
 AIRFLOW = [sys.executable, "-m", "airflow"]
 WHERE = "osv2://emulator-org.emulator-env.us-east-1"
@@ -27,7 +29,7 @@ except ModuleNotFoundError:  # before Airflow 3.2
 dag_run = DagBag(dag_folder=sys.argv[1]).dags["writer"].test()
 assert dag_run.state == "success", dag_run.state
 """
-LOOK = """
+READ_DATABASE = """
 import json
 from airflow.models.asset import AssetEvent
 from airflow.models.dagrun import DagRun
@@ -50,7 +52,7 @@ print("FOUND", json.dumps({"events": events, "started": started}))
 
 @pytest.fixture
 def found(tmp_path: Path, emulator: Emulator) -> dict[str, Any]:
-    """What stands in Airflow's database once the writer and then the scheduler have run."""
+    """Airflow's database after the writer and then the scheduler have run."""
     AnypointObjectStoreHook().create_store("s")
     folder = tmp_path / "dags"
     folder.mkdir()
@@ -60,7 +62,7 @@ def found(tmp_path: Path, emulator: Emulator) -> dict[str, Any]:
         "AIRFLOW_HOME": str(tmp_path),
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        # That a run starts is all that counts: its task would look for an API server and hold up the end.
+        # The test only needs the runs to start: their tasks would wait for an API server.
         "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT": "0",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
@@ -78,7 +80,7 @@ def found(tmp_path: Path, emulator: Emulator) -> dict[str, Any]:
     run(*AIRFLOW, "dags", "reserialize")
     assert "Pausing task as DEFERRED" in run(sys.executable, "-c", RUN, str(folder))
     run(*AIRFLOW, "scheduler", "--num-runs", "3", "--skip-serve-logs")
-    line = next(line for line in run(sys.executable, "-c", LOOK).splitlines() if line.startswith("FOUND"))
+    line = next(line for line in run(sys.executable, "-c", READ_DATABASE).splitlines() if line.startswith("FOUND"))
     read: dict[str, Any] = json.loads(line.removeprefix("FOUND"))
     return read
 

@@ -23,7 +23,15 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
 SNIPPET = re.compile(r"^ *# \[START (\w+)\]\n(.*?)^ *# \[END \1\]", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
 PUBLIC = ("Hook", "Operator", "Sensor", "EventTrigger", "Publisher", "Error")
-NOT_FOR_AUTHORS = {"ObjectStoreHook", "PollFailedError", "WaitSensor"}
+NOT_FOR_AUTHORS = {
+    "KeyHook",
+    "AnypointBulkOperator",
+    "AnypointOperator",
+    "BasePollingSensor",
+    "CivoOperator",
+    "ObjectStoreHook",
+    "PollFailedError",
+}
 
 
 def snippets() -> set[str]:

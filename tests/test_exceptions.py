@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_objectstore import exceptions
 from airflow_provider_objectstore.api import anypoint
-from airflow_provider_objectstore.api.anypoint_access import connected_app_token
+from airflow_provider_objectstore.api.anypoint.access import connected_app_token
 from airflow_provider_objectstore.exceptions import ApiError, ObjectStoreError, error_for, printable
 
 FORGED = "oops\n[2026-11-25T00:00:00] INFO - Marking task as SUCCESS\r\x1b[2K\x1b[32mall good\x1b[0m\u202e\x00\u2028"

@@ -19,9 +19,10 @@ import boto3
 import pytest
 from airflow.sdk.bases.xcom import BaseXCom
 
-from airflow_provider_objectstore.api import anypoint, anypoint_access, civo
-from airflow_provider_objectstore.api.civo_model import Credential
-from airflow_provider_objectstore.api.values import Entry
+from airflow_provider_objectstore.api import anypoint, civo
+from airflow_provider_objectstore.api.anypoint import access as anypoint_access
+from airflow_provider_objectstore.api.anypoint.values import Entry
+from airflow_provider_objectstore.api.civo.models import Credential
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -30,8 +31,8 @@ from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.operators.civo import CivoCreateObjectStoreOperator
 from airflow_provider_objectstore.publishers import AnypointKeyPublisher
 from airflow_provider_objectstore.transport import Client
-from airflow_provider_objectstore.transport.policy import RetryPolicy
-from airflow_provider_objectstore.triggers.waits import KeysTrigger, ObjectStoreTrigger
+from airflow_provider_objectstore.transport.retry import RetryPolicy
+from airflow_provider_objectstore.triggers.conditions import AnypointKeyTrigger, CivoObjectStoreTrigger
 
 IN_BASE64 = base64.b64encode(b"app:emulator-secret").decode()
 STATIC = {"emulator-secret", "emulator-key", "my-own-s3-secret", "proxy-pass", "emulator%2dsecret", IN_BASE64}
@@ -68,7 +69,8 @@ def test_no_secret_shows(emulator: Emulator, caplog: pytest.LogCaptureFixture, m
     stores.put_key("s", "p", "k", "v")
     with stores.client() as client:
         token = client._state.usable_token(None)
-        shown.add(client, client._state.target, client._state.target.request(anypoint.get_store("s"), "GET", token))
+        connection = client._state.connection
+        shown.add(client, connection, connection.request(anypoint.get_store("s"), "GET", token))
     shown.add(anypoint_access.connected_app_token("emulator-client", "emulator-secret"))
     assert token
 
@@ -86,8 +88,8 @@ def test_no_secret_shows(emulator: Emulator, caplog: pytest.LogCaptureFixture, m
     secrets = STATIC | {token, options.secret_access_key}
 
     for trigger in (
-        KeysTrigger(anypoint_conn_id="anypoint_default", store_id="s", partition="p", keys=["k"]),
-        ObjectStoreTrigger(civo_conn_id="civo_default", object_store="bucket"),
+        AnypointKeyTrigger(anypoint_conn_id="anypoint_default", store_id="s", partition="p", keys=["k"]),
+        CivoObjectStoreTrigger(civo_conn_id="civo_default", object_store="bucket"),
     ):
         shown.add(trigger.serialize(), [event.payload for event in asyncio.run(collect(trigger))])
 
@@ -106,7 +108,7 @@ def test_no_secret_shows(emulator: Emulator, caplog: pytest.LogCaptureFixture, m
             ]
         )
         for hook in (AnypointObjectStoreHook(), CivoObjectStoreHook()):
-            object.__setattr__(hook._client._state.target, "retry", RetryPolicy(attempts=2, first_wait=0.01))
+            object.__setattr__(hook._client._state.connection, "retry", RetryPolicy(attempts=2, initial_wait=0.01))
             with pytest.raises(ObjectStoreError) as caught:
                 list(hook.list_stores() if isinstance(hook, AnypointObjectStoreHook) else hook.list_object_stores())
             shown.error(caught.value)
@@ -152,7 +154,7 @@ class TestANewSecretIsKnownBeforeItIsSent:
         for call in self.calls():
             known: list[str] = []
 
-            class Watched(Client):
+            class WatchRegistry(Client):
                 masked = known
 
                 def _exchange(self, *arguments: Any) -> Any:
@@ -160,7 +162,7 @@ class TestANewSecretIsKnownBeforeItIsSent:
                     return super()._exchange(*arguments)
 
             with suppress(ObjectStoreError):
-                Watched(CivoObjectStoreHook()._resolve(), mask=known.append).send(call)
+                WatchRegistry(CivoObjectStoreHook()._resolve(), mask=known.append).send(call)
             assert known == [self.SECRET]
 
     def test_without_one_nothing_is_masked(self) -> None:
@@ -174,7 +176,7 @@ class TestANewSecretIsKnownBeforeItIsSent:
         body = {"code": "internal", "reason": f"could not process {self.SECRET}", "details": self.SECRET}
         emulator.faults([{"operation": "civo.*", "kind": "status", "status": status, "body": body}])
         hook = CivoObjectStoreHook()
-        object.__setattr__(hook._client._state.target, "retry", RetryPolicy(attempts=2, first_wait=0.01))
+        object.__setattr__(hook._client._state.connection, "retry", RetryPolicy(attempts=2, initial_wait=0.01))
         for call in self.calls():
             shown.add(call)
             with pytest.raises(ObjectStoreError, match=r"could not process \*\*\*") as caught:
@@ -303,7 +305,7 @@ def test_a_service_that_repeats_the_key(
     monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({**connection, "password": AWKWARD}))
     emulator.faults([{"operation": "*", "kind": "status", "status": status, "body": ECHOES[echo](AWKWARD)}])
     hook = CivoObjectStoreHook()
-    object.__setattr__(hook._client._state.target, "retry", RetryPolicy(attempts=2, first_wait=0.01))
+    object.__setattr__(hook._client._state.connection, "retry", RetryPolicy(attempts=2, initial_wait=0.01))
     with pytest.raises(ObjectStoreError) as caught:
         hook.get_quota()
     shown = f"{caught.value} {caught.value!r} {caplog.text}"

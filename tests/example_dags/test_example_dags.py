@@ -1,4 +1,4 @@
-"""Every example DAG is imported by Airflow as it stands, and run, in a process with a database of its own."""
+"""Import and run every example DAG unchanged, in a process with its own database."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ import boto3
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
-from airflow_provider_objectstore.api.rotation_names import tag_of
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.rotation.names import rotation_id_of
 from tests.publishers.servers import PASSWORDS, ApiServer
+
+pytestmark = pytest.mark.airflow
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
@@ -39,7 +41,7 @@ IMPORT_ONLY = RUN.partition("for run")[0] + "import json; print('DAGS', json.dum
 
 @pytest.fixture(scope="module")
 def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """The environment of an Airflow with an empty database."""
+    """Return the environment variables of an Airflow with an empty database."""
     home = tmp_path_factory.mktemp("airflow")
     environment = {
         **os.environ,
@@ -55,17 +57,17 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 
 
 def python(airflow_home: Mapping[str, str], code: str, *arguments: object) -> str:
-    """Run code in that Airflow; connections come from this process's environment."""
+    """Run code in that Airflow, with the connections in this process's environment. Return its output."""
     connections = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CONN_")}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env={**airflow_home, **connections},
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
+    return result.stdout + result.stderr
 
 
 def run(
@@ -78,37 +80,40 @@ def run(
     state: str = "success",
 ) -> str:
     """
-    Run a DAG, one task after the other; return what it printed, which holds no secret.
+    Run a DAG, one task after the other. Check that its output contains no secret, and return it.
 
-    :param skipped: a task that waits for another one's work, which here would be for ever; the demo runs it.
+    :param runs: how many times to run it.
+    :param skipped: a task that waits for another task, which would never end here. The demo runs it.
+    :param conf: the run's ``conf``.
+    :param state: the expected state of the runs.
     """
-    printed = python(airflow_home, RUN, EXAMPLES, dag_id, runs, skipped, json.dumps(conf or {}), state)
-    assert "emulator-secret" not in printed
-    assert "emulator-key" not in printed
-    return printed
+    output = python(airflow_home, RUN, EXAMPLES, dag_id, runs, skipped, json.dumps(conf or {}), state)
+    assert "emulator-secret" not in output
+    assert "emulator-key" not in output
+    return output
 
 
 def test_every_example_is_imported(airflow_home: Mapping[str, str]) -> None:
-    printed = python(airflow_home, IMPORT_ONLY, EXAMPLES)
-    names = json.loads(next(line for line in printed.splitlines() if line.startswith("DAGS")).removeprefix("DAGS"))
+    output = python(airflow_home, IMPORT_ONLY, EXAMPLES)
+    names = json.loads(next(line for line in output.splitlines() if line.startswith("DAGS")).removeprefix("DAGS"))
     files = [path.stem for path in EXAMPLES.glob("*.py")]
     assert set(files) <= set(names)
     assert [name for name in names if not name.startswith(tuple(files))] == []
 
 
-def test_checkpoint_goes_on_where_it_stopped(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
-    printed = run(airflow_home, "example_checkpoint", runs=2, skipped="load_done")
+def test_checkpoint_continues_where_it_stopped(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    output = run(airflow_home, "example_checkpoint", runs=2, skipped="load_done")
 
     options = CivoObjectStoreHook().s3_options("seattle-weather")
     contents = boto3.client("s3", **options).list_objects_v2(Bucket=options.bucket)["Contents"]
-    assert [found["Key"] for found in contents] == [
+    assert [item["Key"] for item in contents] == [
         f"daily/{year}-{month:02}.csv" for year in range(2012, 2016) for month in range(1, 13)
     ]
     checkpoints = AnypointObjectStoreHook().partition("weather-load", "checkpoints")
     assert checkpoints["watermark"] == "2015-12"
     loaded = [value for key, value in checkpoints.items() if key.startswith("done/")]
     assert sorted(loaded) == [730, 731]  # the data set's 1,461 days, each loaded by one run only
-    assert options.secret_access_key not in printed
+    assert options.secret_access_key not in output
 
 
 @pytest.mark.parametrize(
@@ -117,18 +122,18 @@ def test_checkpoint_goes_on_where_it_stopped(airflow_home: Mapping[str, str], em
 def test_provisioning_leaves_nothing_behind(
     airflow_home: Mapping[str, str], emulator: Emulator, states: list[str], state: str, written: int
 ) -> None:
-    printed = run(airflow_home, "example_provisioning", conf={"states": states}, state=state)
+    output = run(airflow_home, "example_provisioning", conf={"states": states}, state=state)
 
     requests = emulator.requests()["by_operation"]
     assert requests["civo.create_credential"] == requests["civo.create_object_store"] == {"200": 1}
     assert requests["anypoint.put_key"] == {"200": written}
-    assert ("WA: 65 airports, the northernmost is Dorothy Scott" in printed) == (state == "success")
+    assert ("WA: 65 airports, the northernmost is Dorothy Scott" in output) == (state == "success")
     assert list(CivoObjectStoreHook().list_object_stores()) == []
     assert list(CivoObjectStoreHook().list_credentials()) == []
     assert list(AnypointObjectStoreHook().list_stores()) == []
 
 
-def test_confirmation_keeps_what_was_rejected(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_confirmation_keeps_rejected_items(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
     run(airflow_home, "example_confirmation")
 
     hook = AnypointObjectStoreHook()
@@ -148,7 +153,7 @@ def test_waiting_completes_the_delivery(airflow_home: Mapping[str, str], emulato
     assert sorted(state) == sorted(["complete", *(f"{run_id}/{region}" for region in ("north", "south", "west"))])
 
 
-def test_rotation_hands_the_new_credential_to_consumers(
+def test_rotation_publishes_the_new_credential_to_consumers(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = CivoObjectStoreHook()
@@ -157,11 +162,11 @@ def test_rotation_hands_the_new_credential_to_consumers(
         monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(api))
         environment = {**server.environment, "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES)}
 
-        printed = run(environment, "example_rotation")
+        output = run(environment, "example_rotation")
         (first,) = hook.list_credentials()
-        assert tag_of(first)
-        assert "560 prices in 5 files" in printed
-        assert "{'orphans': [], 'shared': []}" in printed
+        assert rotation_id_of(first)
+        assert "560 prices in 5 files" in output
+        assert "{'orphans': [], 'shared': []}" in output
 
         again = run(environment, "example_rotation")  # younger than a week
         assert list(hook.list_credentials()) == [first]
@@ -172,7 +177,7 @@ def test_rotation_hands_the_new_credential_to_consumers(
         assert second.name > first.name  # of the same length and beginning, with a later time
         assert server.call("GET", "/connections/s3_stock_prices")["login"] == second.access_key_id
     secrets = first.secret_access_key, second.secret_access_key, PASSWORDS["admin"]
-    assert [secret for secret in secrets if secret in printed + again + pooled] == []
+    assert [secret for secret in secrets if secret in output + again + pooled] == []
 
 
 def test_purge_keeps_a_week(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
@@ -184,23 +189,23 @@ def test_purge_keeps_a_week(airflow_home: Mapping[str, str], emulator: Emulator)
 
 
 def test_backup_is_restored(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
-    printed = run(airflow_home, "example_backup")
+    output = run(airflow_home, "example_backup")
 
-    assert "51 values in 3 partitions are restored" in printed
+    assert "51 values in 3 partitions are restored" in output
     assert AnypointObjectStoreHook().partition("energy-restored", "Renewables")["2017-01-01"] == 21933
     options = CivoObjectStoreHook().s3_options("backups")
-    found = boto3.client("s3", **options).list_objects_v2(Bucket=options.bucket)["Contents"]
-    assert [it["Key"].rpartition("/")[2] for it in found] == ["data.jsonl", "manifest.json"]
+    contents = boto3.client("s3", **options).list_objects_v2(Bucket=options.bucket)["Contents"]
+    assert [item["Key"].rpartition("/")[2] for item in contents] == ["data.jsonl", "manifest.json"]
 
 
 @pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="task_state_store came with Airflow 3.3")
-def test_task_state_is_gone_on_with(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
-    printed = run(airflow_home, "example_task_state")
+def test_task_state_continues_after_a_retry(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    output = run(airflow_home, "example_task_state")
 
-    assert "half-way: 5 of 11 years are done" in printed
-    assert "5 years by the first try, 6 by the second, none twice" in printed
+    assert "half-way: 5 of 11 years are done" in output
+    assert "5 years by the first try, 6 by the second, none twice" in output
 
 
 @pytest.mark.skipif(AIRFLOW_V_3_3_PLUS, reason="task_state_store came with Airflow 3.3")
-def test_task_state_says_what_it_needs(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_task_state_fails_before_airflow_3_3(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
     assert "task_state_store needs Airflow 3.3" in run(airflow_home, "example_task_state", state="failed")

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import fsspec
@@ -12,7 +13,9 @@ from airflow.sdk.io import store as stores
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from tests.fs.buckets import create
 
+Requests = Callable[[], dict[str, int]]
 PROD = {"osv2": "prod_anypoint", "civo": "prod_civo"}
 DEFAULT = {"osv2": "anypoint_default", "civo": "civo_default"}
 
@@ -46,19 +49,12 @@ def requests(emulator: Emulator) -> Callable[[], dict[str, int]]:
     return count
 
 
-def make_bucket(hook: CivoObjectStoreHook, name: str) -> None:
-    """Create an object store, and wait until it is ready."""
-    created = hook.create_object_store(name)
-    while not hook.get_object_store(created.id).ready:
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def reports(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store and a bucket named ``reports``, of the default connections."""
     monkeypatch.setattr(emulator.settings, "creating_seconds", 0)
     AnypointObjectStoreHook().create_store("reports")
-    make_bucket(CivoObjectStoreHook(), "reports")
+    create(CivoObjectStoreHook(), "reports")
 
 
 @pytest.fixture
@@ -69,3 +65,43 @@ def only_prod(emulator: Emulator, reports: None, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(f"AIRFLOW_CONN_PROD_{conn_id.removesuffix('_default').upper()}", json.dumps(connection))
         broken = {**connection, "password": "not-the-password"}
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(broken))
+
+
+@pytest.fixture(params=DEFAULT)
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def fs(scheme: str) -> Any:
+    return fsspec.filesystem(scheme, skip_instance_cache=True)
+
+
+@pytest.fixture
+def base(scheme: str) -> str:
+    return f"{scheme}://{DEFAULT[scheme]}@reports"
+
+
+@pytest.fixture
+def local() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="local[1]-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def has_keys(osv2: Any, requests: Requests) -> Any:
+    """The filesystem with a file at each depth."""
+    osv2.pipe({f"store/p/{name}": name.encode() for name in ("a", "b/c", "b/d/e", "b/d/f")})
+    requests()
+    return osv2
+
+
+@pytest.fixture
+def hook(served: tuple[Emulator, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> CivoObjectStoreHook:
+    """The account has a credential and its bucket, ``photos``."""
+    emulator, connection = served
+    emulator.reset()
+    monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps(connection))
+    hook = CivoObjectStoreHook()
+    create(hook, "photos", hook.create_credential("mine").access_key_id)
+    return hook

@@ -20,6 +20,8 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from dev.server import Airflow
 from tests.conftest import connect
 
+pytestmark = pytest.mark.airflow
+
 DAGS = Path(__file__).parent / "dags"
 STATE = "airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend"
 BASES = {
@@ -99,7 +101,7 @@ def run(airflow: Airflow, dag_id: str) -> None:
     path = f"/dags/{dag_id}/dagRuns/a+b:c"
     until(lambda: airflow.call("GET", path)["state"] in ("success", "failed"))
     found = airflow.call("GET", f"{path}/taskInstances")["task_instances"]
-    states = {(it["task_id"], it["map_index"]): it["state"] for it in found}
+    states = {(task["task_id"], task["map_index"]): task["state"] for task in found}
     assert set(states.values()) == {"success"}, (states, airflow.component_logs(30))
 
 

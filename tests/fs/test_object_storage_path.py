@@ -106,10 +106,10 @@ def test_looking_around(base: ObjectStoragePath) -> None:
     for name in ("a", "b/c", "b/d"):
         (base / name).write_text(name)
     assert sorted(map(str, base.iterdir())) == [f"{base}/a", f"{base}/b"]
-    assert sorted(it.name for it in (base / "b").glob("*")) == ["c", "d"]
-    assert [it.read_text() for it in sorted((base / "b").iterdir(), key=str)] == ["b/c", "b/d"]
-    assert sorted(str(it) for it in base.glob("**/c")) == [f"{base}/b/c"]
-    assert [it.read_text() for it in base.glob("b/c")] == ["b/c"]
+    assert sorted(path.name for path in (base / "b").glob("*")) == ["c", "d"]
+    assert [path.read_text() for path in sorted((base / "b").iterdir(), key=str)] == ["b/c", "b/d"]
+    assert sorted(str(path) for path in base.glob("**/c")) == [f"{base}/b/c"]
+    assert [path.read_text() for path in base.glob("b/c")] == ["b/c"]
 
 
 @pytest.mark.parametrize("act", ["rename", "replace"])
@@ -117,7 +117,7 @@ def test_rename(base: ObjectStoragePath, act: str) -> None:
     (base / "a").write_text("1")
     (base / "b").write_text("2")
     assert getattr(base / "a", act)(base / "b") == base / "b"
-    assert [it.name for it in base.iterdir()] == ["b"]
+    assert [path.name for path in base.iterdir()] == ["b"]
     assert (base / "b").read_text() == "1"
 
 
@@ -206,7 +206,7 @@ async def test_on_an_event_loop(base: ObjectStoragePath) -> None:
     """As in a trigger: blocking calls go to threads, and do not hold up the loop."""
     paths = [base / str(number) for number in range(10)]
     await asyncio.gather(*(asyncio.to_thread(path.write_text, path.name) for path in paths))
-    assert await asyncio.gather(*(asyncio.to_thread(path.read_text) for path in paths)) == [it.name for it in paths]
+    assert await asyncio.gather(*(asyncio.to_thread(path.read_text) for path in paths)) == [path.name for path in paths]
 
 
 def test_requests(requests: Requests) -> None:
@@ -285,5 +285,9 @@ def test_plain_use_warns_of_nothing(base: ObjectStoragePath) -> None:
         (base / "a").write_text("1")
         (base / "a").read_text()
         list(base.iterdir())
-    ours = [it for it in caught if "://" in str(it.message) or "airflow_provider_objectstore" in it.filename]
+    ours = [
+        warning
+        for warning in caught
+        if "://" in str(warning.message) or "airflow_provider_objectstore" in warning.filename
+    ]
     assert ours == []

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,87 +10,31 @@ import pytest
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import AuthenticationError, ConfigurationError, InvalidArgumentError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-from airflow_provider_objectstore.hooks.base import ObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.connections import Fields
 from airflow_provider_objectstore.operators.anypoint import AnypointCreateStoreOperator, AnypointDeleteStoreOperator
-from airflow_provider_objectstore.transport import Target
-
-SECRET = "s3cr3t-Value/+"
-PLACE = {"organization_id": "org", "environment_id": "env"}
-Resolve = Callable[..., Target]
-
-
-@pytest.fixture(params=["blocking", "async"])
-def resolve(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[ObjectStoreHook, Any], Target]:
-    """Resolves a hook's connection, given as a URI or as fields, as both clients do."""
-
-    def carry_out(hook: ObjectStoreHook, connection: str | dict[str, Any]) -> Target:
-        stored = connection if isinstance(connection, str) else json.dumps(connection)
-        monkeypatch.setenv(f"AIRFLOW_CONN_{hook._conn_id.upper()}", stored)
-        return hook._resolve() if request.param == "blocking" else asyncio.run(hook._resolve_async())
-
-    return carry_out
-
-
-@pytest.fixture
-def anypoint(resolve: Resolve) -> Resolve:
-    """Resolves an ``anypoint`` connection that is complete but for what a test changes."""
-
-    def carry_out(hook: dict[str, Any] | None = None, **changes: Any) -> Target:
-        extra = {**PLACE, **changes.pop("extra", {})}
-        fields = {"conn_type": "anypoint", "login": "app", "password": SECRET, "extra": extra, **changes}
-        return resolve(AnypointObjectStoreHook(**(hook or {})), fields)
-
-    return carry_out
-
-
-@pytest.fixture
-def civo(resolve: Resolve) -> Resolve:
-    """Resolves a ``civo`` connection that is complete but for what a test changes."""
-
-    def carry_out(hook: dict[str, Any] | None = None, **changes: Any) -> Target:
-        extra = {"region": "LON1", **changes.pop("extra", {})}
-        fields = {"conn_type": "civo", "password": SECRET, "extra": extra, **changes}
-        return resolve(CivoObjectStoreHook(**(hook or {})), fields)
-
-    return carry_out
-
-
-@pytest.fixture(params=["anypoint", "civo"])
-def either(request: pytest.FixtureRequest, anypoint: Resolve, civo: Resolve) -> Resolve:
-    """Resolves a connection of either kind."""
-    return anypoint if request.param == "anypoint" else civo
-
-
-def origin(target: Target) -> str:
-    """Scheme, host and port of what is not about accounts."""
-    (one,) = {url[: url.index("/", 8)] for name, url in target.roots.items() if name != "accounts"}
-    return one
-
+from tests.hooks.connections import PLACE, SECRET, Resolve, origin
 
 # Defaults, and what may be typed or text
 
 
 def test_anypoint_defaults(anypoint: Resolve) -> None:
-    target = anypoint()
+    resolved = anypoint()
     service = "https://object-store-us-east-1.anypoint.mulesoft.com"
-    assert target.roots == {
+    assert resolved.base_urls == {
         "organization": f"{service}/api/v1/organizations/org",
         "environment": f"{service}/api/v1/organizations/org/environments/env",
         "accounts": "https://anypoint.mulesoft.com/accounts/api",
     }
-    assert (target.requests_per_second, target.timeout, target.verify, target.proxy) == (10, 30, True, None)
+    assert (resolved.requests_per_second, resolved.timeout, resolved.verify, resolved.proxy) == (10, 30, True, None)
 
 
 def test_civo_defaults(civo: Resolve) -> None:
-    target = civo()
-    assert target.roots == {"api": "https://api.civo.com/v2"}
-    assert target.parameters == {"region": "LON1"}
-    assert (target.bearer, target.token_call) == (SECRET, None)
-    assert (target.requests_per_second, target.timeout, target.verify, target.proxy) == (10, 30, True, None)
+    resolved = civo()
+    assert resolved.base_urls == {"api": "https://api.civo.com/v2"}
+    assert resolved.parameters == {"region": "LON1"}
+    assert (resolved.bearer, resolved.token_call) == (SECRET, None)
+    assert (resolved.requests_per_second, resolved.timeout, resolved.verify, resolved.proxy) == (10, 30, True, None)
 
 
 @pytest.mark.parametrize("empty", ["", None, " "], ids=repr)
@@ -109,14 +51,14 @@ def test_fields_left_empty_in_the_form(either: Resolve, empty: str | None) -> No
     )
     if empty == " ":
         names = ("proxy", "accounts_url", "s3_endpoint")
-    target = either(extra=dict.fromkeys(names, empty), host=empty and "", port=None)
-    assert target.digest == either().digest
+    resolved = either(extra=dict.fromkeys(names, empty), host=empty and "", port=None)
+    assert resolved.digest == either().digest
 
 
 @pytest.mark.parametrize("value", [2.5, "2.5", " 2.5 "], ids=repr)
 def test_numbers(either: Resolve, value: Any) -> None:
-    target = either(extra={"requests_per_second": value, "timeout": value})
-    assert (target.requests_per_second, target.timeout) == (2.5, 2.5)
+    resolved = either(extra={"requests_per_second": value, "timeout": value})
+    assert (resolved.requests_per_second, resolved.timeout) == (2.5, 2.5)
 
 
 @pytest.mark.parametrize("name", ["requests_per_second", "timeout"])
@@ -139,8 +81,8 @@ def test_verify_is_off(either: Resolve, value: Any) -> None:
 def test_verify_with_a_file(either: Resolve, tmp_path: Path) -> None:
     certificates = tmp_path / "ca.pem"
     certificates.write_text("")
-    target = either(extra={"verify": str(certificates)})
-    assert (target.verify, target.ca_file) == (str(certificates), str(certificates))
+    resolved = either(extra={"verify": str(certificates)})
+    assert (resolved.verify, resolved.ca_file) == (str(certificates), str(certificates))
 
 
 @pytest.mark.parametrize(
@@ -152,229 +94,13 @@ def test_verify_that_cannot_be(either: Resolve, value: Any) -> None:
 
 
 def test_identifiers_of_digits(anypoint: Resolve) -> None:
-    target = anypoint(extra={"organization_id": 123, "environment_id": 456})
-    assert target.roots["environment"].endswith("/organizations/123/environments/456")
+    resolved = anypoint(extra={"organization_id": 123, "environment_id": 456})
+    assert resolved.base_urls["environment"].endswith("/organizations/123/environments/456")
 
 
 def test_identifiers_are_encoded(anypoint: Resolve) -> None:
-    target = anypoint(extra={"organization_id": "a/b", "environment_id": "c?d"})
-    assert target.roots["environment"].endswith("/organizations/a%2Fb/environments/c%3Fd")
-
-
-# Addresses
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"host": "example.com"}, "https://example.com"),
-        ({"host": " example.com "}, "https://example.com"),
-        ({"host": "example.com:8443"}, "https://example.com:8443"),
-        ({"host": "example.com", "port": 8443}, "https://example.com:8443"),
-        ({"host": "https://example.com"}, "https://example.com"),
-        ({"host": "https://example.com:8443/"}, "https://example.com:8443"),
-        ({"host": "http://localhost", "port": 8089}, "http://localhost:8089"),
-        ({"host": "http://localhost:8089"}, "http://localhost:8089"),
-        ({"host": "http://localhost:8089", "port": 1}, "http://localhost:8089"),
-        ({"host": "http://[::1]:8089"}, "http://[::1]:8089"),
-        ({"host": "https://[::1]", "port": 8443}, "https://[::1]:8443"),
-    ],
-    ids=repr,
-)
-def test_host(either: Resolve, fields: dict[str, Any], expected: str) -> None:
-    assert origin(either(**fields)) == expected
-
-
-def test_host_with_a_path(civo: Resolve) -> None:
-    assert civo(host="https://example.com/civo/").roots == {"api": "https://example.com/civo/v2"}
-
-
-def test_host_is_where_tokens_come_from_too(anypoint: Resolve) -> None:
-    assert anypoint(host="example.com").roots["accounts"] == "https://example.com/accounts/api"
-
-
-def test_accounts_url(anypoint: Resolve) -> None:
-    target = anypoint(extra={"accounts_url": "http://id.example.com:81/"})
-    assert target.roots["accounts"] == "http://id.example.com:81/accounts/api"
-    assert origin(target) == "https://object-store-us-east-1.anypoint.mulesoft.com"
-
-
-def test_accounts_url_beside_host(anypoint: Resolve) -> None:
-    target = anypoint(host="http://localhost:1", extra={"accounts_url": "id.example.com"})
-    assert target.roots["accounts"] == "https://id.example.com/accounts/api", "http only where it says so"
-    assert origin(target) == "http://localhost:1"
-
-
-UNUSABLE = [
-    "ftp://example.com",
-    "https://",
-    "https://user@example.com",
-    "https://user:pw@example.com",
-    "https://:pw@example.com",
-    "https://example.com/?a=b",
-    "http://[::1",
-    "example.com:port",
-    "example.com:99999",
-]
-
-
-@pytest.mark.parametrize("value", UNUSABLE)
-@pytest.mark.parametrize("port", [None, 80])
-def test_host_that_cannot_be(either: Resolve, value: str, port: int | None) -> None:
-    with pytest.raises(ConfigurationError, match="host must be a host or an http") as caught:
-        either(host=value, port=port)
-    assert "pw" not in str(caught.value)
-
-
-@pytest.mark.parametrize("value", UNUSABLE)
-def test_other_addresses_that_cannot_be(anypoint: Resolve, civo: Resolve, value: str) -> None:
-    with pytest.raises(ConfigurationError, match="extra accounts_url must be"):
-        anypoint(extra={"accounts_url": value})
-    with pytest.raises(ConfigurationError, match="extra s3_endpoint must be"):
-        civo(extra={"s3_endpoint": value})
-
-
-@pytest.mark.parametrize("value", ["http://proxy:3128", "https://user:proxy-pw@proxy"])
-def test_proxy(either: Resolve, value: str) -> None:
-    target = either(extra={"proxy": value})
-    assert target.proxy == value
-    assert "proxy-pw" not in repr(target)
-    assert ("proxy-pw" in target.secrets) == ("proxy-pw" in value)
-
-
-def test_proxy_password_is_secret_in_both_forms(either: Resolve) -> None:
-    assert {"p%40w", "p@w"} <= set(either(extra={"proxy": "http://u:p%40w@proxy"}).secrets)
-
-
-@pytest.mark.parametrize("value", ["proxy:3128", "socks5://proxy", "http://", "http://u:hidden@[::1", "http://p:x"])
-def test_proxy_that_cannot_be(either: Resolve, value: str) -> None:
-    with pytest.raises(ConfigurationError, match="extra proxy must be") as caught:
-        either(extra={"proxy": value})
-    assert "hidden" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("control_plane", "region", "service", "accounts"),
-    [
-        ("us", "us-east-1", "object-store-us-east-1.anypoint.mulesoft.com", "anypoint.mulesoft.com"),
-        ("US", "ap-southeast-2", "object-store-ap-southeast-2.anypoint.mulesoft.com", "anypoint.mulesoft.com"),
-        ("eu1", "eu-central-1", "object-store-eu-central-1.eu1.anypoint.mulesoft.com", "eu1.anypoint.mulesoft.com"),
-        ("gov", "us-gov-west-1", "object-store-us-gov-west-1.gov.anypoint.mulesoft.com", "gov.anypoint.mulesoft.com"),
-    ],
-)
-def test_control_planes(anypoint: Resolve, control_plane: str, region: str, service: str, accounts: str) -> None:
-    target = anypoint(extra={"control_plane": control_plane, "region": region})
-    assert origin(target) == f"https://{service}"
-    assert target.roots["accounts"] == f"https://{accounts}/accounts/api"
-
-
-@pytest.mark.parametrize(("control_plane", "region"), [("us", "us-gov-west-1"), ("eu1", ""), ("gov", "eu-west-1")])
-def test_region_of_another_control_plane(anypoint: Resolve, control_plane: str, region: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"unknown region .* of control plane '{control_plane}'; there are"):
-        anypoint(extra={"control_plane": control_plane, "region": region})
-
-
-class TestControlPlanes:
-    """Whose addresses are meant, and where tokens come from."""
-
-    @pytest.mark.parametrize("plane", ["ca1", "jp1", "CA1"])
-    @pytest.mark.parametrize("host", [None, "{}.platform.mulesoft.com", "https://{}.platform.mulesoft.com/"])
-    def test_without_a_documented_host_it_must_be_given(self, plane: str, host: str | None, anypoint: Resolve) -> None:
-        with pytest.raises(ConfigurationError, match="in no public source: give it as the connection's host") as caught:
-            anypoint(host=host and host.format(plane.lower()), extra={"control_plane": plane})
-        assert f"Tokens come from {plane.lower()}.platform.mulesoft.com" in str(caught.value)
-
-    @pytest.mark.parametrize("host", ["os.example.com", "https://os.example.com/api/v1", "object-store.mulesoft.com"])
-    def test_tokens_come_from_the_control_plane_all_the_same(self, host: str, anypoint: Resolve) -> None:
-        target = anypoint(host=host, extra={"control_plane": "jp1"})
-        assert target.roots["accounts"] == "https://jp1.platform.mulesoft.com/accounts/api"
-        name = host.removeprefix("https://").partition("/")[0]
-        assert target.roots["organization"] == f"https://{name}/api/v1/organizations/org"
-
-    def test_a_host_under_it_tells_the_control_plane(self, anypoint: Resolve) -> None:
-        host = "object-store-ca-central-1.ca1.platform.mulesoft.com"
-        target = anypoint({"region": "ca-central-1"}, host=host)
-        assert origin(target) == f"https://{host}"
-        assert target.roots["accounts"] == "https://ca1.platform.mulesoft.com/accounts/api"
-        with pytest.raises(InvalidArgumentError, match="cannot take effect"):
-            anypoint({"region": "ca-west-1"}, host=host)
-
-    @pytest.mark.parametrize("path", ["", "/", "/api/v1", "/api/v1/"])
-    @pytest.mark.parametrize("scheme", ["", "https://", "http://"])
-    @pytest.mark.parametrize("port", [None, 443])
-    @pytest.mark.parametrize(
-        ("host", "accounts"),
-        [
-            ("object-store-us-west-2.anypoint.mulesoft.com", "anypoint.mulesoft.com"),
-            ("object-store-eu-west-1.eu1.anypoint.mulesoft.com", "eu1.anypoint.mulesoft.com"),
-            ("object-store-us-gov-west-1.gov.anypoint.mulesoft.com", "gov.anypoint.mulesoft.com"),
-            ("object-store-xx-north-9.anypoint.mulesoft.com", "anypoint.mulesoft.com"),
-        ],
-    )
-    def test_the_vendors_address_as_host(
-        self, host: str, accounts: str, scheme: str, path: str, port: int | None, anypoint: Resolve
-    ) -> None:
-        assert anypoint(host=f"{scheme}{host}{path}", port=port).roots == {
-            "organization": f"https://{host}/api/v1/organizations/org",
-            "environment": f"https://{host}/api/v1/organizations/org/environments/env",
-            "accounts": f"https://{accounts}/accounts/api",
-        }
-
-    def test_another_region_behind_the_vendors_address(self, anypoint: Resolve) -> None:
-        target = anypoint({"region": "eu-central-1"}, host="object-store-eu-west-1.eu1.anypoint.mulesoft.com")
-        assert origin(target) == "https://object-store-eu-central-1.eu1.anypoint.mulesoft.com"
-
-    @pytest.mark.parametrize("host", ["https://eu1.anypoint.mulesoft.com", "eu1.anypoint.mulesoft.com/accounts"])
-    def test_the_host_of_the_accounts_tells_the_control_plane(self, host: str, anypoint: Resolve) -> None:
-        target = anypoint(host=host, extra={"region": "eu-west-1"})
-        assert origin(target) == "https://object-store-eu-west-1.eu1.anypoint.mulesoft.com"
-        assert target.roots["accounts"] == "https://eu1.anypoint.mulesoft.com/accounts/api"
-
-    @pytest.mark.parametrize(
-        ("host", "extra", "said"),
-        [
-            ("object-store-eu-west-1.eu1.anypoint.mulesoft.com", {"control_plane": "us"}, "of control plane 'eu1'"),
-            ("object-store-eu-west-1.eu1.anypoint.mulesoft.com", {"region": "eu-central-1"}, "of region 'eu-west-1'"),
-            ("object-store-eu-west-1.anypoint.mulesoft.com/api/v1/organizations/x", {}, "no path but /api/v1"),
-            ("https://example.com/a/../b", {}, "'..' in its path"),
-            ("https://example.com//a", {}, "'//'"),
-            ("https://example.com/#a", {}, "host must be a host"),
-        ],
-    )
-    def test_contradictions(self, host: str, extra: dict[str, Any], said: str, anypoint: Resolve) -> None:
-        with pytest.raises(ConfigurationError, match=said):
-            anypoint(host=host, extra=extra)
-
-    def test_accounts_url_wins(self, anypoint: Resolve) -> None:
-        for url in ("id.example.com", "https://id.example.com/accounts/api/"):
-            target = anypoint(host="object-store-us-east-1.anypoint.mulesoft.com", extra={"accounts_url": url})
-            assert target.roots["accounts"] == "https://id.example.com/accounts/api"
-
-    @pytest.mark.parametrize("host", ["anypoint.mulesoft.com.example.com", "object-store-us-east-1.mulesoft.com.evil"])
-    def test_a_host_that_only_looks_like_the_vendors(self, host: str, anypoint: Resolve) -> None:
-        assert anypoint(host=host).roots["accounts"] == f"https://{host}/accounts/api"
-
-    @pytest.mark.parametrize("plane", ["us", "eu1", "gov"])
-    def test_a_region_that_is_not_listed(self, plane: str, anypoint: Resolve) -> None:
-        target = anypoint({"region": "xx-north-9"}, extra={"control_plane": plane})
-        assert origin(target).startswith("https://object-store-xx-north-9.")
-
-    @pytest.mark.parametrize("region", ["mars-1", "us-east-1.evil.example/", "us-gov-west-1"])
-    def test_what_is_no_region_there(self, region: str, anypoint: Resolve) -> None:
-        with pytest.raises(InvalidArgumentError, match="unknown region"):
-            anypoint({"region": region})
-        with pytest.raises(ConfigurationError, match="unknown region"):
-            anypoint(extra={"region": region})
-
-    @pytest.mark.parametrize("host", ["api.civo.com", "http://api.civo.com/v2", "https://api.civo.com/v2/", ""])
-    def test_civos_address_as_host(self, host: str, civo: Resolve) -> None:
-        assert civo(host=host).roots == {"api": "https://api.civo.com/v2"}
-
-    def test_civos_path_behind_another_host(self, civo: Resolve) -> None:
-        assert civo(host="https://example.com/civo/v2").roots == {"api": "https://example.com/civo/v2"}
-        assert civo(host="api.civo.com", port=8443).roots == {"api": "https://api.civo.com:8443/v2"}
-        with pytest.raises(ConfigurationError, match="no path but /v2"):
-            civo(host="https://api.civo.com/v1")
+    resolved = anypoint(extra={"organization_id": "a/b", "environment_id": "c?d"})
+    assert resolved.base_urls["environment"].endswith("/organizations/a%2Fb/environments/c%3Fd")
 
 
 class TestArgumentsInsteadOfTheConnections:
@@ -392,9 +118,9 @@ class TestArgumentsInsteadOfTheConnections:
             civo({"region": blank})
 
     def test_blanks_around(self, anypoint: Resolve, civo: Resolve) -> None:
-        target = anypoint({"region": " eu-west-1 ", "organization_id": " o", "environment_id": "e\n"})
+        resolved = anypoint({"region": " eu-west-1 ", "organization_id": " o", "environment_id": "e\n"})
         service = "https://object-store-eu-west-1.anypoint.mulesoft.com"
-        assert target.roots["environment"] == f"{service}/api/v1/organizations/o/environments/e"
+        assert resolved.base_urls["environment"] == f"{service}/api/v1/organizations/o/environments/e"
         assert civo({"region": " NYC1 "}).parameters == {"region": "NYC1"}
 
     @pytest.mark.parametrize("region", ["a.b", "evil.example/", "lon 1", "LON1/x"])
@@ -430,7 +156,7 @@ def test_unknown_choices(anypoint: Resolve, name: str, value: str) -> None:
 def test_arguments_win_over_the_connection(anypoint: Resolve, civo: Resolve) -> None:
     mine = {"region": "eu-west-1", "organization_id": "o", "environment_id": "e"}
     service = "https://object-store-eu-west-1.anypoint.mulesoft.com"
-    assert anypoint(mine).roots["environment"] == f"{service}/api/v1/organizations/o/environments/e"
+    assert anypoint(mine).base_urls["environment"] == f"{service}/api/v1/organizations/o/environments/e"
     assert civo({"region": "NYC1"}).parameters == {"region": "NYC1"}
 
 
@@ -439,11 +165,11 @@ def test_arguments_win_over_the_connection(anypoint: Resolve, civo: Resolve) -> 
 
 @pytest.mark.parametrize("auth", [None, "connected_app", "Connected_App"])
 def test_connected_app(anypoint: Resolve, auth: str | None) -> None:
-    target = anypoint(extra={"auth": auth})
-    assert target.bearer is None
-    assert target.token_call is not None
-    assert target.token_call.path == "/v2/oauth2/token"
-    assert target.token_call.body == {
+    resolved = anypoint(extra={"auth": auth})
+    assert resolved.bearer is None
+    assert resolved.token_call is not None
+    assert resolved.token_call.path == "/v2/oauth2/token"
+    assert resolved.token_call.body == {
         "client_id": "app",
         "client_secret": SECRET,
         "grant_type": "client_credentials",
@@ -451,15 +177,15 @@ def test_connected_app(anypoint: Resolve, auth: str | None) -> None:
 
 
 def test_user(anypoint: Resolve) -> None:
-    target = anypoint(extra={"auth": "user"})
-    assert target.bearer is None
-    assert target.token_call is not None
-    assert (target.token_call.path, target.token_call.body) == ("/login", {"username": "app", "password": SECRET})
+    resolved = anypoint(extra={"auth": "user"})
+    assert resolved.bearer is None
+    assert resolved.token_call is not None
+    assert (resolved.token_call.path, resolved.token_call.body) == ("/login", {"username": "app", "password": SECRET})
 
 
 def test_bearer(anypoint: Resolve) -> None:
-    target = anypoint(extra={"auth": "bearer"}, login=None)
-    assert (target.bearer, target.token_call) == (SECRET, None)
+    resolved = anypoint(extra={"auth": "bearer"}, login=None)
+    assert (resolved.bearer, resolved.token_call) == (SECRET, None)
 
 
 @pytest.mark.parametrize(
@@ -527,7 +253,7 @@ def test_all_problems_of_civo_at_once(resolve: Resolve) -> None:
         assert problem in str(caught.value)
 
 
-def test_problems_are_told_by_test_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_problems_are_returned_by_test_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", "{}")
     works, said = CivoObjectStoreHook().test_connection()
     assert not works
@@ -556,17 +282,17 @@ def test_passwords_that_cannot_be_sent(either: Resolve, broken: str) -> None:
 
 @pytest.mark.parametrize("value", [f" {SECRET}", f"{SECRET} ", f"a {SECRET}"], ids=repr)
 def test_keys_that_no_header_can_carry(anypoint: Resolve, civo: Resolve, value: str) -> None:
-    for resolve_it in (lambda: anypoint(password=value, extra={"auth": "bearer"}), lambda: civo(password=value)):
+    for resolve in (lambda: anypoint(password=value, extra={"auth": "bearer"}), lambda: civo(password=value)):
         with pytest.raises(ConfigurationError, match="holds a space, which cannot be sent") as caught:
-            resolve_it()
+            resolve()
         assert SECRET not in str(caught.value)
     assert anypoint(password=value).secrets[0] == value, "a client secret goes into a body"
 
 
 def test_secrets_stay_out_of_representations(either: Resolve) -> None:
-    target = either(extra={"proxy": "http://user:proxy-pw@proxy"})
-    assert {SECRET, "proxy-pw"} <= set(target.secrets)
-    shown = f"{target!r} {target} {target.token_call!r} {target.digest}"
+    resolved = either(extra={"proxy": "http://user:proxy-pw@proxy"})
+    assert {SECRET, "proxy-pw"} <= set(resolved.secrets)
+    shown = f"{resolved!r} {resolved} {resolved.token_call!r} {resolved.digest}"
     assert SECRET not in shown
     assert "proxy-pw" not in shown
 
@@ -577,7 +303,7 @@ def test_secrets_stay_out_of_the_parser(monkeypatch: pytest.MonkeyPatch) -> None
     assert SECRET not in repr(Fields(connection, connection.extra_dejson))
 
 
-def test_every_change_makes_another_target(either: Resolve) -> None:
+def test_every_change_makes_another_digest(either: Resolve) -> None:
     changes: list[dict[str, Any]] = [
         {},
         {"password": "other"},
@@ -617,19 +343,23 @@ def uri(conn_type: str, address: str, extra: dict[str, Any], *, as_json: bool) -
     ],
 )
 def test_uri(resolve: Resolve, address: str, expected: str, as_json: bool) -> None:
-    carriage = {"requests_per_second": 5, "timeout": 1.5, "verify": "false"}
-    anypoint = resolve(AnypointObjectStoreHook(), uri("anypoint", address, {**PLACE, **carriage}, as_json=as_json))
-    civo = resolve(CivoObjectStoreHook(), uri("civo", address, {"region": "LON1", **carriage}, as_json=as_json))
-    for target in (anypoint, civo):
-        assert origin(target) == expected
-        assert SECRET in target.secrets
-        assert (target.requests_per_second, target.timeout, target.verify) == (5, 1.5, False)
-    assert anypoint.roots["environment"].endswith("/organizations/org/environments/env")
+    transport_options = {"requests_per_second": 5, "timeout": 1.5, "verify": "false"}
+    anypoint = resolve(
+        AnypointObjectStoreHook(), uri("anypoint", address, {**PLACE, **transport_options}, as_json=as_json)
+    )
+    civo = resolve(
+        CivoObjectStoreHook(), uri("civo", address, {"region": "LON1", **transport_options}, as_json=as_json)
+    )
+    for resolved in (anypoint, civo):
+        assert origin(resolved) == expected
+        assert SECRET in resolved.secrets
+        assert (resolved.requests_per_second, resolved.timeout, resolved.verify) == (5, 1.5, False)
+    assert anypoint.base_urls["environment"].endswith("/organizations/org/environments/env")
 
 
 def test_uri_without_host(resolve: Resolve) -> None:
-    target = resolve(CivoObjectStoreHook(), f"civo://:{quote(SECRET, safe='')}@/?region=LON1")
-    assert (origin(target), target.bearer) == ("https://api.civo.com", SECRET)
+    resolved = resolve(CivoObjectStoreHook(), f"civo://:{quote(SECRET, safe='')}@/?region=LON1")
+    assert (origin(resolved), resolved.bearer) == ("https://api.civo.com", SECRET)
 
 
 @pytest.mark.parametrize("found", ["civo", "anypoint", "aws", "http"])

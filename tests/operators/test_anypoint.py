@@ -8,9 +8,18 @@ import pendulum
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, PermissionDeniedError
+from airflow_provider_objectstore.exceptions import (
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-from airflow_provider_objectstore.operators.anypoint import AnypointCreateStoreOperator
+from airflow_provider_objectstore.operators.anypoint import (
+    AnypointCreateStoreOperator,
+    AnypointDeleteStoreOperator,
+    AnypointUpdateStoreOperator,
+)
 from tests.triggers.waiting import answers, run
 
 
@@ -64,7 +73,7 @@ def test_existing_is_updated_if_told_so(hook: AnypointObjectStoreHook, emulator:
 
 def test_existing_fails_if_told_so(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
     hook.create_store("orders")
-    with pytest.raises(ConflictError, match="orders exists already"):
+    with pytest.raises(ConflictError, match="store orders already exists"):
         run(create(if_exists="fail"))
     assert sum(answers(emulator, "anypoint.create_store").values()) == 1
 
@@ -96,3 +105,47 @@ def test_refusal(emulator: Emulator) -> None:
     emulator.faults([{"operation": "anypoint.create_store", "kind": "status", "status": 403}])
     with pytest.raises(PermissionDeniedError, match="Manage Stores"):
         run(create())
+
+
+def test_update_store(hook: AnypointObjectStoreHook) -> None:
+    hook.create_store("s", default_ttl=60)
+    updated = run(AnypointUpdateStoreOperator(task_id="t", store_id="s", default_ttl="PT2H"))
+    assert updated["default_ttl_seconds"] == 7200
+    with pytest.raises(NotFoundError):
+        run(AnypointUpdateStoreOperator(task_id="t", store_id="other", default_ttl="PT2H"))
+
+
+def test_delete_store(hook: AnypointObjectStoreHook) -> None:
+    hook.create_store("s")
+    run(AnypointDeleteStoreOperator(task_id="t", store_id="s", if_missing="fail"))
+    assert not hook.store_exists("s")
+    run(AnypointDeleteStoreOperator(task_id="t", store_id="s"))
+    with pytest.raises(NotFoundError):
+        run(AnypointDeleteStoreOperator(task_id="t", store_id="s", if_missing="fail"))
+
+
+class TestAnExistingStoreThatDiffers:
+    @pytest.fixture(autouse=True)
+    def existing(self, hook: AnypointObjectStoreHook) -> None:
+        hook.create_store("s", default_ttl=60)
+
+    def create(self, **settings: Any) -> Any:
+        return run(AnypointCreateStoreOperator(task_id="t", store_id="s", **settings))
+
+    def test_it_is_logged(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.create(default_ttl="PT2M", default_confirmation_ttl=None)
+        assert (
+            "Store 's' differs from this task's arguments: default_ttl is 60 instead of 120" in capsys.readouterr().out
+        )
+
+    def test_one_that_does_not_differ_is_not(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.create(default_ttl="PT1M")
+        assert "differs from" not in capsys.readouterr().out
+
+    def test_attributes_that_are_not_taken(self, emulator: Emulator) -> None:
+        body = {"storeId": "s", "encrypted": False, "defaultTtlSeconds": 60}
+        emulator.faults([{"operation": "anypoint.get_store", "kind": "status", "status": 200, "body": body}])
+        with pytest.raises(
+            Exception, match="accepted the attributes of store s, but encrypted is False instead of True"
+        ):
+            self.create(encrypted=True, if_exists="update")

@@ -14,7 +14,6 @@ from airflow_provider_objectstore.operators.anypoint import (
     AnypointDeleteStoreOperator,
     AnypointGetKeyOperator,
     AnypointPutKeyOperator,
-    AnypointUpdateStoreOperator,
 )
 from tests.triggers.waiting import answers, run
 
@@ -77,22 +76,6 @@ def test_delete_key(hook: AnypointObjectStoreHook) -> None:
     run(AnypointDeleteKeyOperator(**AT))
     with pytest.raises(NotFoundError):
         run(AnypointDeleteKeyOperator(**AT, if_missing="fail"))
-
-
-def test_update_store(hook: AnypointObjectStoreHook) -> None:
-    assert (
-        run(AnypointUpdateStoreOperator(task_id="t", store_id="s", default_ttl="PT2H"))["default_ttl_seconds"] == 7200
-    )
-    with pytest.raises(NotFoundError):
-        run(AnypointUpdateStoreOperator(task_id="t", store_id="other", default_ttl="PT2H"))
-
-
-def test_delete_store(hook: AnypointObjectStoreHook) -> None:
-    run(AnypointDeleteStoreOperator(task_id="t", store_id="s", if_missing="fail"))
-    assert not hook.store_exists("s")
-    run(AnypointDeleteStoreOperator(task_id="t", store_id="s"))
-    with pytest.raises(NotFoundError):
-        run(AnypointDeleteStoreOperator(task_id="t", store_id="s", if_missing="fail"))
 
 
 @pytest.mark.parametrize("kind", [AnypointPutKeyOperator, AnypointGetKeyOperator, AnypointDeleteKeyOperator])

@@ -70,7 +70,7 @@ def test_with_an_owner(hook: CivoObjectStoreHook) -> None:
 def test_the_id_of_another_one_is_no_name(if_exists: str, hook: CivoObjectStoreHook) -> None:
     there = hook.create_object_store("photos")
     with pytest.raises(
-        ConflictError, match=f"object store photos has the id '{there.id}', which this task gives as name"
+        ConflictError, match=f"'{there.id}' is the id of object store photos, and this task gives it as a name"
     ):
         run(create(name=there.id, if_exists=if_exists))
     assert [store.name for store in hook.list_object_stores()] == ["photos"]
@@ -91,7 +91,7 @@ def test_existing_and_ready_needs_no_triggerer(hook: CivoObjectStoreHook) -> Non
 
 def test_existing_fails_if_told_so(hook: CivoObjectStoreHook, emulator: Emulator) -> None:
     hook.create_object_store("photos")
-    with pytest.raises(ConflictError, match="photos exists already"):
+    with pytest.raises(ConflictError, match="photos already exists"):
         run(create(if_exists="fail"))
     assert sum(answers(emulator, CREATE).values()) == 1
 
@@ -165,7 +165,7 @@ def test_lost_answer_is_looked_up(hook: CivoObjectStoreHook, emulator: Emulator)
 @pytest.mark.parametrize("event", [None, {}, {"status": "maybe"}, {"status": "success"}], ids=repr)
 def test_events_that_are_not_ours(event: Any) -> None:
     context: Any = {}
-    with pytest.raises(AirflowException, match="no event that can be understood"):
+    with pytest.raises(AirflowException, match="sent an event that cannot be understood"):
         create().resume_execution("execute_complete", {"event": event}, context)
 
 

@@ -1,4 +1,4 @@
-"""Emptying partitions: what goes, what stays, and what becomes of it when something fails or somebody stops it."""
+"""Purging partitions: what is deleted and what stays, also after failures and when the task is stopped."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import os
 import random
 import re
 import signal
-import socket
 import time
 import tracemalloc
-from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,7 +18,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTas
 from airflow.sdk.execution_time.timeout import timeout
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.emulator import anypoint as service
+from airflow_provider_objectstore.emulator.anypoint import operations as service
 from airflow_provider_objectstore.emulator.messages import Request
 from airflow_provider_objectstore.exceptions import (
     InvalidArgumentError,
@@ -30,9 +27,8 @@ from airflow_provider_objectstore.exceptions import (
     PermissionDeniedError,
 )
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-from airflow_provider_objectstore.hooks.bulk import LAST_WORD, Bulk
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
-from dev.server import Airflow, AirflowError
+from airflow_provider_objectstore.transport.bulk import DRAIN_TIMEOUT, BulkRunner
 from tests.conftest import connect
 from tests.triggers.waiting import answers, once
 
@@ -50,10 +46,9 @@ def hook(emulator: Emulator) -> AnypointObjectStoreHook:
 def fill(hook: AnypointObjectStoreHook, partitions: int = 60, keys: int = 1) -> None:
     """Write ``k000``, ``k001``, … into partitions ``p000``, ``p001``, …"""
     from airflow_provider_objectstore.api import anypoint as api
-    from airflow_provider_objectstore.hooks.bulk import carry_all
 
     places = [(f"p{number:03}", f"k{key:03}") for number in range(partitions) for key in range(keys)]
-    carry_all(hook._resolve(), {"/".join(place): api.put_key("s", *place, "v") for place in places}).raise_failed()
+    hook.bulk().send_all({"/".join(place): api.put_key("s", *place, "v") for place in places}).raise_failed()
 
 
 def task(**settings: Any) -> AnypointPurgePartitionsOperator:
@@ -70,12 +65,12 @@ def counts(done: dict[str, Any]) -> tuple[int, int, int]:
     return done["partitions"], done["keys"], done["rounds"]
 
 
-def said(printed: Printed) -> list[str]:
-    """What the task has logged since this was last called: Airflow prints it."""
+def log_lines(printed: Printed) -> list[str]:
+    """Return what the task has logged since the last call: Airflow prints it."""
     return re.findall(r"\] ((?:Round|Would|Partition) .*?) *(?:\[airflow|$)", printed.readouterr().out, re.M)
 
 
-# ---- what goes -----------------------------------------------------------------------------------
+# ---- what is deleted -----------------------------------------------------------------------------------
 
 
 def test_named_partitions_by_one_request_each(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
@@ -101,14 +96,14 @@ def test_patterns(hook: AnypointObjectStoreHook) -> None:
     fill(hook)
     done = purge(include=["p00?", "p05*"], exclude="p0[05]3")
     assert done["partitions"] == 18
-    assert [it for it in hook.list_partitions("s") if it[:3] in ("p00", "p05")] == ["p003", "p053"]
+    assert [name for name in hook.list_partitions("s") if name[:3] in ("p00", "p05")] == ["p003", "p053"]
     assert len(list(hook.list_partitions("s"))) == 42
 
 
 def test_keys_by_prefix(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
     fill(hook, 3, keys=120)
     assert counts(purge(partitions=["p000", "p001", "none"], key_prefix="k0")) == (0, 200, 2)
-    assert [len(list(hook.list_keys("s", it))) for it in ("p000", "p001", "p002")] == [20, 20, 120]
+    assert [len(list(hook.list_keys("s", name))) for name in ("p000", "p001", "p002")] == [20, 20, 120]
     assert counts(purge(include="p*", key_prefix="k1")) == (0, 60, 2)
     assert not answers(emulator, DELETE_PARTITION)
 
@@ -118,7 +113,7 @@ def test_a_dry_run_deletes_nothing(hook: AnypointObjectStoreHook, emulator: Emul
     assert counts(purge(include="p00*", dry_run=True)) == (10, 0, 1)
     assert counts(purge(partitions=["p000", "none"], dry_run="True")) == (1, 0, 1)
     assert counts(purge(partitions="p001", key_prefix="k000", dry_run=True)) == (0, 1, 1)
-    lines = said(capsys)
+    lines = log_lines(capsys)
     assert sum(line.startswith("Would delete partition 'p00") for line in lines) == 11
     assert "Would delete key 'k000' of partition 'p001'" in lines
     assert not [name for name in emulator.requests()["by_operation"] if "delete" in name]
@@ -136,7 +131,7 @@ def test_pages_that_shift_hide_nothing(
 
     fill(hook, 180)
     hook.put_many("s", "q", {f"k{number:03}": 1 for number in range(180)}).raise_failed()
-    monkeypatch.setattr(service, "page_of", by_position)
+    monkeypatch.setattr(service, "read_page", by_position)
     done = purge(include="p*")
     assert done["partitions"] == 180
     assert done["rounds"] > 2, "nothing was hidden, so this test shows nothing"
@@ -153,19 +148,19 @@ def test_a_listing_that_lags_ends(
     lagging = lambda *_: service._listing(names, None)  # noqa: E731
     monkeypatch.setitem(service.OPERATIONS, (2, "GET"), (lagging, service.DATA))
     assert counts(purge(include="p*")) == (5, 0, 2)
-    assert "5 names were listed and not there" in capsys.readouterr().out
+    assert "5 partitions or keys were listed and no longer existed" in capsys.readouterr().out
 
 
 def test_something_that_keeps_writing(hook: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(hook, 1, keys=3)
 
     def delete_and_write(state: Any, request: Request) -> Any:
-        store, partition, _ = service._place(state, request)
+        store, partition, _ = service._key_address(state, request)
         state.data.write(store, partition, f"k{time.monotonic_ns()}", service.Entry("STRING", "v"))
         return service.delete_key(state, request)
 
     monkeypatch.setitem(service.OPERATIONS, (5, "DELETE"), (delete_and_write, service.DATA))
-    with pytest.raises(ObjectStoreError, match=r"after 5 rounds there is still something in store s .*may be writing"):
+    with pytest.raises(ObjectStoreError, match=r"after 5 rounds store s still holds something .*may be writing"):
         purge(partitions="p000", key_prefix="k", max_rounds=4)
 
 
@@ -201,7 +196,7 @@ def test_memory_is_flat(emulator: Emulator, hook: AnypointObjectStoreHook) -> No
     [
         ({}, "give partitions or include"),
         ({"partitions": "p", "include": "p*"}, "give partitions or include"),
-        ({"partitions": "p", "exclude": "q"}, "exclude goes with include"),
+        ({"partitions": "p", "exclude": "q"}, "exclude needs include"),
         ({"partitions": "DEFAULT_PARTITION"}, "DEFAULT_PARTITION of store s is deleted only with force=True"),
         ({"partitions": ["p", "_defaultPartition"], "key_prefix": "k"}, "only with force=True"),
         ({"partitions": "p", "store_id": "APP_orders__defaultPersistentObjectStore"}, "running application"),
@@ -210,13 +205,13 @@ def test_memory_is_flat(emulator: Emulator, hook: AnypointObjectStoreHook) -> No
         ({"partitions": ["p", None]}, "text, not None"),
         ({"partitions": ".."}, "would address something else"),
         ({"partitions": "p", "store_id": ""}, "store_id must not be empty"),
-        ({"include": "*"}, r"include='\*' fits every partition of store s, which needs force=True"),
+        ({"include": "*"}, r"include=\['\*'\] matches every partition of store s, which needs force=True"),
         ({"partitions": "p", "dry_run": "perhaps"}, "dry_run must be True or False"),
         ({"partitions": "p", "force": 1}, "force must be True or False"),
-        ({"partitions": "p", "max_concurrency": 0}, "max_concurrency must be a whole number from 1 on"),
-        ({"partitions": "p", "max_failures": -1}, "max_failures must be a whole number from 0 on"),
+        ({"partitions": "p", "max_concurrency": 0}, "max_concurrency must be an integer ≥ 1"),
+        ({"partitions": "p", "max_failures": -1}, "max_failures must be an integer ≥ 0"),
         ({"partitions": "p", "requests_per_second": 0}, "requests_per_second must be above 0"),
-        ({"partitions": "p", "if_nothing": "shrug"}, "if_nothing must be one of"),
+        ({"partitions": "p", "if_empty": "shrug"}, "if_empty must be one of"),
     ],
     ids=repr,
 )
@@ -231,7 +226,7 @@ def test_patterns_leave_the_default_partition_out(hook: AnypointObjectStoreHook,
     hook.put_key("s", "DEFAULT_PARTITION", "k", "v")
     assert counts(purge(include=["p*", "D*"])) == (3, 0, 2)
     assert list(hook.list_partitions("s")) == ["DEFAULT_PARTITION"]
-    assert any("'DEFAULT_PARTITION' is left out" in line for line in said(capsys))
+    assert any("'DEFAULT_PARTITION' is left out" in line for line in log_lines(capsys))
     assert counts(purge(include="*", force="true")) == (1, 0, 2)
 
 
@@ -244,10 +239,10 @@ def test_a_running_applications_store_by_force(emulator: Emulator) -> None:
 
 def test_nothing_to_delete(hook: AnypointObjectStoreHook) -> None:
     assert counts(purge(include="zz*")) == (0, 0, 1)
-    with pytest.raises(AirflowSkipException, match=r"nothing to delete in store s fits zz\*"):
-        purge(include="zz*", if_nothing="skip")
-    with pytest.raises(ObjectStoreError, match=r"nothing to delete in store s fits p \(keys that begin with k\)"):
-        purge(partitions="p", key_prefix="k", if_nothing="fail")
+    with pytest.raises(AirflowSkipException, match=r"nothing to delete in store s matches zz\*"):
+        purge(include="zz*", if_empty="skip")
+    with pytest.raises(ObjectStoreError, match=r"nothing to delete in store s matches p \(keys that begin with k\)"):
+        purge(partitions="p", key_prefix="k", if_empty="fail")
 
 
 # ---- what fails ----------------------------------------------------------------------------------
@@ -302,7 +297,7 @@ def test_a_dry_run_that_could_not_look_fails(hook: AnypointObjectStoreHook, emul
         purge(include="p*", dry_run=True)
 
 
-@pytest.mark.parametrize("settings", [{}, {"key_prefix": "k"}, {"if_nothing": "skip"}, {"dry_run": True}])
+@pytest.mark.parametrize("settings", [{}, {"key_prefix": "k"}, {"if_empty": "skip"}, {"dry_run": True}])
 def test_a_store_that_is_not_there(hook: AnypointObjectStoreHook, settings: dict[str, Any]) -> None:
     with pytest.raises(ObjectStoreError, match="store misspelt does not exist"):
         purge(store_id="misspelt", partitions=["a", "b"], **settings)
@@ -312,7 +307,7 @@ def test_a_kill_while_the_connection_is_looked_up(hook: AnypointObjectStoreHook,
     fill(hook, 3)
     killed = task(include="p*")
     killed.on_kill()
-    with pytest.raises(ObjectStoreError, match="told to stop"):
+    with pytest.raises(ObjectStoreError, match="the task was stopped"):
         killed.execute({})
     assert not answers(emulator, DELETE_PARTITION)
 
@@ -355,22 +350,22 @@ def test_an_answer_that_was_lost(hook: AnypointObjectStoreHook, emulator: Emulat
     assert (done["partitions"], done["retries"]) == (60, 20)
 
 
-# ---- what it says --------------------------------------------------------------------------------
+# ---- logs, metrics, asset events --------------------------------------------------------------------------------
 
 
-def often(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.1) -> None:
-    monkeypatch.setattr(Bulk, "__init__", _partial(Bulk.__init__, interval=seconds))
+def report_often(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.1) -> None:
+    monkeypatch.setattr(BulkRunner, "__init__", _with_defaults(BulkRunner.__init__, interval=seconds))
 
 
-def _partial(function: Callable[..., None], **fixed: Any) -> Callable[..., None]:
+def _with_defaults(function: Callable[..., None], **fixed: Any) -> Callable[..., None]:
     return lambda *arguments, **named: function(*arguments, **{**named, **fixed})
 
 
 def test_progress(hook: AnypointObjectStoreHook, capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(hook)
-    often(monkeypatch)
+    report_often(monkeypatch)
     purge(partitions=[f"p{number:03}" for number in range(60)], requests_per_second=60)
-    lines = [line for line in said(capsys) if line.startswith("Round 1: ")]
+    lines = [line for line in log_lines(capsys) if line.startswith("Round 1: ")]
     assert len(lines) >= 5
     middle = lines[len(lines) // 2]
     done, to_go = int(middle.split()[2]), int(middle.split(" to go")[0].split()[-1])
@@ -418,8 +413,8 @@ NAMES = [f"p{number:03}" for number in range(200)]
 
 
 def last_line(capsys: Printed) -> int:
-    """How many partitions the last word in the log says were deleted."""
-    return int([line for line in said(capsys) if line.startswith("Round 1: ")][-1].split()[2])
+    """Return the number of deleted partitions in the last log line."""
+    return int([line for line in log_lines(capsys) if line.startswith("Round 1: ")][-1].split()[2])
 
 
 @pytest.fixture
@@ -442,7 +437,7 @@ def test_sigterm(paced: AnypointObjectStoreHook, emulator: Emulator, capsys: Pri
 
     try:
         with (
-            pytest.raises(ObjectStoreError, match="told to stop while purging store s: run this task again"),
+            pytest.raises(ObjectStoreError, match="the task was stopped while purging store s: run it again"),
             once(lambda: answers(emulator, DELETE_PARTITION).get("204", 0) >= 10, terminate),
         ):
             purging.execute({})  # type: ignore[typeddict-item]
@@ -466,11 +461,11 @@ def test_a_long_pause_ends(hook: AnypointObjectStoreHook, emulator: Emulator) ->
     refuse(emulator, DELETE_PARTITION, 429, headers={"Retry-After": "60"})
     purging, begun = task(partitions=NAMES), time.monotonic()
     with (
-        pytest.raises(ObjectStoreError, match="told to stop"),
+        pytest.raises(ObjectStoreError, match="the task was stopped"),
         once(lambda: bool(answers(emulator, DELETE_PARTITION)), purging.on_kill),
     ):
         purging.execute({})  # type: ignore[typeddict-item]
-    assert time.monotonic() - begun < LAST_WORD
+    assert time.monotonic() - begun < DRAIN_TIMEOUT
 
 
 def _in_child(connection: str, settings: dict[str, Any]) -> None:
@@ -481,7 +476,7 @@ def _in_child(connection: str, settings: dict[str, Any]) -> None:
 def test_killed_at_any_moment_and_rerun_leaves_nothing(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
     """20 times, by SIGKILL; children are forked from a process that has imported everything."""
     context = multiprocessing.get_context("forkserver")
-    warm = ["airflow_provider_objectstore.hooks.bulk", "aiohttp", "airflow.models.dag"]
+    warm = ["airflow_provider_objectstore.transport.bulk", "aiohttp", "airflow.models.dag"]
     context.set_forkserver_preload([__name__, *warm, "airflow.sdk.execution_time.supervisor"])
     connection = os.environ["AIRFLOW_CONN_ANYPOINT_DEFAULT"]
     chance = random.Random(7)
@@ -512,103 +507,3 @@ def test_killed_at_any_moment_and_rerun_leaves_nothing(hook: AnypointObjectStore
 def emulator_partitions(emulator: Emulator) -> list[str]:
     (store,) = emulator._app.anypoint.data.stores.values()
     return [name for name, entries in list(store.partitions.items()) if entries]
-
-
-# ---- on a real Airflow -----------------------------------------------------------------------------
-
-DAG = """
-from airflow.sdk import DAG
-from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
-
-with DAG("purges", schedule=None, is_paused_upon_creation=False, default_args={"retries": 0, "store_id": "s"}):
-    AnypointPurgePartitionsOperator(
-        task_id="killed", partitions=[f"p{number:03}" for number in range(200)], requests_per_second=10
-    )
-    AnypointPurgePartitionsOperator.partial(
-        task_id="mapped", include=None, pool="one", map_index_template="{{ task.partitions }}"
-    ).expand(partitions=["a", "b", "c"])
-"""
-
-
-@pytest.fixture
-def metrics() -> Iterator[socket.socket]:
-    """Where Airflow sends its metrics."""
-    with socket.socket(type=socket.SOCK_DGRAM) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024 * 1024)
-        listening.bind(("127.0.0.1", 0))
-        listening.setblocking(False)
-        yield listening
-
-
-def counted(metrics: socket.socket) -> Counter[str]:
-    """The package's own counters."""
-    sums: Counter[str] = Counter()
-    while True:
-        try:
-            sent = metrics.recv(65_536).decode()
-        except BlockingIOError:
-            return sums
-        for name, number in re.findall(r"^airflow\.objectstore\.([\w.]+):(\d+)\|c", sent, re.MULTILINE):
-            sums[name] += int(number)
-
-
-@pytest.fixture
-def airflow(tmp_path: Path, emulator: Emulator, metrics: socket.socket) -> Iterator[Airflow]:
-    dags = tmp_path / "dags"
-    dags.mkdir()
-    (dags / "purges.py").write_text(DAG)
-    host, port = metrics.getsockname()
-    statsd = {"METRICS__STATSD_ON": "True", "METRICS__STATSD_HOST": host, "METRICS__STATSD_PORT": str(port)}
-    statsd["METRICS__METRICS_ALLOW_LIST"] = "objectstore"
-    with Airflow(tmp_path / "airflow", dags, emulator.connections(), {"one": 1}, configuration=statsd) as airflow:
-        yield airflow
-
-
-def test_on_a_real_airflow(
-    airflow: Airflow, hook: AnypointObjectStoreHook, emulator: Emulator, metrics: socket.socket
-) -> None:
-    fill(hook, 200)
-    hook.put_key("s", "a", "k", 1)
-    hook.put_key("s", "b", "k", 1)
-    instances = "/dags/purges/dagRuns/r/taskInstances"
-
-    def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if found := condition():
-                return found
-            time.sleep(0.3)
-        raise AssertionError(airflow.component_logs())
-
-    def started() -> Any:
-        try:
-            return airflow.call("POST", "/dags/purges/dagRuns", json={"dag_run_id": "r", "logical_date": None})
-        except AirflowError:  # the DAG is not there yet
-            return None
-
-    until(started)
-    until(lambda: answers(emulator, DELETE_PARTITION).get("204", 0) > 10)
-    airflow.call("PATCH", f"{instances}/killed", json={"new_state": "failed"})
-
-    def words() -> list[str]:
-        headers = {"Accept": "application/json"}
-        entries = airflow.call("GET", f"{instances}/killed/logs/1", headers=headers)["content"]
-        return [str(entry.get("event")) for entry in entries if str(entry.get("event")).startswith("Round 1: ")]
-
-    (line,) = until(words)
-    purged = [name for name in NAMES if name not in set(hook.list_partitions("s"))]
-    assert line.startswith(f"Round 1: {len(purged)} partitions and 0 keys deleted")
-    assert 5 < len(purged) < 150
-
-    def ended() -> Any:
-        run = airflow.call("GET", "/dags/purges/dagRuns/r")
-        return run["state"] in ("failed", "success") and airflow.call("GET", instances)["task_instances"]
-
-    found = until(ended)
-    assert [it["state"] for it in found if it["task_id"] == "killed"] == ["failed"]
-    mapped = sorted((it for it in found if it["task_id"] == "mapped"), key=lambda it: str(it["start_date"]))
-    assert {it["rendered_map_index"]: it["state"] for it in mapped} == dict.fromkeys("abc", "success")
-    ends = [it["end_date"] for it in mapped]
-    assert all(it["start_date"] >= end for it, end in zip(mapped[1:], ends, strict=False)), "one slot, one at a time"
-    assert not {"a", "b"} & set(hook.list_partitions("s"))
-    assert +counted(metrics) == {"purged.partitions": len(purged) + 2}

@@ -1,4 +1,4 @@
-"""Stores to files and back: exact, whole or not at all, and what is said where that cannot be."""
+"""Exporting stores to files and importing them: exact, complete or not at all."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.execution_time.timeout import timeout
 
 from airflow_provider_objectstore.api import anypoint as api
-from airflow_provider_objectstore.api.call import encode
+from airflow_provider_objectstore.api.encoding import encode
 from airflow_provider_objectstore.emulator import Emulator, Settings
-from airflow_provider_objectstore.emulator import anypoint as service
-from airflow_provider_objectstore.emulator.anypoint_request import entry_of
+from airflow_provider_objectstore.emulator.anypoint import operations as service
+from airflow_provider_objectstore.emulator.anypoint.parsing import parse_entry
 from airflow_provider_objectstore.emulator.messages import loads
 from airflow_provider_objectstore.exceptions import (
     ConflictError,
@@ -30,6 +30,7 @@ from airflow_provider_objectstore.exceptions import (
     NotFoundError,
     ObjectStoreError,
 )
+from airflow_provider_objectstore.export.exporter import Exporter
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
@@ -68,7 +69,7 @@ def restore(path: Any, **settings: Any) -> dict[str, Any]:
 
 def names(path: str) -> list[str]:
     """The names of the files in a folder."""
-    return sorted(it.name for it in ObjectStoragePath(path).iterdir())
+    return sorted(file.name for file in ObjectStoragePath(path).iterdir())
 
 
 def contents(emulator: Emulator, store: str) -> dict[tuple[str, str], tuple[Any, ...]]:
@@ -80,36 +81,51 @@ def contents(emulator: Emulator, store: str) -> dict[tuple[str, str], tuple[Any,
     }
 
 
+def random_word(chance: random.Random, longest: int) -> str:
+    alphabet = "abc XYZ09/%?#&+'\"\\\n\t\u0000äß€漢😀.-_~"
+    return "".join(chance.choices(alphabet, k=chance.randint(1, longest)))
+
+
+def random_value(chance: random.Random) -> Any:
+    match chance.randrange(6):
+        case 0:
+            return chance.randbytes(chance.randint(0, 200))
+        case 1:
+            return chance.randint(-(10 ** chance.randint(0, 30)), 10**30)
+        case 2:
+            return chance.choice([0.1, -1e-300, 1e22, 5.0, -0.0]) * chance.choice([1, chance.random()])
+        case 3:
+            return Decimal(chance.randint(-(10**25), 10**25)).scaleb(-chance.randint(0, 40))
+        case 4:
+            return ""
+    return random_word(chance, 300)
+
+
 def fill(emulator: Emulator, values: int) -> None:
     """Let store s hold a mixture of everything that the service takes."""
     chance, data = random.Random(1), emulator._app.anypoint.data
 
-    def word(longest: int) -> str:
-        alphabet = "abc XYZ09/%?#&+'\"\\\n\t\u0000äß€漢😀.-_~"
-        return "".join(chance.choices(alphabet, k=chance.randint(1, longest)))
-
-    def value() -> Any:
-        match chance.randrange(6):
-            case 0:
-                return chance.randbytes(chance.randint(0, 200))
-            case 1:
-                return chance.randint(-(10 ** chance.randint(0, 30)), 10**30)
-            case 2:
-                return chance.choice([0.1, -1e-300, 1e22, 5.0, -0.0]) * chance.choice([1, chance.random()])
-            case 3:
-                return Decimal(chance.randint(-(10**25), 10**25)).scaleb(-chance.randint(0, 40))
-            case 4:
-                return ""
-        return word(300)
-
     def metadata() -> Any:
-        return chance.choice([None, None, word(20), 0.1, [1, 2.5, None], {word(5): {"rate": chance.random()}}, ""])
+        return chance.choice(
+            [
+                None,
+                None,
+                random_word(chance, 20),
+                0.1,
+                [1, 2.5, None],
+                {random_word(chance, 5): {"rate": chance.random()}},
+                "",
+            ]
+        )
 
     for number in range(values):
-        partition, key = f"p{chance.randrange(7)} {word(1)}".strip(), f"{number}{word(30)}"
+        partition, key = (
+            f"p{chance.randrange(7)} {random_word(chance, 1)}".strip(),
+            f"{number}{random_word(chance, 30)}",
+        )
         index = chance.choice([None, None, 0, number])
-        put = api.put_key("s", partition, key, value(), metadata=metadata(), index=index)
-        data.write(data.stores["s"], partition, key.replace(" ", "+"), entry_of(loads(encode(put.body or {}))))
+        put = api.put_key("s", partition, key, random_value(chance), metadata=metadata(), index=index)
+        data.write(data.stores["s"], partition, key.replace(" ", "+"), parse_entry(loads(encode(put.body or {}))))
 
 
 # ---- there and back ------------------------------------------------------------------------------
@@ -122,7 +138,7 @@ def test_ten_thousand_mixed_values(hook: AnypointObjectStoreHook, emulator: Emul
     done = restore(f"file://{tmp_path}/1", if_exists="overwrite")
     assert (done["written"], done["skipped"]) == (10_000, 0)
     export(f"file://{tmp_path}/2", store_id="t")
-    first, second = (sorted((tmp_path / it / "data.jsonl").read_bytes().splitlines()) for it in "12")
+    first, second = (sorted((tmp_path / name / "data.jsonl").read_bytes().splitlines()) for name in "12")
     assert first == second
     before, after = contents(emulator, "s"), contents(emulator, "t")
     assert before.keys() == after.keys()
@@ -134,7 +150,7 @@ def test_ten_thousand_mixed_values(hook: AnypointObjectStoreHook, emulator: Emul
 def same(kept: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
     """All alike; numbers by what they are, not by how many zeros they are written with."""
     if kept[0] == "NUMBER":
-        first, second = (Decimal(re.sub(r"^Decimal\('(.*)'\)$", r"\1", it[1])) for it in (kept, now))
+        first, second = (Decimal(re.sub(r"^Decimal\('(.*)'\)$", r"\1", value[1])) for value in (kept, now))
         return first == second and kept[2:] == now[2:]
     return kept == now
 
@@ -243,7 +259,7 @@ def test_a_key_that_is_there_fails_before_anything_is_written(
     export(folder)
     hook.put_key("t", "p", "k99", "theirs")
     puts = sum(answers(emulator, PUT).values())
-    with pytest.raises(ConflictError, match=r"key 'k99' of partition 'p' is in store t already\. Nothing was written"):
+    with pytest.raises(ConflictError, match=r"'k99' of partition 'p' already exists in store t\. Nothing was written"):
         restore(folder, if_exists="fail")
     assert sum(answers(emulator, PUT).values()) == puts
     hook.delete_key("t", "p", "k99")
@@ -260,7 +276,7 @@ def test_a_key_that_is_there_fails_before_anything_is_written(
         ({"store_id": ".."}, "store id"),
         ({"partitions": ["p", ""]}, "partition"),
         ({"if_exists": "perhaps"}, "if_exists must be one of"),
-        ({"max_concurrency": 0}, "max_concurrency must be a whole number from 1 on"),
+        ({"max_concurrency": 0}, "max_concurrency must be an integer ≥ 1"),
     ],
     ids=repr,
 )
@@ -279,7 +295,7 @@ def test_a_store_that_is_not_there_costs_no_earlier_export(hook: AnypointObjectS
 
 
 def test_no_manifest(hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
-    with pytest.raises(ObjectStoreError, match=r"no .*/export/manifest\.json: either this is no export, or the export"):
+    with pytest.raises(ObjectStoreError, match=r"no .*/export/manifest\.json: either this is not an export, or "):
         restore(folder)
 
 
@@ -309,7 +325,7 @@ def line(**item: Any) -> str:
     ("change", "message"),
     [
         (lambda text: text + "{broken\n", r"data\.jsonl, line 21: it is not a line of an export"),
-        (lambda text: text.replace('"v7"', '"v8"'), "is not what its manifest says: .* or their checksum differs"),
+        (lambda text: text.replace('"v7"', '"v8"'), "does not match its manifest: .* or their checksum differs"),
         (lambda text: text + line(metadata=1).replace("1}", "1e9999999999999999999}"), r"line 21: .* out of range"),
         (lambda text: text + "[" * 100_000 + "\n", r"line 21: it is not a line .*RecursionError"),
         (lambda text: text[: len(text) // 2], r"data\.jsonl, line \d+: it is not a line"),
@@ -382,7 +398,7 @@ def test_a_kill(
     before = sum(answers(services, operation).values())
     task = operator(task_id="t", store_id="s" if operation == GET else "t", path=folder)
     with (
-        pytest.raises(ObjectStoreError, match=r"stopped after \d+ values: told to stop\. Run this task again"),
+        pytest.raises(ObjectStoreError, match=r"stopped after \d+ values: the task was stopped\. Run it again"),
         once(lambda: sum(answers(services, operation).values()) >= before + 5, task.on_kill),
     ):
         task.execute({})
@@ -402,20 +418,20 @@ def test_a_second_try_of_the_same_task(hook: AnypointObjectStoreHook, emulator: 
     assert task.execute({})["written"] == 20
 
 
-def test_what_went_meanwhile_is_counted_and_said(
+def test_what_vanished_meanwhile_is_counted_and_logged(
     hook: AnypointObjectStoreHook, emulator: Emulator, folder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(emulator, 20)
     emulator.faults([{"operation": GET, "kind": "status", "status": 404, "times": 3}])
     done = export(folder)
     assert (done["values"], done["missing"], done["missing_partitions"]) == (17, 3, 0)
-    assert "3 values and 0 partitions were listed and not there" in capsys.readouterr().out
+    assert "3 values and 0 partitions were listed and no longer existed" in capsys.readouterr().out
 
 
 def test_long_files_in_a_bucket_are_read_line_by_line(
     bucket: str, hook: AnypointObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fsspec's own files hand a whole block to every line: 40 MB times 2,000."""
+    """fsspec's own files copy a block for every line: 40 MB times 2,000."""
     hook.put_many("s", "p", {f"k{number}": "x" * 20_000 for number in range(2000)}).raise_failed()
     export(f"civo://{bucket}/a")
     start = time.monotonic()
@@ -432,7 +448,9 @@ def test_a_kill_while_the_export_is_checked(hook: AnypointObjectStoreHook, emula
     admit(data)
     task = AnypointImportOperator(task_id="t", store_id="t", path=folder)
     with (
-        pytest.raises(ObjectStoreError, match=r"stopped while it was checked, after 0 values: told to stop"),
+        pytest.raises(
+            ObjectStoreError, match=r"while the export was being checked, after 0 values: the task was stopped"
+        ),
         once(lambda: task._bulk, task.on_kill),
     ):
         task.execute({})
@@ -450,7 +468,7 @@ def test_execution_timeout(
         restore(folder)
 
 
-# ---- what it says --------------------------------------------------------------------------------
+# ---- logs, metrics, asset events --------------------------------------------------------------------------------
 
 
 def test_metrics_and_summary(
@@ -477,8 +495,8 @@ def test_outlets(hook: AnypointObjectStoreHook, folder: str) -> None:
     context: Any = {"outlet_events": type("Events", (), {"__getitem__": lambda _, asset: events[asset.uri]})()}
     task = AnypointImportOperator(task_id="t", store_id="t", path=folder, partitions="p", outlets=assets)
     task.execute(context)
-    said = {"operation": "import", "store_id": "t", "partition": "p", "values": 2}
-    assert [event.extra for event in events.values()] == [said, {}, {}]
+    event = {"operation": "import", "store_id": "t", "partition": "p", "values": 2}
+    assert [recorded.extra for recorded in events.values()] == [event, {}, {}]
 
 
 def test_memory_is_flat(
@@ -500,14 +518,14 @@ def test_memory_is_flat(
             tracemalloc.stop()
         return found
 
-    few, many = (int(it) for it in os.environ.get("TRANSFER_MEMORY", "300 2500").split())
+    few, many = (int(number) for number in os.environ.get("TRANSFER_MEMORY", "300 2500").split())
     peaks(100)
     for small, large in zip(peaks(few), peaks(many), strict=True):
         assert large < small + (many - few) * 150, "its values alone are larger"
 
 
-class TestWhereAnExportGoes:
-    """Nothing is written to a folder that was not named, nor over what is not this store's."""
+class TestTheFolder:
+    """Nothing is written to a folder that was not named, nor over the export of another store."""
 
     @pytest.mark.parametrize(
         "path",
@@ -542,14 +560,14 @@ class TestWhereAnExportGoes:
     def test_one_that_comes_meanwhile(
         self, hook: AnypointObjectStoreHook, folder: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        check = AnypointExportOperator._check
+        check = Exporter._raise_if_stopped
 
-        def slow(self: AnypointExportOperator, what: str) -> None:
+        def slow(self: Exporter, what: str) -> None:
             if self.store_id == "s":
                 export(folder, store_id="t")
             check(self, what)
 
-        monkeypatch.setattr(AnypointExportOperator, "_check", slow)
+        monkeypatch.setattr(Exporter, "_raise_if_stopped", slow)
         with pytest.raises(ConflictError, match="has the export of store t"):
             export(folder)
         assert names(folder) == ["data.jsonl", "manifest.json"]

@@ -12,17 +12,17 @@ from airflow_provider_objectstore import transport
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
-from airflow_provider_objectstore.transport.policy import RetryPolicy
+from airflow_provider_objectstore.transport.retry import RetryPolicy
 from tests.publishers.servers import PASSWORDS, ApiServer, Gateway
 
 API = "airflow_api"
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call is tried twice, with next to no wait between."""
-    quick = partial(transport.Target, retry=RetryPolicy(attempts=2, first_wait=0.001))
-    monkeypatch.setattr(transport, "Target", quick)
+def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call is tried twice, almost without a wait."""
+    fast = partial(transport.ResolvedConnection, retry=RetryPolicy(attempts=2, initial_wait=0.001))
+    monkeypatch.setattr(transport, "ResolvedConnection", fast)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="module")
 def database(api_server: ApiServer) -> Iterator[None]:
-    """This process looks connections up in the API server's database, as the scheduler does."""
+    """Makes this process look connections up in the API server's database, as the scheduler does."""
     settings, crypto = import_module("airflow.settings"), import_module("airflow.models.crypto")
 
     def configure() -> None:
@@ -58,7 +58,7 @@ Configure = Callable[..., None]
 
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
-    """Sets the connection to Airflow's API; None takes a field out."""
+    """Sets the connection to Airflow's API; a field that is None is left out."""
 
     def change(url: str, **fields: Any) -> None:
         host, _, port = url.removeprefix("http://").partition(":")
@@ -71,8 +71,8 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
             "password": PASSWORDS["admin"],
             **fields,
         }
-        given = {name: value for name, value in connection.items() if value is not None}
-        monkeypatch.setenv(f"AIRFLOW_CONN_{API.upper()}", json.dumps(given))
+        fields = {name: value for name, value in connection.items() if value is not None}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{API.upper()}", json.dumps(fields))
 
     return change
 
@@ -91,7 +91,7 @@ def airflow(
 
 @pytest.fixture
 def gateway(airflow: ApiServer, configure: Configure) -> Iterator[Gateway]:
-    """A gateway before that Airflow, as the connection ``airflow_api``."""
+    """A gateway in front of that Airflow, as the connection ``airflow_api``."""
     with Gateway(airflow.url) as gateway:
         configure(gateway.url)
         yield gateway
@@ -99,7 +99,7 @@ def gateway(airflow: ApiServer, configure: Configure) -> Iterator[Gateway]:
 
 @pytest.fixture
 def credential(emulator: Emulator) -> S3Options:
-    """The keys of a bucket ``photos`` that is really there."""
+    """The keys of an existing bucket ``photos``."""
     hook = CivoObjectStoreHook()
     owner = hook.create_credential("team")
     hook.create_object_store("photos", access_key_id=owner.access_key_id)

@@ -1,4 +1,4 @@
-"""A real Airflow API server, and a gateway before it that makes the faults which the server cannot be asked for."""
+"""A real Airflow API server, and a gateway in front of it that makes faults which the server itself cannot make."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class ApiServer:
         return token
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """Ask the REST API as an administrator."""
+        """Send a request to the REST API as an administrator."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        answer = requests.request(method, f"{self.url}/api/v2{path}", headers=headers, timeout=30, **arguments)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        response = requests.request(method, f"{self.url}/api/v2{path}", headers=headers, timeout=30, **arguments)
+        response.raise_for_status()
+        return response.json() if response.content else None
 
     def _wait(self, seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
@@ -89,9 +89,9 @@ class ApiServer:
 
 class Gateway(ThreadingHTTPServer):
     """
-    Hands requests on, and keeps what it saw.
+    Forwards requests and records them.
 
-    :param server: where to; its URL.
+    :param server: the URL to forward to.
     """
 
     daemon_threads = True
@@ -102,7 +102,7 @@ class Gateway(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.seen: list[str] = []
         self.faults: dict[str, Mapping[str, Any]] = {}
-        """By method, for the next request of it: ``status`` and ``body`` to answer, or ``lose`` the answer."""
+        """By method, for its next request: ``status`` and ``body`` of the response, ``lose`` it, or ``hang``."""
         self.released = threading.Event()
 
     def __enter__(self) -> Self:
@@ -126,17 +126,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.released.wait()
             return
         if "status" in fault:
-            self._answer(fault["status"], json.dumps(fault.get("body", {})).encode(), "application/json")
+            self._respond(fault["status"], json.dumps(fault.get("body", {})).encode(), "application/json")
             return
         headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
         target = f"{self.server.server}{self.path}"
-        answer = requests.request(self.command, target, data=body, headers=headers, timeout=30)
+        response = requests.request(self.command, target, data=body, headers=headers, timeout=30)
         if not fault.get("lose"):
-            self._answer(answer.status_code, answer.content, answer.headers.get("Content-Type", ""))
+            self._respond(response.status_code, response.content, response.headers.get("Content-Type", ""))
 
     do_GET = do_POST = do_PATCH = do_PUT = _handle
 
-    def _answer(self, status: int, body: bytes, content_type: str) -> None:
+    def _respond(self, status: int, body: bytes, content_type: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))

@@ -31,6 +31,8 @@ from tests.publishers.conftest import API, Configure
 from tests.publishers.servers import PASSWORDS, ApiServer, Gateway
 from tests.test_secrets import Shown
 
+pytestmark = pytest.mark.airflow
+
 PUBLISHER = AirflowConnectionPublisher("s3_photos", API)
 
 
@@ -83,8 +85,8 @@ def test_update_leaves_what_is_not_the_publishers(
     assert found["description"] == "Ours, ask Ann"
     assert (found["schema"], found["host"], found["port"]) == ("x", "h", 1)
     assert (found["login"], found["password"]) == (rotated.access_key_id, rotated.secret_access_key)
-    kept = {"service_config": extra["service_config"], "my_token": "foreign-token"}
-    assert found["extra"] == {**rotated.aws_connection()["extra"], **kept}
+    preserved = {"service_config": extra["service_config"], "my_token": "foreign-token"}
+    assert found["extra"] == {**rotated.aws_connection()["extra"], **preserved}
 
 
 def test_publishing_twice_changes_nothing(airflow: ApiServer, credential: S3Options) -> None:
@@ -99,7 +101,7 @@ def test_publishing_twice_changes_nothing(airflow: ApiServer, credential: S3Opti
 def test_connection_of_another_type_is_left(airflow: ApiServer, credential: S3Options) -> None:
     create(airflow, conn_type="postgres", login="ann", password="hers")
     before = stored(airflow)
-    with pytest.raises(ConflictError, match="'s3_photos' is there and has the type 'postgres'"):
+    with pytest.raises(ConflictError, match="'s3_photos' exists and has the type 'postgres'"):
         PUBLISHER.publish(credential)
     assert stored(airflow) == before
 
@@ -141,7 +143,7 @@ def test_expired_token_is_replaced(gateway: Gateway, credential: S3Options) -> N
     assert gateway.seen.count("POST /auth/token") == 2
 
 
-def test_everything_wrong_is_said_at_once(credential: S3Options, configure: Configure) -> None:
+def test_all_problems_are_named_at_once(credential: S3Options, configure: Configure) -> None:
     configure("", host=None, schema=None, login=None, password=None, extra={"timeout": "x", "verify": "/none"})
     with pytest.raises(ConfigurationError) as caught:
         PUBLISHER.publish(credential)
@@ -164,7 +166,7 @@ def test_scheme_is_not_guessed(credential: S3Options, configure: Configure) -> N
 def failures(
     airflow: ApiServer, gateway: Gateway, configure: Configure
 ) -> Iterator[tuple[type[ObjectStoreError], str, int | None]]:
-    """Puts one fault in place after the other, with what it must lead to."""
+    """Makes one fault after the other; yields the error that must follow: its type, words of its text, its status."""
     configure(gateway.url, password="wrong-password")
     yield AuthenticationError, "Check login and password", 401
     configure(gateway.url, login=None, password="wrong-token")
@@ -174,7 +176,7 @@ def failures(
     configure(gateway.url)
     for status in (403, 422):
         gateway.faults = {"POST": {"status": status, "body": {"detail": f"you sent {PASSWORDS['admin']}"}}}
-        yield AuthenticationError, "no token was to be had", status
+        yield AuthenticationError, "could not get a token", status
     gateway.faults = {"GET": {"status": 302}}
     yield ApiError, "redirect", 302
     with Gateway(f"{airflow.url}/nowhere") as elsewhere:
@@ -199,16 +201,16 @@ def test_failures_name_the_connection_and_hold_no_secret(
     caplog.set_level(logging.DEBUG)
     shown = Shown()
     shown.add(PUBLISHER)
-    met = set()
+    raised = set()
     for kind, words, status in failures(airflow, gateway, configure):
         with pytest.raises(kind) as caught:
             PUBLISHER.publish(credential)
         text = str(caught.value)
         assert (repr(API) in text and "'s3_photos'" in text) or "airflow.token" in text, text
         assert words in text and status in (None, getattr(caught.value, "status", None)), text
-        met.add(type(caught.value))
+        raised.add(type(caught.value))
         shown.error(caught.value)
-    assert len(met) >= 5
+    assert len(raised) >= 5
     configure(gateway.url)
     gateway.faults = {"GET": {"status": 503, "body": {"detail": credential.secret_access_key}}}
     PUBLISHER.publish(credential)
@@ -223,10 +225,10 @@ def test_failures_name_the_connection_and_hold_no_secret(
     hidden = {credential.secret_access_key, other.secret_access_key, "wrong-password", *PASSWORDS.values(), *tokens}
     leaks = {secret: [text for text in shown.texts if secret in text][:2] for secret in hidden}
     assert not any(leaks.values()), leaks
-    assert not [text for text in shown.texts if re.search(r"eyJ[\w-]{10,}\.eyJ", text)], "a token shows"
+    assert not [text for text in shown.texts if re.search(r"eyJ[\w-]{10,}\.eyJ", text)], "a token is shown"
 
 
-def test_passing_failure_is_borne(gateway: Gateway, credential: S3Options) -> None:
+def test_transient_failure_is_retried(gateway: Gateway, credential: S3Options) -> None:
     for method, conn_id in (("POST", "a"), ("GET", "a"), ("POST", "b"), ("PATCH", "b")):  # the first is the login
         publisher = AirflowConnectionPublisher(conn_id, API)
         gateway.faults = {method: {"status": 503}}
@@ -236,17 +238,17 @@ def test_passing_failure_is_borne(gateway: Gateway, credential: S3Options) -> No
     assert gateway.seen[:2] == ["POST /auth/token"] * 2
 
 
-def test_lasting_failure(gateway: Gateway, credential: S3Options) -> None:
-    class Lasting(dict[str, Any]):
+def test_permanent_failure(gateway: Gateway, credential: S3Options) -> None:
+    class PermanentFault(dict[str, Any]):
         def pop(self, *_: Any) -> Any:
             return {"status": 503}
 
-    gateway.faults = Lasting()
+    gateway.faults = PermanentFault()
     with pytest.raises(ServerError, match="Look into the log of the API server that connection 'airflow_api'"):
         PUBLISHER.publish(credential)
 
 
-def test_lost_answer_to_a_create(gateway: Gateway, credential: S3Options) -> None:
+def test_lost_response_to_a_create(gateway: Gateway, credential: S3Options) -> None:
     PUBLISHER.publish(replace(credential, access_key_id="token is fetched by now"))
     AirflowConnectionPublisher("other", API).publish(credential)
     gateway.seen.clear()
@@ -271,7 +273,7 @@ def test_verify_names_what_differs(airflow: ApiServer, credential: S3Options, ro
             PUBLISHER.verify(other)
 
 
-def test_verify_finds_a_shadowing_variable(
+def test_verify_finds_an_overriding_variable(
     airflow: ApiServer, credential: S3Options, rotated: S3Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PUBLISHER.publish(credential)
@@ -283,7 +285,7 @@ def test_verify_finds_a_shadowing_variable(
     PUBLISHER.verify(credential)
 
 
-def test_verify_finds_a_shadowing_secrets_backend(
+def test_verify_finds_an_overriding_secrets_backend(
     airflow: ApiServer,
     credential: S3Options,
     rotated: S3Options,
@@ -295,12 +297,12 @@ def test_verify_finds_a_shadowing_secrets_backend(
     file.write_text(json.dumps({"s3_photos": rotated.aws_connection()}))
     monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", "airflow.secrets.local_filesystem.LocalFilesystemBackend")
     monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", json.dumps({"connections_file_path": str(file)}))
-    _forget_backends(monkeypatch)
-    with pytest.raises(ObjectStoreError, match="login, password, from a secrets backend, which comes first"):
+    _clear_backends_cache(monkeypatch)
+    with pytest.raises(ObjectStoreError, match="login, password, from a secrets backend, which takes precedence"):
         PUBLISHER.verify(credential)
 
 
-def test_verify_knows_of_airflows_cache(
+def test_verify_names_airflows_cache(
     airflow: ApiServer, credential: S3Options, rotated: S3Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.sdk.execution_time.cache import SecretCache
@@ -315,8 +317,8 @@ def test_verify_knows_of_airflows_cache(
         PUBLISHER.verify(rotated)
 
 
-def _forget_backends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Newer Airflow keeps the secrets backends that it found."""
+def _clear_backends_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newer Airflow caches the secrets backends."""
     if find_spec("airflow.sdk.configuration"):
-        kept = import_module("airflow.sdk.configuration")
-        monkeypatch.setattr(kept, "_secrets_backend_cache", {}, raising=False)
+        configuration = import_module("airflow.sdk.configuration")
+        monkeypatch.setattr(configuration, "_secrets_backend_cache", {}, raising=False)

@@ -1,4 +1,4 @@
-"""What is wrong with a publisher is said before there is a credential that it cannot take."""
+"""A wrong publisher is refused before there is a credential to publish."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ class TestFields:
             FIELDS[name](value)
 
 
-@pytest.mark.parametrize("publisher", MISSING, ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize("publisher", MISSING, ids=lambda publisher: type(publisher).__name__)
 class TestAMissingConnection:
-    SAID = "Publisher.* cannot publish: there is no connection 'not_there'"
+    MESSAGE = "Publisher.* cannot publish: there is no connection 'not_there'"
 
     def test_nothing_is_created(self, publisher: Publisher, emulator: Emulator) -> None:
         task = CivoCreateCredentialOperator(task_id="t", name="mine", publishers=[publisher])
-        with pytest.raises(ConfigurationError, match=self.SAID):
+        with pytest.raises(ConfigurationError, match=self.MESSAGE):
             task.execute({})  # type: ignore[typeddict-item]
         assert list(CivoObjectStoreHook().list_credentials()) == []
 
@@ -76,12 +76,12 @@ class TestAMissingConnection:
         hook = CivoObjectStoreHook()
         hook.create_credential("mine")
         task = CivoUpdateCredentialOperator(task_id="t", credential="mine", suspended=True, publishers=[publisher])
-        with pytest.raises(ConfigurationError, match=self.SAID):
+        with pytest.raises(ConfigurationError, match=self.MESSAGE):
             task.execute({})  # type: ignore[typeddict-item]
-        assert [it.suspended for it in hook.list_credentials()] == [False]
+        assert [credential.suspended for credential in hook.list_credentials()] == [False]
 
 
-def test_what_is_wrong_in_the_connection_is_said_first(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_connection_is_refused_first(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps({"conn_type": "http", "password": "a-token"}))
     task = CivoCreateCredentialOperator(
         task_id="t", name="mine", publishers=[AirflowConnectionPublisher("s3", "airflow_api")]
@@ -91,7 +91,7 @@ def test_what_is_wrong_in_the_connection_is_said_first(emulator: Emulator, monke
     assert list(CivoObjectStoreHook().list_credentials()) == []
 
 
-def test_good_ones_pass_without_a_request(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_valid_publishers_pass_without_a_request(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     api = {"conn_type": "http", "schema": "http", "host": "127.0.0.1", "port": 9, "password": "a-token"}
     monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(api))
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws"}))

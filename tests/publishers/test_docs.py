@@ -1,4 +1,4 @@
-"""The code of docs/publishers.md, as it stands there."""
+"""The code blocks of docs/publishers.md."""
 
 from __future__ import annotations
 
@@ -63,19 +63,19 @@ def test_custom(defined: dict[str, Any], tmp_path: Path) -> None:
 
 
 class KeyValueEngine(BaseHTTPRequestHandler):
-    """The two requests of Vault's HTTP API that are needed; not Vault."""
+    """Two requests of Vault's HTTP API."""
 
-    held: dict[str, Any]
+    stored: dict[str, Any]
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.held[self.path] = body["data"]
-        self._answer({"data": {"version": 1}})
+        self.stored[self.path] = body["data"]
+        self._respond({"data": {"version": 1}})
 
     def do_GET(self) -> None:
-        self._answer({"data": {"data": self.held[self.path], "metadata": {}}} if self.path in self.held else None)
+        self._respond({"data": {"data": self.stored[self.path], "metadata": {}}} if self.path in self.stored else None)
 
-    def _answer(self, body: Any) -> None:
+    def _respond(self, body: Any) -> None:
         allowed = self.headers["X-Vault-Token"] == "vault-token"
         self.send_response(403 if not allowed else 200 if body else 404)
         self.end_headers()
@@ -87,7 +87,7 @@ class KeyValueEngine(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def vault() -> Iterator[str]:
-    KeyValueEngine.held = {}
+    KeyValueEngine.stored = {}
     with HTTPServer(("127.0.0.1", 0), KeyValueEngine) as server:
         Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -102,7 +102,7 @@ def test_vault(defined: dict[str, Any], vault: str, monkeypatch: pytest.MonkeyPa
     connect("vault-token")
     publisher = defined["VaultPublisher"]("connections/s3_reports")
     publish_and_rotate(publisher)
-    assert "/v1/secret/data/connections/s3_reports" in KeyValueEngine.held
+    assert "/v1/secret/data/connections/s3_reports" in KeyValueEngine.stored
     connect("wrong")
     with pytest.raises(requests.HTTPError):
         publisher.publish(CREDENTIAL)

@@ -49,7 +49,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 @pytest.fixture
 def secrets(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client of an empty Secrets Manager, which is what ``aws_default`` leads to."""
+    """A client of the empty Secrets Manager that ``aws_default`` leads to."""
     connect(monkeypatch, moto_server)
     keys = {"aws_access_key_id": "AKIAAWS", "aws_secret_access_key": "the-aws-secret"}
     client = boto3.client("secretsmanager", endpoint_url=moto_server, region_name="eu-west-1", **keys)
@@ -83,20 +83,20 @@ def test_new_version_only_if_it_differs(secrets: Any) -> None:
         assert versions(secrets) == count
 
 
-@pytest.mark.parametrize("held", ["", "change me", "{}", "[]", "null"])
-def test_placeholder_is_replaced(secrets: Any, held: str) -> None:
-    secrets.create_secret(Name=NAME, **({"SecretString": held} if held else {}))
+@pytest.mark.parametrize("content", ["", "change me", "{}", "[]", "null"])
+def test_placeholder_is_replaced(secrets: Any, content: str) -> None:
+    secrets.create_secret(Name=NAME, **({"SecretString": content} if content else {}))
     PUBLISHER.publish(CREDENTIAL)
     PUBLISHER.verify(CREDENTIAL)
 
 
-@pytest.mark.parametrize("held", ["postgres://ann:hers@db/x", '{"conn_type": "postgres", "password": "hers"}'])
-def test_connection_of_another_type_is_left(secrets: Any, held: str) -> None:
-    secrets.create_secret(Name=NAME, SecretString=held)
+@pytest.mark.parametrize("content", ["postgres://ann:hers@db/x", '{"conn_type": "postgres", "password": "hers"}'])
+def test_connection_of_another_type_is_left(secrets: Any, content: str) -> None:
+    secrets.create_secret(Name=NAME, SecretString=content)
     with pytest.raises(ConflictError, match="'postgres', not 'aws'") as caught:
         PUBLISHER.publish(CREDENTIAL)
     assert "hers" not in str(caught.value)
-    assert secrets.get_secret_value(SecretId=NAME)["SecretString"] == held
+    assert secrets.get_secret_value(SecretId=NAME)["SecretString"] == content
 
 
 def test_missing_dependency_names_the_extra(secrets: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_missing_dependency_names_the_extra(secrets: Any, monkeypatch: pytest.Mo
         PUBLISHER.publish(CREDENTIAL)
 
 
-def test_debug_logs_show_neither_what_it_held_nor_what_it_holds(secrets: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_debug_logs_show_neither_the_old_nor_the_new_content(secrets: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     parsers = logging.getLogger("botocore.parsers")
     secrets.create_secret(Name=NAME, SecretString=json.dumps({"conn_type": "aws", "password": "what-it-held"}))
@@ -123,16 +123,16 @@ def test_debug_logs_show_neither_what_it_held_nor_what_it_holds(secrets: Any, ca
     assert "botocore" in caplog.text, "nothing was logged: the scan would prove nothing"
     assert parsers.filters == []
     secrets.get_secret_value(SecretId="database")
-    assert "its-own" in caplog.text, "others' logs are left as they are"
+    assert "its-own" in caplog.text, "logs of other requests are left as they are"
 
 
-def test_another_thread_goes_on_logging(secrets: Any, caplog: pytest.LogCaptureFixture) -> None:
-    from airflow_provider_objectstore.publishers.secrets_manager import _bodies_unlogged
+def test_another_thread_continues_to_log(secrets: Any, caplog: pytest.LogCaptureFixture) -> None:
+    from airflow_provider_objectstore.publishers.secrets_manager import _without_body_logs
 
     caplog.set_level(logging.DEBUG)
     secrets.create_secret(Name=NAME, SecretString="somebody-elses")
     caplog.clear()
-    with _bodies_unlogged():
+    with _without_body_logs():
         thread = Thread(target=lambda: secrets.get_secret_value(SecretId=NAME))
         thread.start()
         thread.join()

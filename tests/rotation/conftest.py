@@ -13,14 +13,14 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from tests.conftest import connect
 from tests.rgw.backend import RgwS3
-from tests.rotation.harness import furnish, short_sleeps
+from tests.rotation.harness import create_stores, short_sleeps
 
 RGW = [pytest.mark.rgw, pytest.mark.skipif(os.environ.get("RGW") == "skip", reason="RGW=skip")]
 on_both = pytest.mark.parametrize("backend", ["moto", pytest.param("rgw", marks=RGW)])
 
 
 @pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
+def no_long_sleeps() -> Iterator[None]:
     with short_sleeps():
         yield
 
@@ -32,7 +32,7 @@ def backend() -> str:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Callable[[str], Emulator]]:
-    """Emulators by what serves S3, each started when it is first wanted."""
+    """Emulators by what serves S3, each started when it is first used."""
     running: dict[str, Emulator] = {}
     with ExitStack() as stack:
 
@@ -55,11 +55,11 @@ def emulator(servers: Callable[[str], Emulator], backend: str, monkeypatch: pyte
     return emulator
 
 
-Behave = Callable[..., None]
+ConfigureEmulator = Callable[..., None]
 
 
 @pytest.fixture
-def behave(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Behave:
+def configure_emulator(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> ConfigureEmulator:
     """Changes the emulator's settings for the rest of the test."""
 
     def change(**settings: Any) -> None:
@@ -76,5 +76,5 @@ def hook(emulator: Emulator) -> CivoObjectStoreHook:
 
 @pytest.fixture
 def before(hook: CivoObjectStoreHook) -> list[S3Options]:
-    """Two stores with objects that share a credential: how to get in with its first keys."""
-    return furnish(hook)
+    """The S3 options, with the first keys, of two stores with objects that share a credential."""
+    return create_stores(hook)

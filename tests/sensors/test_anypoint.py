@@ -50,7 +50,7 @@ def test_waits_for_all(deferrable: bool, hook: AnypointObjectStoreHook, emulator
         assert run(sensor(["a", "b"], deferrable=deferrable)) == ["a", "b"]
 
 
-def test_asks_only_for_what_is_missing(deferrable: bool, hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+def test_requests_only_missing_keys(deferrable: bool, hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
     put(hook, "a")
     with once(lambda: answers(emulator, HEAD).get("404", 0) >= 4, lambda: put(hook, "b")):
         run(sensor(["a", "b"], deferrable=deferrable))
@@ -58,7 +58,7 @@ def test_asks_only_for_what_is_missing(deferrable: bool, hook: AnypointObjectSto
     # Each key is found once, and the first one once more by the triggerer, which starts from nothing.
     assert asked[HEAD]["204"] == (3 if deferrable else 2)
     assert asked[HEAD]["404"] >= 4
-    assert asked["anypoint.get_store"] == {"200": 2 if deferrable else 1}, "that the store is there is asked once"
+    assert asked["anypoint.get_store"] == {"200": 2 if deferrable else 1}, "the store itself is requested once"
     assert set(asked) - {"accounts.token", "anypoint.get_store"} == {"anypoint.create_store", "anypoint.put_key", HEAD}
 
 
@@ -87,7 +87,7 @@ def test_keys_with_special_characters(key: str, deferrable: bool, hook: Anypoint
     assert run(sensor(key, deferrable=deferrable)) == [key]
 
 
-def test_missing_store_is_waited_for(deferrable: bool, emulator: Emulator) -> None:
+def test_waits_for_a_missing_store(deferrable: bool, emulator: Emulator) -> None:
     hook = AnypointObjectStoreHook()
 
     def appear() -> None:
@@ -136,8 +136,8 @@ BAD: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: repr(bad)[:40])
-def test_bad_input_asks_nothing(bad: dict[str, Any], deferrable: bool, emulator: Emulator) -> None:
-    """What is known when the DAG is parsed is refused there, the rest by the task."""
+def test_bad_input_sends_nothing(bad: dict[str, Any], deferrable: bool, emulator: Emulator) -> None:
+    """Constants are refused when the DAG is parsed, rendered values by the task."""
     with pytest.raises((AirflowFailException, InvalidArgumentError)):
         run(sensor(**{"keys": "a", **bad}, deferrable=deferrable, timeout=0.2))
     rendered = sensor("{{ x }}", deferrable=deferrable, timeout=0.2)

@@ -36,14 +36,14 @@ def test_waits_until_it_is_ready(by: str, deferrable: bool, emulator: Emulator) 
     assert "secret" not in str(found).lower()
 
 
-def test_looks_it_up_by_id_once_it_is_known(deferrable: bool, emulator: Emulator) -> None:
+def test_finds_it_by_id_once_it_is_known(deferrable: bool, emulator: Emulator) -> None:
     CivoObjectStoreHook().create_object_store("photos")
     run(sensor("photos", deferrable=deferrable))
     assert answers(emulator, LIST)["200"] == (2 if deferrable else 1)
     assert answers(emulator, GET)["200"] >= 2
 
 
-def test_looks_for_the_name_again_if_it_vanishes(deferrable: bool, emulator: Emulator) -> None:
+def test_finds_it_by_name_again_if_it_vanishes(deferrable: bool, emulator: Emulator) -> None:
     CivoObjectStoreHook().create_object_store("photos")
     emulator.faults(
         [
@@ -91,7 +91,7 @@ def test_another_that_has_failed_does_not_matter(deferrable: bool, emulator: Emu
     assert run(sensor("photos", deferrable=deferrable))["name"] == "photos"
 
 
-def test_answers_that_make_no_sense_are_borne(deferrable: bool, emulator: Emulator) -> None:
+def test_invalid_responses_are_tolerated(deferrable: bool, emulator: Emulator) -> None:
     CivoObjectStoreHook().create_object_store("photos")
     emulator.faults([{"operation": LIST, "kind": "garbage", "times": 3}])
     assert run(sensor("photos", deferrable=deferrable))["name"] == "photos"
@@ -99,7 +99,7 @@ def test_answers_that_make_no_sense_are_borne(deferrable: bool, emulator: Emulat
 
 @pytest.mark.parametrize("bad", ["", ".", "..", None, 5], ids=repr)
 def test_bad_input_fails_at_once(bad: Any, deferrable: bool, emulator: Emulator) -> None:
-    """What is known when the DAG is parsed is refused there, the rest by the task."""
+    """Constants are refused when the DAG is parsed, rendered values by the task."""
     with pytest.raises((AirflowFailException, InvalidArgumentError), match=r"object_store|name or id"):
         run(sensor(bad, deferrable=deferrable))
     rendered = sensor("{{ x }}", deferrable=deferrable)

@@ -8,35 +8,35 @@ import pytest
 
 from airflow_provider_objectstore.api import anypoint
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.transport import blocking
-from tests.transport.carriers import Async, Blocking, Carrier, Connect, civo_in_london, osv2
+from airflow_provider_objectstore.transport import client as sync_client
+from tests.transport.drivers import AsyncDriver, Connect, Driver, SyncDriver, anypoint_connection, civo_connection
 
 
-@pytest.fixture(params=[Blocking, Async], ids=["blocking", "async"])
+@pytest.fixture(params=[SyncDriver, AsyncDriver], ids=["sync", "async"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Opens carriers of one colour; every test that uses it runs in both."""
-    blocking._states.clear()  # tokens of earlier tests would hide what a cold client does
+    """Opens drivers of one kind; every test that uses it runs sync and async."""
+    sync_client._states.clear()  # without the tokens of earlier tests
     with ExitStack() as stack:
-        yield lambda target: request.param(target, stack)
+        yield lambda connection: request.param(connection, stack)
 
 
 @pytest.fixture
-def stores(connect: Connect, emulator: Emulator) -> Carrier:
-    """Object Store v2 with a store ``s``, token fetched, counters at zero but for those."""
-    carrier = connect(osv2(emulator.url))
-    carrier.send(anypoint.create_store("s"))
-    return carrier
+def stores(connect: Connect, emulator: Emulator) -> Driver:
+    """Object Store v2 with a store ``s``; the token is fetched."""
+    driver = connect(anypoint_connection(emulator.url))
+    driver.send(anypoint.create_store("s"))
+    return driver
 
 
 @pytest.fixture
-def buckets(connect: Connect, emulator: Emulator) -> Carrier:
+def buckets(connect: Connect, emulator: Emulator) -> Driver:
     """Civo."""
-    return connect(civo_in_london(emulator.url))
+    return connect(civo_connection(emulator.url))
 
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port on which nobody listens."""
+    """A port without a server."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
     return port

@@ -1,4 +1,4 @@
-"""A server that answers just what a test says, byte by byte if need be: for what no emulator of a service would do."""
+"""A server that sends any bytes: for responses that the emulator does not send."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 Answer = bytes | Iterable[bytes]
-"""What is sent: at once, or in parts."""
+"""The bytes to send, at once or in parts."""
 
 LOGIN_PAGE = b'<html xmlns="http://www.w3.org/1999/xhtml"><head><title>Sign in</title></head><body/></html>'
-"""Well-formed XML, so that an S3 client takes it for an answer in which all is left out."""
+"""Well-formed XML, so that an S3 client takes it for a response without any field."""
 
 
 def http(body: bytes = b"", *headers: str, status: str = "200 OK", kind: str = "application/json") -> bytes:
-    """An answer that ends the connection."""
+    """Return a response that closes the connection."""
     lines = [
         f"HTTP/1.1 {status}",
         f"content-length: {len(body)}",
@@ -28,7 +28,7 @@ def http(body: bytes = b"", *headers: str, status: str = "200 OK", kind: str = "
 
 
 def dripping(begin: bytes = b"", every: float = 0.05) -> Iterator[bytes]:
-    """An answer that begins, and then brings a byte now and then."""
+    """Yield the beginning of a response, and then a byte now and then, for ever."""
     yield begin
     while True:
         time.sleep(every)
@@ -37,7 +37,7 @@ def dripping(begin: bytes = b"", every: float = 0.05) -> Iterator[bytes]:
 
 @contextmanager
 def serving(answer: Callable[[bytes], Answer]) -> Iterator[str]:
-    """Answer each request, head and body, and give the address."""
+    """Start a server that answers each request, given as head and body; yield its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_accept, args=(listener, answer), daemon=True).start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -58,8 +58,8 @@ def _serve(connection: socket.socket, answer: Callable[[bytes], Answer]) -> None
             request = _request(connection)
             if not request:
                 return
-            said = answer(request)
-            for part in [said] if isinstance(said, bytes) else said:
+            response = answer(request)
+            for part in [response] if isinstance(response, bytes) else response:
                 connection.sendall(part)
             connection.shutdown(socket.SHUT_WR)
             connection.recv(1)

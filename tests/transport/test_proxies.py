@@ -20,9 +20,9 @@ import pytest
 from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from airflow_provider_objectstore.transport import Target
-from airflow_provider_objectstore.transport.policy import RetryPolicy
+from airflow_provider_objectstore.transport import ResolvedConnection
 from airflow_provider_objectstore.transport.proxies import passwords
+from airflow_provider_objectstore.transport.retry import RetryPolicy
 
 PASSWORD = "Pr0xyPassw0rd"
 IN_BASE64 = base64.b64encode(f"user:{PASSWORD}".encode()).decode()
@@ -67,20 +67,20 @@ def closed() -> int:
         return int(server.getsockname()[1])
 
 
-def once(target: Target) -> Target:
-    return replace(target, retry=RetryPolicy(attempts=1))
+def once(connection: ResolvedConnection) -> ResolvedConnection:
+    return replace(connection, retry=RetryPolicy(attempts=1))
 
 
-def blocking(hook: CivoObjectStoreHook) -> Any:
+def ask_sync(hook: CivoObjectStoreHook) -> Any:
     resolve = hook._resolve
     hook._resolve = lambda: once(resolve())  # type: ignore[method-assign]
     return hook.get_quota()
 
 
-def on_a_loop(hook: CivoObjectStoreHook) -> Any:
+def ask_async(hook: CivoObjectStoreHook) -> Any:
     resolve = hook._resolve_async
 
-    async def resolve_once() -> Target:
+    async def resolve_once() -> ResolvedConnection:
         return once(await resolve())
 
     async def ask() -> Any:
@@ -108,7 +108,7 @@ MALFORMED = {"port out of range", "no host", "space", "slash in the password", "
 @pytest.mark.parametrize("where", ["extra", "environment"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("kind", PROXIES)
-@pytest.mark.parametrize("ask", [blocking, on_a_loop])
+@pytest.mark.parametrize("ask", [ask_sync, ask_async], ids=["sync", "async"])
 def test_the_password_is_not_shown(
     where: str,
     scheme: str,
@@ -142,18 +142,20 @@ def test_the_password_is_not_shown(
 
 def test_socks_for_other_hosts_is_no_hindrance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy")
-    target = Target(roots={"api": "http://example.com"}, secrets=())
+    connection = ResolvedConnection(base_urls={"api": "http://example.com"}, secrets=())
     with pytest.raises(ConfigurationError, match=r"environment names for example\.com must be"):
-        target.proxies  # noqa: B018
+        connection.proxies  # noqa: B018
     monkeypatch.setenv("NO_PROXY", "example.com")
-    assert Target(roots={"api": "http://example.com"}, secrets=()).proxies == {"api": None}
-    own = Target(roots={"api": "http://example.org"}, secrets=(), proxy="http://proxy")
+    assert ResolvedConnection(base_urls={"api": "http://example.com"}, secrets=()).proxies == {"api": None}
+    own = ResolvedConnection(base_urls={"api": "http://example.org"}, secrets=(), proxy="http://proxy")
     assert own.proxies == {"api": "http://proxy"}, "the connection's wins"
 
 
 def test_a_proxy_without_scheme_is_http(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "proxy:3128")
-    assert Target(roots={"api": "http://example.com"}, secrets=()).proxies == {"api": "http://proxy:3128"}
+    assert ResolvedConnection(base_urls={"api": "http://example.com"}, secrets=()).proxies == {
+        "api": "http://proxy:3128"
+    }
 
 
 def test_passwords_in_every_form() -> None:
@@ -170,11 +172,3 @@ def test_the_environments_are_secrets_of_every_connection(monkeypatch: pytest.Mo
     monkeypatch.setenv("ALL_PROXY", f"socks5://user:{PASSWORD}@proxy")
     monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({"password": "a-key", "extra": {"region": "LON1"}}))
     assert {PASSWORD, IN_BASE64, "a-key"} <= set(CivoObjectStoreHook()._resolve().secrets)
-
-
-def test_another_environment_makes_another_target(monkeypatch: pytest.MonkeyPatch) -> None:
-    digests = [Target(roots={"api": "http://example.com"}, secrets=()).digest]
-    for name, value in {"HTTP_PROXY": "proxy:1", "NO_PROXY": "example.com"}.items():
-        monkeypatch.setenv(name, value)
-        digests.append(Target(roots={"api": "http://example.com"}, secrets=()).digest)
-    assert len(set(digests)) == 3

@@ -16,7 +16,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from airflow_provider_objectstore.exceptions import ApiError, ServerError, TransportError
-from airflow_provider_objectstore.transport import Target
+from airflow_provider_objectstore.transport import ResolvedConnection
 from airflow_provider_objectstore.transport.redaction import redact
 
 SECRETS = st.text(string.printable[:95], min_size=5, max_size=60)
@@ -117,7 +117,9 @@ def test_users_in_urls(scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["\\" * 200_000, "%25" * 70_000, "\\u0041" * 40_000, "&amp;" * 40_000, "A" * 200_000], ids=lambda it: it[:8]
+    "text",
+    ["\\" * 200_000, "%25" * 70_000, "\\u0041" * 40_000, "&amp;" * 40_000, "A" * 200_000],
+    ids=lambda text: text[:8],
 )
 def test_long_texts_end(text: str) -> None:
     assert redact(f"{text}hidden-secret", ["hidden-secret"]).endswith("***")
@@ -126,11 +128,11 @@ def test_long_texts_end(text: str) -> None:
 # In errors
 
 
-TARGET = Target(roots={}, secrets=("hidden-secret",))
+CONNECTION = ResolvedConnection(base_urls={}, secrets=("hidden-secret",))
 
 
 def raised(error: Exception, cause: Exception | None = None) -> Exception:
-    with pytest.raises(type(error)) as caught, TARGET.scrubbing("hidden-token", None):
+    with pytest.raises(type(error)) as caught, CONNECTION.redacting("hidden-token", None):
         raise error from cause
     return caught.value
 

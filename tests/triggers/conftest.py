@@ -1,3 +1,5 @@
+from tests.triggers.polling_triggers import key_hook
 from tests.triggers.waiting import impatient
+from tests.triggers.watching import keys
 
-__all__ = ["impatient"]
+__all__ = ["impatient", "key_hook", "keys"]

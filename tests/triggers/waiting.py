@@ -19,9 +19,9 @@ from airflow.triggers.base import TaskSuccessEvent
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks import connections
-from airflow_provider_objectstore.transport import Target
-from airflow_provider_objectstore.transport.policy import RetryPolicy
-from airflow_provider_objectstore.triggers.poll import PollTrigger
+from airflow_provider_objectstore.transport import ResolvedConnection
+from airflow_provider_objectstore.transport.retry import RetryPolicy
+from airflow_provider_objectstore.triggers.polling import PollingTrigger
 
 ATTEMPTS = 2
 ENDED = {"ended": "in the triggerer"}
@@ -29,40 +29,40 @@ ENDED = {"ended": "in the triggerer"}
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call is tried twice, with next to no wait between."""
-    quick = partial(Target, retry=RetryPolicy(attempts=ATTEMPTS, first_wait=0.001))
-    monkeypatch.setattr(connections, "Target", quick)
+    """Every call is tried twice, with hardly any wait in between."""
+    quick = partial(ResolvedConnection, retry=RetryPolicy(attempts=ATTEMPTS, initial_wait=0.001))
+    monkeypatch.setattr(connections, "ResolvedConnection", quick)
 
 
-def revived(trigger: PollTrigger) -> PollTrigger:
-    """The trigger as another process starts it, from what the database keeps."""
+def revived(trigger: PollingTrigger) -> PollingTrigger:
+    """The trigger as another process starts it, from what the database stores."""
     return started(*trigger.serialize())
 
 
-def started(classpath: str, arguments: dict[str, Any]) -> PollTrigger:
-    """The trigger that the triggerer makes of what the database keeps."""
+def started(classpath: str, arguments: dict[str, Any]) -> PollingTrigger:
+    """The trigger that the triggerer creates from what the database stores."""
     stored = json.loads(json.dumps(arguments))
     assert stored == json.loads(json.dumps(stored))
     module, _, name = classpath.rpartition(".")
-    again: PollTrigger = getattr(import_module(module), name)(**stored)
+    again: PollingTrigger = getattr(import_module(module), name)(**stored)
     return again
 
 
-async def events(trigger: PollTrigger) -> list[dict[str, Any]]:
-    """All events of a trigger, as the database keeps them; one that ends the task as :data:`ENDED`."""
+async def events(trigger: PollingTrigger) -> list[dict[str, Any]]:
+    """All events of a trigger, as the database stores them; one that ends the task as :data:`ENDED`."""
     found = [ENDED if isinstance(event, TaskSuccessEvent) else event.payload async for event in trigger.run()]
     assert [json.loads(json.dumps(payload)) for payload in found] == found
     return found
 
 
-def fire(trigger: PollTrigger, timeout: float = 20) -> dict[str, Any]:
+def fire(trigger: PollingTrigger, timeout: float = 20) -> dict[str, Any]:
     """Run a trigger in a loop of its own until its one event."""
     (event,) = asyncio.run(asyncio.wait_for(events(revived(trigger)), timeout))
     return event
 
 
 def run(task: BaseOperator) -> Any:
-    """Run a task to its end, deferred or not, begun in the triggerer or not; return what it leaves in XCom."""
+    """Run a task to its end, deferred or not, started in the triggerer or not; return its XCom."""
     context: Any = {}
     if task.start_from_trigger:
         start = task.start_trigger_args
@@ -73,12 +73,12 @@ def run(task: BaseOperator) -> Any:
     try:
         return task.execute(context)
     except TaskDeferred as deferred:
-        assert isinstance(deferred.trigger, PollTrigger)
+        assert isinstance(deferred.trigger, PollingTrigger)
         assert isinstance(deferred.timeout, timedelta)
         return _resumed(task, deferred.trigger, deferred.method_name, deferred.timeout)
 
 
-def _resumed(task: BaseOperator, trigger: PollTrigger, method: str, timeout: timedelta) -> Any:
+def _resumed(task: BaseOperator, trigger: PollingTrigger, method: str, timeout: timedelta) -> Any:
     context: Any = {}
     try:
         event = fire(trigger, timeout.total_seconds())
@@ -116,6 +116,6 @@ def once(condition: Callable[[], bool], act: Callable[[], object]) -> Iterator[N
 
 
 def answers(emulator: Emulator, operation: str) -> dict[str, int]:
-    """How often an operation was asked for, by status."""
+    """How often an operation was requested, by status."""
     by_status: dict[str, int] = emulator.requests()["by_operation"].get(operation, {})
     return by_status

@@ -1,4 +1,4 @@
-"""Waits of every kind, for the test beside this folder."""
+"""Sensors of every kind, for tests/sensors/test_polling_on_airflow.py."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from airflow_provider_objectstore.operators.anypoint import AnypointCreateStoreO
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
 
 PLACE = {"store_id": "waits", "partition": "p"}
-EARLY = {**PLACE, "poke_interval": 1, "timeout": 60, "start_from_trigger": True, "end_from_trigger": True}
+FAST = {**PLACE, "poke_interval": 1, "timeout": 60, "start_from_trigger": True, "end_from_trigger": True}
 
 
 @dag(schedule=None, start_date=pendulum.datetime(2026, 1, 1), params={"name": "x"})
 def waits() -> None:
-    """Every wait begins before its key is there."""
+    """Every sensor starts before its key exists."""
     create = AnypointCreateStoreOperator(task_id="create", store_id="waits")
 
     @task
@@ -23,11 +23,11 @@ def waits() -> None:
 
     named = name()
     no_worker = AnypointKeySensor(
-        task_id="no_worker", keys="{{ run_id }}/{{ params.name }}", do_xcom_push=False, **EARLY
+        task_id="no_worker", keys="{{ run_id }}/{{ params.name }}", do_xcom_push=False, **FAST
     )
-    with_outlet = AnypointKeySensor(task_id="with_outlet", keys=["outlet"], outlets=[Asset("waited_for")], **EARLY)
-    with_xcom = AnypointKeySensor(task_id="with_xcom", keys="{{ ti.xcom_pull('name') }}", **EARLY)
-    mapped = AnypointKeySensor.partial(task_id="mapped", **EARLY).expand(keys=["a", "b", "", "c"])
+    with_outlet = AnypointKeySensor(task_id="with_outlet", keys=["outlet"], outlets=[Asset("waited_for")], **FAST)
+    with_xcom = AnypointKeySensor(task_id="with_xcom", keys="{{ ti.xcom_pull('name') }}", **FAST)
+    mapped = AnypointKeySensor.partial(task_id="mapped", **FAST).expand(keys=["a", "b", "", "c"])
     put = AnypointPutKeyOperator.partial(task_id="put", value="v", **PLACE).expand(
         key=["{{ run_id }}/{{ params.name }}", "outlet", "named", "a", "b", "c"]
     )
@@ -44,8 +44,8 @@ def waits() -> None:
 
 @dag(schedule=None, start_date=pendulum.datetime(2026, 1, 1))
 def endless() -> None:
-    """Waits until a user ends it."""
-    AnypointKeySensor(task_id="wait", keys="never", **{**EARLY, "poke_interval": 0.2})
+    """A sensor that a user must end."""
+    AnypointKeySensor(task_id="wait", keys="never", **{**FAST, "poke_interval": 0.2})
 
 
 waits()

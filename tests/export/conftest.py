@@ -1,0 +1,3 @@
+from tests.triggers.waiting import impatient
+
+__all__ = ["impatient"]

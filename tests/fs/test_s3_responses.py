@@ -1,0 +1,91 @@
+"""Responses that S3 did not send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import fsspec
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from tests.fs.buckets import create
+from tests.transport.stub import LOGIN_PAGE, http, serving
+
+
+class TestAnswersThatAreNotOfS3:
+    """A login page is well-formed XML, in which an S3 client finds nothing: no error, and no result either."""
+
+    PAGE: ClassVar[bytes] = http(LOGIN_PAGE, kind="text/html")
+
+    @pytest.fixture
+    def said(self) -> dict[str, Any]:
+        """What the server says, by the request's method."""
+        return {}
+
+    @pytest.fixture
+    def fs(self, said: dict[str, Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+        hook = CivoObjectStoreHook()
+        create(hook, "photos", hook.create_credential("mine").access_key_id)
+
+        def answer(request: bytes) -> bytes:
+            method = request.split(b" ")[0].decode()
+            self.asked.append(method)
+            return said.get(method, self.PAGE)
+
+        self.asked: list[str] = []
+        with serving(answer) as url:
+            connection = emulator.connections()["civo_default"]
+            extra = {**connection["extra"], "s3_endpoint": url}
+            monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({**connection, "extra": extra}))
+            yield fsspec.filesystem("civo", skip_instance_cache=True)
+
+    HEAD: ClassVar[bytes] = http(b"", 'ETag: "e"', "Last-Modified: Wed, 25 Nov 2026 10:00:00 GMT")
+    EMPTY: ClassVar[bytes] = http(b"<ListBucketResult><Name>photos</Name></ListBucketResult>")
+
+    def test_a_move_keeps_the_file(self, fs: Any, said: dict[str, Any]) -> None:
+        said |= {"HEAD": self.HEAD, "GET": self.EMPTY}
+        with pytest.raises(OSError, match=r"photos/b: the response to copy_object lacks CopyObjectResult\.ETag"):
+            fs.mv("photos/a", "photos/b")
+        assert {"POST", "DELETE"}.isdisjoint(self.asked)
+
+    @pytest.mark.parametrize("delete", ["rm", "rm_file"])
+    def test_a_deletion_is_named(self, fs: Any, said: dict[str, Any], delete: str) -> None:
+        said |= {"HEAD": self.HEAD, "GET": self.EMPTY}
+        with pytest.raises(OSError, match=r"the response to delete_objects? lacks"):
+            getattr(fs, delete)("photos/a")
+
+    def test_a_deletion_of_some_is_no_deletion_of_all(self, fs: Any, said: dict[str, Any]) -> None:
+        said["POST"] = http(b"<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>")
+        with pytest.raises(OSError, match="lacks a result for 1 of the objects, the first is 'b'"):
+            fs.delete_files(["photos/a", "photos/b"])
+        fs.delete_files(["photos/a"])
+
+    @pytest.mark.parametrize(
+        "act",
+        [
+            lambda fs: fs.ls("photos"),
+            lambda fs: fs.find("photos/x"),
+            lambda fs: fs.exists("photos/x"),
+            lambda fs: fs.cat("photos/a"),
+            lambda fs: fs.pipe_file("photos/a", b"1"),
+            lambda fs: fs.rm("photos/x", recursive=True),
+            lambda fs: fs.cp_file("photos/a", "photos/b"),
+        ],
+        ids=["ls", "find", "exists", "cat", "pipe_file", "rm -r", "cp_file"],
+    )
+    @pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+    def test_a_page_for_everything(self, fs: Any, said: dict[str, Any], act: Callable[[Any], Any], status: str) -> None:
+        page = self.PAGE if status == "200 OK" else http(b"<html><p>not here</html>", status=status, kind="text/html")
+        said |= dict.fromkeys(("GET", "PUT", "POST", "DELETE"), page)
+        said["HEAD"] = http(status=status)
+        with pytest.raises(OSError, match=r"photos.*(lacks|not from S3)") as caught:
+            act(fs)
+        assert not isinstance(caught.value, FileNotFoundError)
+
+    def test_another_bucket(self, fs: Any, said: dict[str, Any]) -> None:
+        said["GET"] = http(b"<ListBucketResult><Name>other</Name></ListBucketResult>")
+        with pytest.raises(OSError, match="lacks Name 'photos': it has 'other'"):
+            fs.ls("photos")

@@ -1,0 +1,33 @@
+"""What a bucket holds, on moto and on Ceph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.hooks.s3_client import find_contents
+from tests.hooks.buckets import create
+
+
+def test_a_bucket_that_only_looks_empty(backend_hook: CivoObjectStoreHook) -> None:
+    create(backend_hook, "photos")
+    options = backend_hook.s3_options("photos")
+    client: Any = boto3.client("s3", **options)
+    assert find_contents(options) is None
+    upload = client.create_multipart_upload(Bucket="photos", Key="large")["UploadId"]
+    assert find_contents(options) == "multipart uploads under way"
+    client.upload_part(Bucket="photos", Key="large", UploadId=upload, PartNumber=1, Body=b"x" * 1000)
+    assert find_contents(options) == "multipart uploads under way"
+    client.abort_multipart_upload(Bucket="photos", Key="large", UploadId=upload)
+    assert find_contents(options) is None
+    client.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
+    version = client.put_object(Bucket="photos", Key="k", Body=b"1")["VersionId"]
+    assert find_contents(options) == "objects"
+    marker = client.delete_object(Bucket="photos", Key="k")["VersionId"]
+    assert find_contents(options) == "older versions of objects"
+    client.delete_object(Bucket="photos", Key="k", VersionId=version)
+    assert find_contents(options) == "older versions of objects", "a deletion marker"
+    client.delete_object(Bucket="photos", Key="k", VersionId=marker)
+    assert find_contents(options) is None

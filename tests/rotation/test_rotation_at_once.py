@@ -1,0 +1,172 @@
+"""Two rotations at once: the same run twice (a task that Airflow took for dead), two runs, two tasks of one run."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from airflow_provider_objectstore.api.civo.models import Credential
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.publishers import AnypointKeyPublisher
+from airflow_provider_objectstore.rotation.rotation import Rotation
+from airflow_provider_objectstore.rotation.state import RotationTarget
+from tests.rotation.conftest import ConfigureEmulator
+from tests.rotation.harness import (
+    STORES,
+    find_problems,
+    rotate,
+    rotation_id_of_run,
+    rotation_task,
+    run_context,
+    run_together,
+    unusable_keys,
+)
+
+Before = list[S3Options]
+DELAYS = [
+    {"operation": operation, "kind": "delay", "seconds": seconds}
+    for operation in ("civo.*", "anypoint.*_key")
+    for seconds in (0.01, 0.03, 0.08)
+]
+EU, US = (AnypointKeyPublisher("keys", "s3", name) for name in STORES)
+
+
+def rotation_of(week: int, strategy: str, pause: float = 0) -> Callable[[], Any]:
+    """Return a function that waits and executes the task of that week."""
+
+    def run() -> Any:
+        threading.Event().wait(pause)
+        return rotate(week, strategy, settle_timeout=1)
+
+    return run
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("strategy", ["replace", "in_place", "auto"])
+def test_the_same_run_twice(
+    strategy: str,
+    seed: int,
+    before: Before,
+    hook: CivoObjectStoreHook,
+    emulator: Emulator,
+    configure_emulator: ConfigureEmulator,
+) -> None:
+    if strategy == "auto":
+        configure_emulator(owner_change="ignored")
+    emulator.faults([{**delay, "share": 0.2 + 0.2 * seed} for delay in DELAYS])
+    pause = Random(seed).random() * 0.3
+    results = run_together(rotation_of(1, strategy), rotation_of(1, strategy, pause))
+    emulator.faults([])
+    if any(isinstance(result, dict) for result in results):
+        assert unusable_keys(hook) == [], results
+    for result in results:
+        if isinstance(result, ObjectStoreError):  # Airflow retries it
+            rotation_of(1, strategy)()
+    assert find_problems(hook, before, "replace" if strategy == "replace" else "in_place") == [], results
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("strategy", ["replace", "in_place", "auto"])
+def test_two_runs(
+    strategy: str,
+    seed: int,
+    before: Before,
+    hook: CivoObjectStoreHook,
+    emulator: Emulator,
+    configure_emulator: ConfigureEmulator,
+) -> None:
+    if strategy == "auto":
+        configure_emulator(owner_change="ignored")
+    emulator.faults([{**delay, "share": 0.2 + 0.2 * seed} for delay in DELAYS])
+    pause = Random(seed).random() * 0.3
+    results = run_together(rotation_of(1, strategy), rotation_of(2, strategy, pause))
+    emulator.faults([])
+    if isinstance(results[1], dict):
+        assert unusable_keys(hook) == [], results
+    for week in (2, 1) if isinstance(results[1], ObjectStoreError) else (1,):
+        again = rotation_of(week, strategy)()
+        assert again["rotated"] == (week == 2)
+    assert find_problems(hook, before, "replace" if strategy == "replace" else "in_place", 2) == [], results
+
+
+def rotation_of_store(number: int, week: int = 1, strategy: str = "replace", **arguments: Any) -> Callable[[], Any]:
+    """Return a function that rotates the owner of one of the stores, for the consumers of that store."""
+    arguments = {"object_store": STORES[number], "publishers": [(EU, US)[number]], "settle_timeout": 1, **arguments}
+    return lambda: rotation_task(strategy, **arguments).execute(run_context(week))
+
+
+def stores_with_other_keys(hook: CivoObjectStoreHook, results: list[Any]) -> list[str]:
+    """Return the stores whose task succeeded and whose consumers have another key than the owner's."""
+    published = AnypointObjectStoreHook().partition("keys", "s3")
+    owners = {name: hook.s3_options(name).access_key_id for name in STORES}
+    return [
+        name
+        for name, result in zip(STORES, results, strict=True)
+        if isinstance(result, dict) and json.loads(str(published[name]))["access_key_id"] != owners[name]
+    ]
+
+
+class TestTwoTasksOfOneRun:
+    MESSAGE = "another task of this run.*rotates the same credential.*Use one task with all its publishers"
+
+    @pytest.mark.parametrize("strategy", ["replace", "in_place"])
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_one_after_the_other(
+        self, first: int, strategy: str, before: Before, hook: CivoObjectStoreHook, emulator: Emulator
+    ) -> None:
+        assert rotation_of_store(first, strategy=strategy)()["rotated"]
+        owners = [hook.s3_options(name).access_key_id for name in STORES]
+        for _ in range(2):
+            with pytest.raises(ConflictError, match=self.MESSAGE):
+                rotation_of_store(1 - first, strategy=strategy)()
+        assert [hook.s3_options(name).access_key_id for name in STORES] == owners
+        assert rotation_of_store(first, strategy=strategy)()["rotated"], "the first may run again"
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_one_during_the_other(self, first: int, before: Before, hook: CivoObjectStoreHook) -> None:
+        """The other one runs to its end after this one has read the state, and before it creates a credential."""
+        results: list[Any] = [None, None]
+
+        class Slow(CivoObjectStoreHook):
+            def create_credential(self, *args: Any, **settings: Any) -> Credential:
+                results[1 - first] = rotation_of_store(1 - first)()
+                return super().create_credential(*args, **settings)
+
+        target = RotationTarget(object_store=STORES[first])
+        rotation_id = rotation_id_of_run(1, str(target))
+        ours = Rotation(Slow(), target, rotation_id, "replace", [(EU, US)[first]], settle_timeout=1)
+        with pytest.raises(ConflictError, match=self.MESSAGE):
+            ours.finish()
+        assert results[1 - first]["rotated"]
+        assert stores_with_other_keys(hook, results) == []
+        assert len(list(hook.list_credentials())) == 1
+
+    def test_at_once(self, before: Before, hook: CivoObjectStoreHook) -> None:
+        results = run_together(rotation_of_store(0), rotation_of_store(1))
+        assert not all(isinstance(result, dict) for result in results)
+        assert stores_with_other_keys(hook, results) == []
+
+
+class TestANewerRunWithOtherPublishers:
+    def test_the_older_one_fails(self, before: Before, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
+        assert rotation_of_store(0, 2)()["rotated"]
+        AnypointObjectStoreHook().put_key("keys", "s3", STORES[1], "{}")
+        with pytest.raises(ObjectStoreError, match=r"a newer rotation has made.*does not have it.*publishes nothing"):
+            rotation_of_store(1)()
+        assert AnypointObjectStoreHook().partition("keys", "s3")[STORES[1]] == "{}"
+        assert rotation_of_store(0)()["rotated"] is False, "its publisher has the newest credential"
+
+    def test_a_publisher_that_cannot_be_asked(self, before: Before, emulator: Emulator) -> None:
+        assert rotation_of_store(0, 2)()["rotated"]
+        emulator.faults([{"operation": "anypoint.get_key", "kind": "status", "status": 500}])
+        with pytest.raises(ObjectStoreError, match="cannot be asked whether it has it"):
+            rotation_of_store(0)()

@@ -1,0 +1,92 @@
+"""Which lineage a target means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.rotation.names import lineage_name, rotation_id_of
+from airflow_provider_objectstore.rotation.state import RotationTarget
+from tests.rotation.harness import (
+    CREDENTIAL,
+    STORES,
+    count_changes,
+    create_stores,
+    find_problems,
+    has_access,
+    read_everything,
+    rotate,
+    unreadable_objects,
+)
+
+Before = list[S3Options]
+
+
+@pytest.mark.parametrize("strategy", ["replace", "in_place"])
+@pytest.mark.parametrize("by", ["name", "id", "access key", "store name", "store id"])
+def test_targets(strategy: str, by: str, before: Before, hook: CivoObjectStoreHook) -> None:
+    (owner,) = hook.list_credentials()
+    store = hook.find_object_store(STORES[1])
+    assert store
+    targets: dict[str, dict[str, Any]] = {
+        "name": {"credential": owner.name},
+        "id": {"credential": owner.id},
+        "access key": {"credential": owner.access_key_id},
+        "store name": {"object_store": store.name},
+        "store id": {"object_store": store.id},
+    }
+    arguments = targets[by]
+    target = str(RotationTarget(**arguments))
+    for _ in range(2):  # the same run twice
+        rotate(1, strategy, **arguments)
+        assert find_problems(hook, before, strategy, 1, target) == []
+    if by == "access key" or (by == "id" and strategy == "replace"):
+        state = read_everything(hook)
+        with pytest.raises(ObjectStoreError, match="name its object store, or the first credential's name"):
+            rotate(2, strategy, **arguments)
+        assert read_everything(hook) == state
+    else:
+        rotate(2, strategy, **arguments)
+        assert find_problems(hook, before, strategy, 2, target) == []
+
+
+def test_a_target_that_is_not_there(before: Before, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
+    changes = count_changes(emulator)
+    wrong: list[dict[str, Any]] = [
+        {"credential": "nobody"},
+        {"credential": CREDENTIAL[:-1]},
+        {"object_store": "nothing"},
+        {"object_store": STORES[0][:-1]},
+    ]
+    for arguments in wrong:
+        with pytest.raises(ObjectStoreError, match="there is no"):
+            rotate(**arguments)
+    idle = hook.create_credential("idle")
+    with pytest.raises(ObjectStoreError, match="credential idle owns no object store"):
+        rotate(credential=idle.name)
+    assert count_changes(emulator) == {**changes, "civo.create_credential": {"200": 2}}
+
+
+def test_names_with_a_long_beginning_in_common(hook: CivoObjectStoreHook, emulator: Emulator) -> None:
+    start = "a-name-of-which-the-first-forty-characters-are-shared"
+    names = [start[:40] + "-one", start[:40] + "-two", start[:40], f"{start}-{'x' * 9}", start[:39]]
+    assert len(names[3]) == 63
+    stores = [f"store-{number}" for number in range(len(names))]
+    before = [create_stores(hook, name, [store])[0] for name, store in zip(names, stores, strict=True)]
+    for week in (1, 2):
+        for name, store in zip(names, stores, strict=True):
+            result = rotate(week, credential=name)
+            assert result["stores"] == [store]
+            assert len(result["retired"]) == 1
+    found = list(hook.list_credentials())
+    assert len(found) == len(names)
+    assert {lineage_name(credential.name) for credential in found} == {lineage_name(name) for name in names}
+    assert all(len(credential.name) <= 63 and rotation_id_of(credential) for credential in found)
+    for options, store in zip(before, stores, strict=True):
+        assert unreadable_objects(hook.s3_options(store)) == []
+        assert not has_access(options)

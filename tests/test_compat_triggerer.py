@@ -1,0 +1,64 @@
+"""Paths in a trigger: with what Airflow's triggerer really asks its supervisor through, while others ask as well."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+
+pytestmark = pytest.mark.slow
+
+WORKS = "read 1"
+NEVER = "error this would stop the triggerer's event loop for ever"
+OLD = "error in a triggerer before Airflow 3.3 this would"
+PATHS = {"osv2": "osv2://anypoint_default@store/p/a", "civo": "civo://civo_default@photos/a"}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "how", "now", "before_3_3"),
+    [
+        ("osv2", "to_thread", WORKS, OLD),
+        ("osv2", "sync_to_async", WORKS, WORKS),
+        ("osv2", "on the loop", WORKS, OLD),
+        ("osv2", "many, sync_to_async", WORKS, OLD),
+        ("osv2", "many, on the loop", NEVER, OLD),
+        ("civo", "to_thread", WORKS, OLD),
+        ("civo", "sync_to_async", WORKS, OLD),
+        ("civo", "on the loop", NEVER, OLD),
+    ],
+)
+@pytest.mark.parametrize("connections", ["of the environment", "of Airflow"])
+def test_it_works_or_says_why_not(
+    scheme: str, how: str, now: str, before_3_3: str, connections: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    AnypointObjectStoreHook().create_store("store")
+    hook = CivoObjectStoreHook()
+    created = hook.create_object_store("photos")
+    while not hook.get_object_store(created.id).ready:
+        time.sleep(0.05)
+    found = {name: os.environ[f"AIRFLOW_CONN_{name.upper()}"] for name in ("anypoint_default", "civo_default")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_CONN_")}
+    if connections == "of the environment":
+        environment |= {f"AIRFLOW_CONN_{name.upper()}": value for name, value in found.items()}
+    (tmp_path / "connections.json").write_text(json.dumps(found))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.triggerer", PATHS[scheme], how, str(tmp_path / "connections.json")],
+        env={**environment, "_AIRFLOW_PROCESS_CONTEXT": "client"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    expected = now if AIRFLOW_V_3_3_PLUS else before_3_3
+    assert expected in done.stdout, (done.stdout[-2000:], done.stderr[-3000:])
+    assert "the others asked on" in done.stdout, (done.stdout[-2000:], done.stderr[-3000:])

@@ -1,0 +1,75 @@
+"""A response that drips, breaks off or never ends does not hold a worker; sync and async."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_objectstore.api import anypoint, civo
+from airflow_provider_objectstore.exceptions import (
+    OutcomeUnknownError,
+    TransportError,
+)
+from tests.transport.drivers import ONCE, Connect, anypoint_connection, civo_connection, get_quota_from
+from tests.transport.stub import Answer, dripping, http, serving
+
+
+class TestTime:
+    @pytest.mark.parametrize(
+        "begin",
+        [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nx-a: ", b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"],
+        ids=["status", "headers", "body"],
+    )
+    def test_a_byte_now_and_then_ends(self, begin: bytes, connect: Connect) -> None:
+        with (
+            serving(lambda request: dripping(begin)) as url,
+            pytest.raises(TransportError, match=r"timed out") as caught,
+        ):
+            connect(civo_connection(url, timeout=0.5, retry=ONCE)).send(civo.get_quota())
+        assert caught.value.request_sent
+
+    def test_a_call_ends_with_the_attempt_under_way(self, connect: Connect) -> None:
+        asked = []
+
+        def answer(request: bytes) -> Answer:
+            asked.append(request)
+            return dripping(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+
+        with serving(answer) as url, pytest.raises(TransportError):
+            connect(civo_connection(url, timeout=0.3)).send(civo.get_quota())
+        assert len(asked) == 1  # it had the time of the whole call
+
+    def test_a_proxy_that_drips(self, connect: Connect) -> None:
+        with serving(lambda request: dripping(b"HTTP/1.1 200 ")) as proxy, pytest.raises(TransportError):
+            connection = civo_connection("https://nowhere.invalid", proxy=proxy, timeout=0.5, retry=ONCE)
+            connect(connection).send(civo.get_quota())
+
+
+class TestWhole:
+    """An answer that breaks off, or comes before the answer, is none."""
+
+    @pytest.mark.parametrize(
+        "cut", [b"HTTP/1.1 404", b"HTTP/1.1 404 Not Found\r\nServer: x\r\nContent-Ty", b"HTTP/1.1 200 OK\r\n"]
+    )
+    def test_headers_cut_off(self, cut: bytes, connect: Connect) -> None:
+        with pytest.raises(TransportError) as caught:
+            get_quota_from(connect, b"HTTP/1.1 404" + cut)
+        assert caught.value.request_sent
+
+    def test_interim_answers_are_passed_over(self, connect: Connect) -> None:
+        hints = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+        body = b'{"objectstore_gb_limit": 7, "objectstore_gb_usage": 1}'
+        assert get_quota_from(connect, [hints, http(body)]).objectstore_gb_limit == 7
+
+    def test_a_reset_behind_a_proxy_is_not_unsent(self, connect: Connect) -> None:
+        asked = []
+
+        def answer(request: bytes) -> Answer:
+            asked.append(request)
+            return b""
+
+        with serving(answer) as proxy, pytest.raises(OutcomeUnknownError):
+            driver = connect(
+                anypoint_connection("http://nowhere.invalid", proxy=proxy, token_call=None, bearer="a-token")
+            )
+            driver.send(anypoint.alter_number("s", "p", "k", {"operation": "add", "value": 1}))
+        assert len(asked) == 1

@@ -1,0 +1,69 @@
+"""What clients of one connection share: the token, and which stores are known to exist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_objectstore.api import anypoint
+from airflow_provider_objectstore.api.call import Call
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import (
+    NotFoundError,
+    PermissionDeniedError,
+)
+from airflow_provider_objectstore.transport.state import ParentCache
+from tests.transport.drivers import Driver, count
+
+
+def fault(emulator: Emulator, call: Call[Any], **fields: Any) -> None:
+    emulator.faults([{"operation": call.operation, "kind": "status", **fields}])
+
+
+def test_a_403_under_an_older_token_gets_one_new_token(stores: Driver, emulator: Emulator) -> None:
+    call = anypoint.get_store("s")
+    fault(emulator, call, status=403, times=1)
+    assert stores.send(call).store_id == "s"
+    assert count(emulator, "accounts.token") == 2
+
+
+def test_a_403_under_a_new_token_counts(stores: Driver, emulator: Emulator) -> None:
+    call = anypoint.get_store("s")
+    fault(emulator, call, status=403)
+    for _ in range(5):
+        with pytest.raises(PermissionDeniedError):
+            stores.send(call)
+    assert count(emulator, "accounts.token") == 2
+    assert count(emulator, call.operation) == 6
+
+
+class TestParentCache:
+    def test_remembers_and_forgets(self) -> None:
+        cache, error = ParentCache(), NotFoundError("no store", status=404)
+        assert not cache.exists("/s")
+        assert cache.missing_error("/s") is None
+        cache.remember("/s", None)
+        assert cache.exists("/s")
+        cache.remember("/s", error)
+        assert not cache.exists("/s")
+        assert cache.missing_error("/s") is error
+        cache.forget("/s")
+        assert cache.missing_error("/s") is None
+
+    def test_forgets_after_a_while(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("EXISTS_SECONDS", "MISSING_SECONDS"):
+            monkeypatch.setattr(f"airflow_provider_objectstore.transport.state.{name}", 0)
+        cache = ParentCache()
+        cache.remember("/s", None)
+        cache.remember("/t", NotFoundError("no store", status=404))
+        assert not cache.exists("/s")
+        assert cache.missing_error("/t") is None
+
+    def test_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("airflow_provider_objectstore.transport.state.MAX_PARENTS", 3)
+        cache = ParentCache()
+        for number in range(10):
+            cache.remember(f"/{number}", None)
+        assert cache.exists("/9")
+        assert not cache.exists("/0")

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.triggers import anypoint, change_tracker
+from tests.triggers.watching import Keys, State, event_trigger, until, watching
+
+
+async def test_1000_keys_at_once(emulator: Emulator, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"k{number:04}" for number in range(1000)]
+    state = State()
+    monkeypatch.setattr(anypoint, "BATCH_PAUSE", 0.1)
+    async with watching(emulator, state) as watch:
+        await keys.put_many(names)
+        await until(lambda: len(watch.fired) >= 1000)
+        fired = watch.keys()
+        assert sorted(fired) == names
+        assert len(json.dumps(state)) < 65_535 - 1000
+    monkeypatch.setattr(change_tracker, "MAX_EVENTS", 400)
+    await keys.put_many(names, "changed")
+    async with watching(emulator, state, snapshots=0) as watch:
+        await until(lambda: len(watch.fired) >= 1000)
+        assert watch.keys() == names, "the rest follows, in order"
+        await asyncio.sleep(0.3)
+        assert watch.keys() == []
+
+
+async def test_remembers_over_a_restart(emulator: Emulator, keys: Keys) -> None:
+    state = State()
+    await keys.put_many(["held", "changed", "gone"])
+    async with watching(emulator, state):
+        pass
+    await keys.put("changed", "new")
+    await keys.put("appeared")
+    await keys.delete("gone")
+    for expected in (["appeared", "changed"], []):
+        async with watching(emulator, state, snapshots=3) as watch:
+            assert watch.keys() == expected
+    (stored,) = state.values()
+    assert len(json.loads(stored)) == 3, "what is gone is forgotten"
+    assert not any(word in stored for word in ("held", "changed", "new"))
+
+
+async def test_remembers_an_empty_partition(emulator: Emulator, keys: Keys) -> None:
+    state = State()
+    async with watching(emulator, state):
+        pass
+    await keys.put("a")
+    async with watching(emulator, state) as watch:
+        assert watch.keys() == ["a"]
+
+
+async def test_another_key_filter_has_its_own_state(emulator: Emulator, keys: Keys) -> None:
+    state = State()
+    async with watching(emulator, state), watching(emulator, state, begins_with="a"):
+        pass
+    assert len(state) == 2
+
+
+async def test_a_crash_repeats_events_and_loses_none(emulator: Emulator, keys: Keys) -> None:
+    state = State()
+    async with watching(emulator, state):
+        pass
+    await keys.put_many(["a", "b"])
+    trigger = event_trigger()
+    trigger.asset_state_store = state  # type: ignore[assignment]
+    events = trigger.run()
+    assert (await anext(events)).payload["key"] == "a"
+    await events.aclose()  # type: ignore[attr-defined]
+    async with watching(emulator, state) as watch:
+        assert watch.keys() == ["a", "b"]
+
+
+async def test_state_store_that_fails(emulator: Emulator, keys: Keys, caplog: pytest.LogCaptureFixture) -> None:
+    state = State()
+    async with watching(emulator, state):
+        pass
+    await keys.put("a")
+    state.broken = "aget"
+    async with watching(emulator, state, snapshots=4) as watch:
+        assert watch.keys() == [], "without its state it would begin with a first poll, and lose this"
+        state.broken = None
+        await watch.snapshots()
+        assert watch.keys() == ["a"]
+        state.broken = "aset"
+        await keys.put("b")
+        await watch.snapshots(4)
+        assert watch.keys() == ["b"]
+        state.broken = None
+        await watch.snapshots()
+    async with watching(emulator, state) as watch:
+        assert watch.keys() == []
+    assert "cannot be read" in caplog.text
+    assert "cannot be written" in caplog.text
+
+
+async def test_one_state_for_several_assets(emulator: Emulator, keys: Keys) -> None:
+    class States(State):
+        def __init__(self, **by_name: State) -> None:
+            super().__init__()
+            self._by_name = by_name
+
+        async def _do(self, what: str) -> None:
+            raise ValueError("which of them?")
+
+    states = States(one=State(), two=State())
+    async with watching(emulator, states):
+        pass
+    await keys.put("a")
+    assert len(states._by_name["one"]) == len(states._by_name["two"]) == 1
+    states._by_name["one"].clear()  # an asset that was added since
+    async with watching(emulator, states) as watch:
+        assert watch.keys() == ["a"]
