@@ -1,9 +1,9 @@
 """
-What bulk work, a hook's call and an import cost, beside what one would use instead.
+What bulk work, a hook's call and an import cost, compared with the alternatives.
 
 ``python -m benchmarks.bulk [--part deletes] [--rounds 3]`` prints Markdown tables and asserts nothing (Linux). The
-emulator runs in a process of its own on 127.0.0.1. What is compared runs in turns, and medians count: ratios hold
-within one run, rates do not compare across machines.
+emulator runs in its own process on 127.0.0.1. What is compared is measured in turns, and medians count. Compare ratios
+within one run, not rates across machines.
 """
 
 from __future__ import annotations
@@ -22,86 +22,31 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.request import urlopen
 
-from benchmarks.alone import quiet
-from benchmarks.emulator import KEY, STORES, prepare, send, serving
-from benchmarks.laps import Lap, cost, in_turns, table
-from benchmarks.peers import Request, aiohttp_listing, aiohttp_workers, http_hook, requests_session, requests_threads
+from benchmarks.baselines import (
+    aiohttp_listing,
+    aiohttp_workers,
+    http_hook,
+    requests_session,
+    requests_threads,
+)
+from benchmarks.service import PARTITION, Service, names, service
 from benchmarks.storage import make_bucket, services
+from benchmarks.subprocess_bench import silence_logs
+from benchmarks.timing import Candidate, measure, measure_in_turns, table
 
-PARTITION = f"{STORES}/bench/partitions/p"
-LATENCY, WORKERS, DELETES, OF_THREADS, OF_HOOK = 0.02, 64, 5000, 2000, 300
-"""Part deletes: seconds, requests at a time, and how many each kind deletes."""
-ALLOWED, WANTED, LIMITED = 100, 200, 3000
-"""Part limit: the service's rate, the connection's, keys."""
+LATENCY, WORKERS = 0.02, 64
+DELETES, THREAD_DELETES, HOOK_DELETES = 5000, 2000, 300
+"""Part deletes: latency in seconds, requests at a time, and how many keys are deleted."""
+ALLOWED, CONFIGURED, LIMITED_DELETES = 100, 200, 3000
+"""Part limit: the service's requests a second, the connection's, and how many keys are deleted."""
 FEW, SOME, MANY = 1_000, 10_000, 100_000
-"""Part memory: keys."""
+"""Part memory: how many keys are deleted."""
 CALLS, VALUES, IMPORTS = 2000, 10_000, 11
 
 
-class Service:
-    """The emulator, and connections of both kinds that lead there."""
-
-    def __init__(self, url: str, requests_per_second: float = 100_000) -> None:
-        self.url = url
-        self.token = prepare(url)
-        send("DELETE", f"{url}{KEY}?confirmable=false", {}, self.token)
-        login = {"login": "emulator-client", "password": "emulator-secret"}
-        extra: dict[str, Any] = {"organization_id": "emulator-org", "environment_id": "emulator-env"}
-        extra["requests_per_second"] = requests_per_second
-        connections = {
-            "ANYPOINT": {"conn_type": "anypoint", "host": url, **login, "extra": extra},
-            "HTTP": {"conn_type": "http", "host": url, "extra": {"Authorization": f"Bearer {self.token}"}},
-        }
-        for name, connection in connections.items():
-            os.environ[f"AIRFLOW_CONN_{name}_DEFAULT"] = json.dumps(connection)
-
-    def requests(self, method: str, count: int, body: bytes | None = None) -> list[Request]:
-        """One for each key."""
-        keys = f"{self.url}{PARTITION}/keys"
-        return [Request(method, f"{keys}/{key}?confirmable=false", body) for key in names(count)]
-
-    def fill(self, count: int, source: str = "127.0.0.2") -> None:
-        """Store keys, from an address whose budget nothing else needs."""
-        aiohttp_workers(self.requests("PUT", count, b'{"stringValue":"x"}'), self.token, 32, source=source)
-
-    def late(self, seconds: float, operation: str = "anypoint.*") -> None:
-        """Let the service take its time; 0 for none."""
-        fault = {"operation": operation, "kind": "delay", "seconds": seconds}
-        send("POST", f"{self.url}/_emulator/faults", [fault] if seconds else [])
-
-    def answers(self) -> dict[str, dict[str, int]]:
-        """How many by operation and status."""
-        with urlopen(f"{self.url}/_emulator/requests") as answer:
-            counts: dict[str, dict[str, int]] = json.load(answer)["by_operation"]
-        return counts
-
-    @property
-    def left(self) -> int:
-        """How many keys there are, as the service counts what was put and what was deleted."""
-        put, deleted = (self.answers().get(f"anypoint.{it}_key", {}) for it in ("put", "delete"))
-        return sum(put.get(status, 0) for status in ("200", "201", "204")) - deleted.get("204", 0)
-
-    def check_empty(self) -> None:
-        """Stop if not everything was deleted."""
-        if self.left:
-            sys.exit(f"{self.left} keys are left: the comparison is void")
-
-
-def names(count: int) -> list[str]:
-    return [f"k{number}" for number in range(count)]
-
-
-@contextmanager
-def service(*options: str, **settings: Any) -> Iterator[Service]:
-    """Run one."""
-    with serving("-m", "airflow_provider_objectstore.emulator", "--port", "0", "--s3", "none", *options) as (url, _):
-        yield Service(url, **settings)
-
-
 def purge(**settings: Any) -> dict[str, Any]:
-    """Purge the keys."""
+    """Purge the keys with the operator."""
     from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
 
     operator = AnypointPurgePartitionsOperator(
@@ -110,145 +55,150 @@ def purge(**settings: Any) -> dict[str, Any]:
     return operator.execute({})
 
 
-def carry(calls: dict[str, Any], concurrency: int) -> None:
-    """Carry calls whose names are known."""
+def send_in_bulk(calls: dict[str, Any], concurrency: int) -> None:
+    """Send calls with :func:`send_all`."""
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-    from airflow_provider_objectstore.hooks.bulk import carry_all
 
-    carry_all(AnypointObjectStoreHook()._resolve(), calls, concurrency).raise_failed()
+    AnypointObjectStoreHook().bulk(concurrency=concurrency).send_all(calls).raise_failed()
 
 
 def deletes(options: argparse.Namespace) -> None:
-    """5,000 deletes at 20 ms."""
+    """5,000 deletes with a latency of 20 ms."""
     from airflow_provider_objectstore.api.anypoint import delete_key
 
-    with service() as it:
+    with service() as emulator:
 
-        def lap(count: int, work: Callable[[], object], operation: str = "anypoint.*") -> Lap:
+        def candidate(count: int, work: Callable[[], object], delayed: str = "anypoint.*") -> Candidate:
             @contextmanager
-            def around() -> Iterator[None]:
-                it.late(0)
-                it.fill(count)
-                it.late(LATENCY, operation)
+            def setup() -> Iterator[None]:
+                emulator.delay(0)
+                emulator.fill(count)
+                emulator.delay(LATENCY, delayed)
                 yield
-                it.check_empty()
+                emulator.check_empty()
 
-            return Lap(count, work, around)
+            return Candidate(count, work, setup)
 
-        some = {count: it.requests("DELETE", count) for count in (DELETES, OF_THREADS, OF_HOOK)}
+        requests = {count: emulator.requests("DELETE", count) for count in (DELETES, THREAD_DELETES, HOOK_DELETES)}
         calls = {key: delete_key("bench", "p", key) for key in names(DELETES)}
-        laps = {
-            f"aiohttp, {WORKERS} workers, names known": lap(
-                DELETES, lambda: aiohttp_workers(some[DELETES], it.token, WORKERS)
+        keys_url, token = f"{emulator.url}{PARTITION}/keys", emulator.token
+        candidates = {
+            f"aiohttp, {WORKERS} workers, names known": candidate(
+                DELETES, lambda: aiohttp_workers(requests[DELETES], token, WORKERS)
             ),
-            "Bulk, names known": lap(DELETES, lambda: carry(calls, WORKERS)),
-            "purge operator, listings answer at once": lap(
+            "Bulk, names known": candidate(DELETES, lambda: send_in_bulk(calls, WORKERS)),
+            "purge operator, listings not delayed": candidate(
                 DELETES, lambda: purge(max_concurrency=WORKERS), "anypoint.delete_key"
             ),
-            f"aiohttp, {WORKERS} workers and a lister, listings late too": lap(
-                DELETES, lambda: aiohttp_listing(f"{it.url}{PARTITION}/keys", it.token, WORKERS)
+            f"aiohttp, {WORKERS} workers and a lister, listings delayed too": candidate(
+                DELETES, lambda: aiohttp_listing(keys_url, token, WORKERS)
             ),
-            "purge operator, listings late too": lap(DELETES, lambda: purge(max_concurrency=WORKERS)),
-            f"requests, 32 threads ({OF_THREADS:,} deletes)": lap(
-                OF_THREADS, lambda: requests_threads(some[OF_THREADS], it.token, 32)
+            "purge operator, listings delayed too": candidate(DELETES, lambda: purge(max_concurrency=WORKERS)),
+            f"requests, 32 threads ({THREAD_DELETES:,} deletes)": candidate(
+                THREAD_DELETES, lambda: requests_threads(requests[THREAD_DELETES], token, 32)
             ),
-            f"HttpHook in a loop ({OF_HOOK} deletes)": lap(OF_HOOK, lambda: http_hook(some[OF_HOOK], it.url)),
+            f"HttpHook in a loop ({HOOK_DELETES} deletes)": candidate(
+                HOOK_DELETES, lambda: http_hook(requests[HOOK_DELETES], emulator.url)
+            ),
         }
-        costs = in_turns(options.rounds, laps)
-    ceiling, *_, hook = (it.seconds for it in costs.values())
+        costs = measure_in_turns(options.rounds, candidates)
+    ceiling, *_, hook = (cost.seconds for cost in costs.values())
     goals = {
         "Bulk, names known": "≥ 0.90 of the ceiling",
-        "purge operator, listings answer at once": "≥ 0.90, ≥ 40 times",
+        "purge operator, listings not delayed": "≥ 0.90, ≥ 40 times",
     }
     table(
-        f"{DELETES:,} deletes, answered after {LATENCY * 1000:.0f} ms, {WORKERS} at a time (the first is the ceiling)",
+        f"{DELETES:,} deletes, latency {LATENCY * 1000:.0f} ms, {WORKERS} at a time (the first is the ceiling)",
         ("", "deletes/s", "of the ceiling", "times the HttpHook", "processor time each", "goal"),
         *(
             (
                 name,
-                f"{1 / it.seconds:,.0f}",
-                f"{ceiling / it.seconds:.2f}",
-                f"{hook / it.seconds:.1f}",
-                f"{it.cpu * 1e6:.0f} µs",
+                f"{1 / cost.seconds:,.0f}",
+                f"{ceiling / cost.seconds:.2f}",
+                f"{hook / cost.seconds:.1f}",
+                f"{cost.cpu * 1e6:.0f} µs",
                 goals.get(name, ""),
             )
-            for name, it in costs.items()
+            for name, cost in costs.items()
         ),
     )
 
 
 def limit(options: argparse.Namespace) -> None:
-    """A service that says 429."""
+    """Deletes in a service with a rate limit."""
     rows = []
-    with service("--requests-per-second", str(ALLOWED), requests_per_second=WANTED) as it:
-        wanted = it.requests("DELETE", LIMITED)
+    with service("--requests-per-second", str(ALLOWED), requests_per_second=CONFIGURED) as emulator:
+        requests = emulator.requests("DELETE", LIMITED_DELETES)
         for name, work in {
-            f"purge operator, connection at {WANTED}/s": purge,
+            f"purge operator, connection at {CONFIGURED}/s": purge,
             f"purge operator, set to {ALLOWED}/s by hand": lambda: purge(requests_per_second=ALLOWED),
-            "aiohttp, 32 workers, a 429 again after 1 s": lambda: aiohttp_workers(wanted, it.token, 32, again_after=1),
+            "aiohttp, 32 workers, a 429 again after 1 s": lambda: aiohttp_workers(
+                requests, emulator.token, 32, retry_after=1
+            ),
         }.items():
-            fill_slowly(it)
-            before = totals(it)
-            seconds = cost(Lap(1, work)).seconds
-            taken, refused = (after - was for after, was in zip(totals(it), before, strict=True))
+            fill_slowly(emulator)
+            before = totals(emulator)
+            seconds = measure(Candidate(1, work)).seconds
+            accepted, throttled = (after - was for after, was in zip(totals(emulator), before, strict=True))
             rows.append(
                 (
                     name,
                     f"{seconds:.1f} s",
-                    f"{taken / (ALLOWED * seconds):.1%}",
-                    f"{taken / (ALLOWED * seconds + ALLOWED):.1%}",
-                    f"{refused / (taken + refused):.2%}",
-                    it.left,
+                    f"{accepted / (ALLOWED * seconds):.1%}",
+                    f"{accepted / (ALLOWED * seconds + ALLOWED):.1%}",
+                    f"{throttled / (accepted + throttled):.2%}",
+                    emulator.remaining_keys,
                 )
             )
     table(
-        f"{LIMITED:,} deletes where {ALLOWED} requests a second are allowed and more are answered 429",
-        ("", "took", f"taken, of {ALLOWED}/s", "of that and a full bucket", "refused", "lost"),
+        f"{LIMITED_DELETES:,} deletes where {ALLOWED} requests a second are allowed and more get a 429",
+        ("", "time", f"accepted, of {ALLOWED}/s", "of that and a full bucket", "throttled", "lost"),
         *rows,
         ("goal", "", "≥ 97 %", "", "< 1 %", "0"),
     )
 
 
-def fill_slowly(it: Service) -> None:
-    """Fill a service that counts requests by address: from others, and no more from each than is allowed."""
-    wanted = it.requests("PUT", LIMITED, b'{"stringValue":"x"}')
-    for number, first in enumerate(range(0, LIMITED, ALLOWED)):
-        part = wanted[first : first + ALLOWED]
-        aiohttp_workers(part, it.token, 8, again_after=0.1, source=f"127.0.1.{number + 1}")
+def fill_slowly(emulator: Service) -> None:
+    """Store the keys from many client addresses, below the rate limit of each."""
+    requests = emulator.requests("PUT", LIMITED_DELETES, b'{"stringValue":"x"}')
+    for number, first in enumerate(range(0, LIMITED_DELETES, ALLOWED)):
+        part = requests[first : first + ALLOWED]
+        aiohttp_workers(part, emulator.token, 8, retry_after=0.1, source=f"127.0.1.{number + 1}")
 
 
-def totals(it: Service) -> tuple[int, int]:
-    """Requests taken and refused, without those that filled."""
-    counts = [by for operation, by in it.answers().items() if operation.startswith("anypoint.")]
-    puts = it.answers()["anypoint.put_key"]
-    refused = sum(by.get("429", 0) for by in counts) - puts.get("429", 0)
-    return sum(sum(by.values()) for by in counts) - sum(puts.values()) - refused, refused
+def totals(emulator: Service) -> tuple[int, int]:
+    """Return how many requests were accepted and throttled, without those that filled."""
+    counts = {name: by_status for name, by_status in emulator.counts().items() if name.startswith("anypoint.")}
+    counts.pop("anypoint.put_key")
+    throttled = sum(by_status.get("429", 0) for by_status in counts.values())
+    return sum(sum(by_status.values()) for by_status in counts.values()) - throttled, throttled
 
 
 def memory(options: argparse.Namespace) -> None:
-    """Purges of different sizes, each in a process of its own."""
+    """Purges of different sizes, each in its own process."""
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
-    found: dict[int, list[dict[str, float]]] = {FEW: [], SOME: [], options.many: []}
-    filling = []
+    runs: dict[int, list[dict[str, float]]] = {FEW: [], SOME: [], options.many: []}
+    fill_seconds = []
 
     def fill(count: int) -> None:
         AnypointObjectStoreHook().put_many("bench", "p", dict.fromkeys(names(count), "x")).raise_failed()
 
-    with service() as it:
-        for count in [*found, SOME, *([options.many, SOME] if options.rounds > 1 else [])]:
-            filled = cost(Lap(1, partial(fill, count)))
-            filling += [filled.seconds] if count == options.many else []
-            found[count].append(alone("purge"))
-            it.check_empty()
-    peaks = {count: median(run["peak"] for run in runs) / 2**20 for count, runs in found.items()}
-    each, used = (
-        {count: median(run[what] for run in runs) / count for count, runs in found.items()}
-        for what in ("seconds", "cpu")
+    with service() as emulator:
+        for count in [*runs, SOME, *([options.many, SOME] if options.rounds > 1 else [])]:
+            seconds = measure(Candidate(1, partial(fill, count))).seconds
+            if count == options.many:
+                fill_seconds.append(seconds)
+            runs[count].append(run_in_subprocess("purge"))
+            emulator.check_empty()
+    peaks = {count: median(run["peak"] for run in measured) / 2**20 for count, measured in runs.items()}
+    seconds_each, cpu_each = (
+        {count: median(run[name] for run in measured) / count for count, measured in runs.items()}
+        for name in ("seconds", "cpu")
     )
     table(
-        f"Purges in processes of their own, 32 requests at a time; put_many of {options.many:,} keys took "
-        f"{median(filling):.0f} s",
+        f"Purges in their own processes, 32 requests at a time; put_many of {options.many:,} keys took "
+        f"{median(fill_seconds):.0f} s",
         (
             "keys",
             "peak memory",
@@ -263,36 +213,36 @@ def memory(options: argparse.Namespace) -> None:
                 f"{count:,}",
                 f"{peaks[count]:.1f} MiB",
                 f"{peaks[count] - peaks[FEW]:+.1f} MiB",
-                f"{each[count] * 1e6:.0f} µs",
-                f"{each[count] / each[SOME]:.2f}",
-                f"{used[count] * 1e6:.0f} µs",
-                f"{used[count] / used[SOME]:.2f}",
+                f"{seconds_each[count] * 1e6:.0f} µs",
+                f"{seconds_each[count] / seconds_each[SOME]:.2f}",
+                f"{cpu_each[count] * 1e6:.0f} µs",
+                f"{cpu_each[count] / cpu_each[SOME]:.2f}",
             )
-            for count in found
+            for count in runs
         ),
         ("goal", "", "≤ +15 MiB", "", "≤ 1.10", "", ""),
     )
 
 
 def call(options: argparse.Namespace) -> None:
-    """One value, again and again."""
+    """Reads of one value, one after the other."""
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
-    with service() as it:
-        it.fill(1)
+    with service() as emulator:
+        emulator.fill(1)
         hook = AnypointObjectStoreHook()
-        wanted = it.requests("GET", 1)[0]
+        request = emulator.requests("GET", 1)[0]
 
         def ours() -> None:
             for _ in range(CALLS):
                 hook.get_key("bench", "p", "k0")
 
-        laps = {
-            "requests.Session.get": Lap(CALLS, lambda: requests_session(wanted.url, it.token, CALLS)),
-            "hook.get_key": Lap(CALLS, ours),
-            "HttpHook.run": Lap(CALLS // 4, lambda: http_hook([wanted] * (CALLS // 4), it.url)),
+        candidates = {
+            "requests.Session.get": Candidate(CALLS, lambda: requests_session(request.url, emulator.token, CALLS)),
+            "hook.get_key": Candidate(CALLS, ours),
+            "HttpHook.run": Candidate(CALLS // 4, lambda: http_hook([request] * (CALLS // 4), emulator.url)),
         }
-        costs = in_turns(max(options.rounds, 5), laps)
+        costs = measure_in_turns(max(options.rounds, 5), candidates)
     bare = costs["requests.Session.get"]
     table(
         f"{CALLS:,} reads of one value, one after the other",
@@ -300,33 +250,37 @@ def call(options: argparse.Namespace) -> None:
         *(
             (
                 name,
-                f"{it.seconds * 1e6:.0f} µs",
-                f"{it.seconds / bare.seconds:.2f}",
-                f"{it.cpu * 1e6:.0f} µs",
-                f"{it.cpu / bare.cpu:.2f}",
+                f"{cost.seconds * 1e6:.0f} µs",
+                f"{cost.seconds / bare.seconds:.2f}",
+                f"{cost.cpu * 1e6:.0f} µs",
+                f"{cost.cpu / bare.cpu:.2f}",
                 "≤ 1.15" if name == "hook.get_key" else "",
             )
-            for name, it in costs.items()
+            for name, cost in costs.items()
         ),
     )
 
 
 def imports(options: argparse.Namespace) -> None:
-    """All operators and sensors, in fresh processes."""
-    found: dict[str, list[dict[str, float]]] = {"ours": [], "http": []}
+    """Imports of all operators and sensors, in new processes."""
+    runs: dict[str, list[dict[str, float]]] = {"ours": [], "http": []}
     for _ in range(IMPORTS):
-        for kind, results in found.items():
-            results.append(alone("import", kind))
-    http = f"http provider {importlib.metadata.version('apache-airflow-providers-http')}"
+        for provider, measured in runs.items():
+            measured.append(run_in_subprocess("import", provider))
+    medians = {
+        provider: {name: median(run[name] for run in measured) for name in ("seconds", "cpu", "modules")}
+        for provider, measured in runs.items()
+    }
     rows = []
-    for name, kind in ((http, "http"), ("ours", "ours")):
-        shown = []
-        for what in ("seconds", "cpu", "modules"):
-            ours, theirs = (median(it[what] for it in found[of]) for of in (kind, "http"))
-            shown += [f"{ours:.0f}" if what == "modules" else f"{ours * 1e3:.0f} ms", f"{ours / theirs:.2f}"]
-        rows.append((name, *shown, "≤ 0.25" if kind == "ours" else ""))
+    http_version = importlib.metadata.version("apache-airflow-providers-http")
+    for title, provider in ((f"http provider {http_version}", "http"), ("ours", "ours")):
+        cells = []
+        for name, value in medians[provider].items():
+            cells.append(f"{value:.0f}" if name == "modules" else f"{value * 1e3:.0f} ms")
+            cells.append(f"{value / medians['http'][name]:.2f}")
+        rows.append((title, *cells, "≤ 0.25" if provider == "ours" else ""))
     table(
-        "Import of all operators and sensors, where DAG, BaseOperator, BaseSensorOperator and task are imported",
+        "Import of all operators and sensors after DAG, BaseOperator, BaseSensorOperator and task",
         ("", "time", "ratio", "processor time", "ratio", "modules", "ratio", "goal"),
         *rows,
     )
@@ -337,48 +291,48 @@ def transfer(options: argparse.Namespace) -> None:
     from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
 
     with services() as url, tempfile.TemporaryDirectory() as folder:
-        it = Service(url)
+        emulator = Service(url)
         make_bucket()
-        it.fill(VALUES)
-        gets, puts = it.requests("GET", VALUES), it.requests("PUT", VALUES, b'{"stringValue":"x"}')
+        emulator.fill(VALUES)
+        gets, puts = emulator.requests("GET", VALUES), emulator.requests("PUT", VALUES, b'{"stringValue":"x"}')
         file, bucket = f"file://{folder}", "civo://bench/export"
 
-        def exports(path: str) -> None:
+        def export(path: str) -> None:
             AnypointExportOperator(task_id="export", store_id="bench", path=path).execute({})
 
-        def fetches(if_exists: str, path: str) -> None:
+        def restore(if_exists: str, path: str) -> None:
             AnypointImportOperator(task_id="import", store_id="bench", path=path, if_exists=if_exists).execute({})
 
-        laps = {
-            "aiohttp, 32 workers: GET, names known": lambda: aiohttp_workers(gets, it.token, 32),
-            "export": lambda: exports(file),
-            "export to a bucket (moto)": lambda: exports(bucket),
-            "aiohttp, 32 workers: PUT": lambda: aiohttp_workers(puts, it.token, 32),
-            "import, if_exists=overwrite": lambda: fetches("overwrite", file),
-            "import, if_exists=overwrite, from a bucket": lambda: fetches("overwrite", bucket),
-            "import, if_exists=skip (all are there: HEAD)": lambda: fetches("skip", file),
+        works = {
+            "aiohttp, 32 workers: GET, names known": lambda: aiohttp_workers(gets, emulator.token, 32),
+            "export": lambda: export(file),
+            "export to a bucket (moto)": lambda: export(bucket),
+            "aiohttp, 32 workers: PUT": lambda: aiohttp_workers(puts, emulator.token, 32),
+            "import, if_exists=overwrite": lambda: restore("overwrite", file),
+            "import, if_exists=overwrite, from a bucket": lambda: restore("overwrite", bucket),
+            "import, if_exists=skip (all exist: HEAD)": lambda: restore("skip", file),
         }
-        costs = in_turns(options.rounds, {name: Lap(VALUES, work) for name, work in laps.items()})
-    get, _, _, put, *_ = (it.seconds for it in costs.values())
+        costs = measure_in_turns(options.rounds, {name: Candidate(VALUES, work) for name, work in works.items()})
+    get, _, _, put, *_ = (cost.seconds for cost in costs.values())
     table(
         f"{VALUES:,} values to a file or bucket and back, no latency, 32 at a time",
         ("", "values/s", "of the bare loop", "processor time each"),
         *(
-            (name, f"{1 / it.seconds:,.0f}", f"{bare / it.seconds:.2f}", f"{it.cpu * 1e6:.0f} µs")
-            for (name, it), bare in zip(costs.items(), (get, get, get, put, put, put, put), strict=True)
+            (name, f"{1 / cost.seconds:,.0f}", f"{bare / cost.seconds:.2f}", f"{cost.cpu * 1e6:.0f} µs")
+            for (name, cost), bare in zip(costs.items(), (get, get, get, put, put, put, put), strict=True)
         ),
     )
 
 
-def alone(*arguments: str) -> dict[str, Any]:
-    """Run something in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.alone", *arguments]
-    result = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=Path(__file__).parent.parent)
-    told: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return told
+def run_in_subprocess(*arguments: str) -> dict[str, Any]:
+    """Run a measurement of :mod:`benchmarks.subprocess_bench`."""
+    command = [sys.executable, "-m", "benchmarks.subprocess_bench", *arguments]
+    process = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=Path(__file__).parent.parent)
+    result: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return result
 
 
-PARTS = {it.__name__: it for it in (deletes, limit, memory, call, imports, transfer)}
+PARTS = {part.__name__: part for part in (deletes, limit, memory, call, imports, transfer)}
 
 
 def main() -> None:
@@ -391,7 +345,7 @@ def main() -> None:
     packages = ("apache-airflow-core", "apache-airflow-providers-http", "aiohttp", "requests", "uvicorn")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}\n", flush=True)
-    quiet()
+    silence_logs()
     for part in options.part or PARTS:
         PARTS[part](options)
 

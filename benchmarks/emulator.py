@@ -1,9 +1,9 @@
 """
-How fast the emulator answers ``HEAD`` on a key, beside a bare uvicorn that answers 204 to everything.
+How fast the emulator responds to ``HEAD`` on a key, compared with a bare uvicorn that responds 204 to everything.
 
 ``python benchmarks/emulator.py [--requests 20000] [--rounds 3]`` prints a Markdown table (Linux only). Both servers
-run in processes of their own; one asyncio client asks over 32 connections, in turns, and the median round counts.
-The client is slower than either server, so the servers' CPU time per request tells them apart, not the rate.
+run in their own processes. One asyncio client sends requests over 32 connections to one server after the other; the
+median round counts. The client is slower than either server: compare the servers' CPU time per request, not the rate.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import yarl
 CONNECTIONS = 32
 STORES = "/api/v1/organizations/emulator-org/environments/emulator-env/stores"
 KEY = f"{STORES}/bench/partitions/p/keys/key"
-TRIVIAL = """
+BARE_SERVER = """
 import socket, uvicorn
 async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -46,58 +46,57 @@ uvicorn.Server(config).run([listener])
 
 @contextlib.contextmanager
 def serving(*command: str) -> Iterator[tuple[str, int]]:
-    """Run a server; yields the first URL that it prints, and its process id."""
+    """Run a server. Yield the first URL that it prints, and its process id."""
     with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            found = re.search(r"http://\S+", process.stdout.readline())
-            assert found is not None
-            yield found[0], process.pid
+            url = re.search(r"http://\S+", process.stdout.readline())
+            assert url is not None
+            yield url[0], process.pid
         finally:
             process.terminate()
 
 
 def send(method: str, url: str, body: object, token: str = "") -> bytes:
-    """One request of the preparation."""
+    """Send a request. Return the response's body."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
-    with urllib.request.urlopen(request) as answer:
-        content: bytes = answer.read()
+    with urllib.request.urlopen(request) as response:
+        content: bytes = response.read()
     return content
 
 
 def prepare(url: str) -> str:
-    """Store one key; returns an access token."""
+    """Store one key. Return an access token."""
     client = {"client_id": "emulator-client", "client_secret": "emulator-secret"}
-    answer = send("POST", f"{url}/accounts/api/v2/oauth2/token", client | {"grant_type": "client_credentials"})
-    token: str = json.loads(answer)["access_token"]
+    response = send("POST", f"{url}/accounts/api/v2/oauth2/token", client | {"grant_type": "client_credentials"})
+    token: str = json.loads(response)["access_token"]
     send("PUT", f"{url}{STORES}/bench", {}, token)
     send("PUT", f"{url}{KEY}?confirmable=false", {"stringValue": "x"}, token)
     return token
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used."""
+    """Return the processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(url: str, token: str, requests: int) -> float:
-    """Requests per second."""
+    """Return requests per second."""
     target = yarl.URL(f"{url}{KEY}?confirmable=false", encoded=True)
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-    left = iter(range(requests))
-
+    remaining = iter(range(requests))
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
 
-        async def ask() -> None:
-            for _ in left:
+        async def work() -> None:
+            for _ in remaining:
                 async with session.head(target) as response:
                     assert response.status == 204, response.status
 
         start = time.perf_counter()
-        await asyncio.gather(*(ask() for _ in range(CONNECTIONS)))
+        await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
         return requests / (time.perf_counter() - start)
 
 
@@ -110,7 +109,7 @@ def main() -> None:
     module = ("-m", "airflow_provider_objectstore.emulator", "--port", "0", "--s3", "none")
     rates: dict[str, list[float]] = {"bare uvicorn": [], "emulator": []}
     costs: dict[str, list[float]] = {"bare uvicorn": [], "emulator": []}
-    with serving("-c", TRIVIAL) as bare, serving(*module) as emulator:
+    with serving("-c", BARE_SERVER) as bare, serving(*module) as emulator:
         token = prepare(emulator[0])
         for _ in range(options.rounds):
             for name, (url, pid) in (("bare uvicorn", bare), ("emulator", emulator)):

@@ -1,10 +1,10 @@
 """
-What a rotation does to its consumers, what is left when it is killed, and whether a secret stays behind.
+Measure rotations: what is left when they are killed, how long consumers are refused, whether Airflow stores a secret.
 
-``python benchmarks/rotation.py [--part kills|gap] [--s3 moto|rgw]`` prints Markdown tables and asserts nothing (about
-five minutes). Rotations are killed at each of their requests and run again; then they take place on a real Airflow, on
-SQLite, while tasks read through the published connection; then that Airflow's database and logs are searched for
-secrets. Services and Airflow are on 127.0.0.1, so no request takes time on the way.
+``python benchmarks/rotation.py [--part kills|outage] [--s3 moto|rgw]`` prints Markdown tables and asserts nothing (in
+five minutes). First, rotations are killed at each of their requests and run again. Then they run on a real Airflow, on
+SQLite, while tasks read through the published connection, and that Airflow's database and logs are searched for
+secrets. Services and Airflow are on 127.0.0.1, so there is no network latency.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 import logging
 import os
 import platform
-import re
 import sqlite3
 import tempfile
 import time
@@ -34,47 +33,41 @@ from airflow_provider_objectstore.emulator.settings import CIVO_KEY, CLIENT_SECR
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from dev.demo import s3_backend
 from dev.server import Airflow, AirflowError
-from tests.rotation.harness import kill_matrix
+from tests.rotation.kill_matrix import SCENARIOS, kill_everywhere
 
 HERE = Path(__file__).parent
 BUCKET, CONNECTION = "bench", "s3_bench"  # as in the DAGs
 POOL = {"s3_consumers": 4}
-NOT_KILLED = "it was not killed; {'rotated': True"
 ROTATIONS = [("replace", 10), ("replace", 1000), ("in_place", 10)]
 """Strategy, and the connection's requests a second."""
 
 
 def kills(s3: str) -> None:
-    """Kill rotations everywhere."""
+    """Kill rotations at each of their requests."""
     rows = []
-    for strategy in ("replace", "in_place", "auto"):
-        tried = kill_matrix(s3, strategy)
-        # Some end before it is their turn: they look at S3 less often than the undisturbed one did.
-        outcomes = [it for it in tried if not any(text.startswith(NOT_KILLED) for text in it.wrong)]
-        wrong = [text for outcome in outcomes for text in outcome.wrong]
-        left = sum(int(found[1]) - 1 for text in wrong if (found := re.match(r"(\d+) credentials are there", text)))
-        twice = sum(outcome.again is not None for outcome in outcomes)
-        right = sum(outcome.right for outcome in outcomes)
-        named = "auto, the service ignoring changes of owners" if strategy == "auto" else strategy
-        ended = len(tried) - len(outcomes)
-        rows.append((named, len(outcomes), twice, right, left, "; ".join(sorted(set(wrong))) or "none", ended))
+    for scenario in SCENARIOS:
+        matrix = kill_everywhere(s3, scenario)
+        problems = {problem for outcome in matrix.outcomes for problem in outcome.problems}
+        rows.append(
+            (
+                f"{scenario}, the service ignoring changes of owners" if scenario.strategy == "auto" else scenario,
+                len(matrix.requests),
+                len(matrix.outcomes),
+                sum(outcome.second_kill is not None for outcome in matrix.outcomes),
+                sum(outcome.right for outcome in matrix.outcomes),
+                "; ".join(sorted(problems)) or "none",
+                matrix.ended_before,
+            )
+        )
     table(
         f"Rotations of a credential with two stores, killed and run again; S3 by {s3}",
-        (
-            "strategy",
-            "killed",
-            "of these twice",
-            "end state right",
-            "credentials left over",
-            "what was wrong",
-            "ended before",
-        ),
+        ("strategy", "requests", "killed", "of these twice", "end state right", "problems", "ended before"),
         *rows,
     )
 
 
-def gap(s3: str) -> None:
-    """Read while the credential is rotated, then search what Airflow keeps."""
+def outage(s3: str) -> None:
+    """Read while the credential is rotated, then search what Airflow stores."""
     settings = Settings(creating_seconds=1)
     with tempfile.TemporaryDirectory() as folder, Emulator(settings, s3=s3_backend(s3)) as services:
         connections = services.connections()
@@ -124,7 +117,7 @@ class Run:
     def wait(self, state: str = "success", task: str = "") -> None:
         """Wait until the tasks whose names begin so are in a state."""
         deadline = time.monotonic() + 120
-        while states := {it["state"] for it in self.tasks() if it["task_id"].startswith(task)} - {state}:
+        while states := {each["state"] for each in self.tasks() if each["task_id"].startswith(task)} - {state}:
             self.airflow.check()
             if time.monotonic() > deadline or "failed" in states:
                 raise SystemExit(f"{self.dag_id}: {states}")
@@ -132,10 +125,10 @@ class Run:
 
     def returned(self) -> Iterator[tuple[dict[str, Any], Any]]:
         """Yield each task instance with what it returned."""
-        for it in self.tasks():
-            path = f"{self._path}/taskInstances/{it['task_id']}/xcomEntries/return_value"
-            value = self.airflow.call("GET", path, params={"map_index": it["map_index"]})["value"]
-            yield it, json.loads(value) if isinstance(value, str) else value
+        for task in self.tasks():
+            path = f"{self._path}/taskInstances/{task['task_id']}/xcomEntries/return_value"
+            value = self.airflow.call("GET", path, params={"map_index": task["map_index"]})["value"]
+            yield task, json.loads(value) if isinstance(value, str) else value
 
     @property
     def _path(self) -> str:
@@ -186,7 +179,7 @@ class Scene:
     def in_the_pool(self) -> tuple[object, ...]:
         """Rotate while tasks in the pool read; return the row."""
         consumers = self._start("consumers_in_pool")
-        while not any(it["state"] == "running" for it in consumers.tasks()):
+        while not any(task["state"] == "running" for task in consumers.tasks()):
             time.sleep(0.1)
         begun = time.time()
         rotation = self._start("rotate_in_pool")
@@ -202,7 +195,7 @@ class Scene:
         return before, len(reads) - before, counted, failed, f"{at - begun:.1f} s", f"{value['gap_seconds']:.2f}"
 
     def search(self) -> None:
-        """Look for the secrets in what Airflow has kept, and for access keys, which must be there."""
+        """Search what Airflow has stored for secrets, and for access keys, which must be there."""
         home = self._airflow.home
         database = sqlite3.connect(home / "airflow.db")
         tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
@@ -210,18 +203,18 @@ class Scene:
         places = {
             "metadata database, all tables": [row for rows in contents.values() for row in rows],
             "of these XCom": contents["xcom"],
-            "database files, raw": [it.read_text("latin-1") for it in home.glob("airflow.db*")],
+            "database files, raw": [file.read_text("latin-1") for file in home.glob("airflow.db*")],
             "log files": [
-                it.read_text("latin-1")
-                for at in ("logs", "components")
-                for it in (home / at).rglob("*")
-                if it.is_file()
+                file.read_text("latin-1")
+                for folder in ("logs", "components")
+                for file in (home / folder).rglob("*")
+                if file.is_file()
             ],
         }
         table(
             f"Search for {len(self._secrets)} secrets: the bucket's before and after each rotation, the API key, the "
             "client secret, the password of Airflow's API; as they are, in JSON, in URLs and in Base64",
-            ("where", "rows or files", "bytes", "secrets found", "access keys found, to show that the search works"),
+            ("where", "rows or files", "bytes", "secrets found", "access keys found, as proof that the search works"),
             *(
                 (
                     place,
@@ -260,14 +253,17 @@ def _time(text: str) -> float:
 
 
 def _text(row: Iterable[Any]) -> str:
-    return "\n".join(it.decode("latin-1") if isinstance(it, bytes) else str(it) for it in row)
+    return "\n".join(cell.decode("latin-1") if isinstance(cell, bytes) else str(cell) for cell in row)
 
 
 def _found(words: Iterable[str], texts: list[str]) -> int:
-    """How many of the words are there."""
+    """Return how many of the words are in the texts, in any of their encodings."""
     whole = "\n".join(texts)
-    forms = (lambda it: it, quote, lambda it: json.dumps(it)[1:-1], lambda it: base64.b64encode(it.encode()).decode())
-    return sum(any(form(word) in whole for form in forms) for word in words)
+    return sum(any(form in whole for form in _encodings(word)) for word in words)
+
+
+def _encodings(word: str) -> tuple[str, ...]:
+    return word, quote(word), json.dumps(word)[1:-1], base64.b64encode(word.encode()).decode()
 
 
 def table(title: str, head: tuple[str, ...], *rows: tuple[object, ...]) -> None:
@@ -277,7 +273,7 @@ def table(title: str, head: tuple[str, ...], *rows: tuple[object, ...]) -> None:
     print(f"**{title}**\n", *lines, "", sep="\n", flush=True)
 
 
-PARTS = {"kills": kills, "gap": gap}
+PARTS = {"kills": kills, "outage": outage}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the service and the machine see of the waits, sampled in a thread."""
+"""Sample requests, connections and workers in a thread while waits run."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from typing import Self
 
 import psutil
 
-EVERY = 0.2
-LOOK, TOKEN = "anypoint.key_exists", "accounts.token"
+INTERVAL = 0.2
+POLL, TOKEN = "anypoint.key_exists", "accounts.token"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One moment: requests so far, connections that stand, workers that hold a task."""
+    """At one moment: requests so far, open connections, workers that run a task."""
 
     at: float
-    looks: int
+    polls: int
     tokens: int
     connections: int
     workers: int
@@ -32,15 +32,15 @@ class Sample:
 
 class Samples:
     """
-    Samples five times a second as long as the ``with`` block.
+    Take samples five times a second until the ``with`` block ends.
 
-    :param url: of the emulator.
+    :param url: the emulator's URL.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._all: list[Sample] = []
-        self._over = threading.Event()
+        self._samples: list[Sample] = []
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -48,39 +48,39 @@ class Samples:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(EVERY):
-            connections = established(int(self._url.rpartition(":")[2]))  # before our own request
-            with urllib.request.urlopen(f"{self._url}/_emulator/requests") as answer:
-                asked = json.load(answer)["by_operation"]
-            counts = [sum(asked.get(operation, {}).values()) for operation in (LOOK, TOKEN)]
-            self._all.append(Sample(time.time(), counts[0], counts[1], connections, busy_workers()))
+        while not self._stopped.wait(INTERVAL):
+            connections = established(int(self._url.rpartition(":")[2]))  # before this thread's own request
+            with urllib.request.urlopen(f"{self._url}/_emulator/requests") as response:
+                by_operation = json.load(response)["by_operation"]
+            counts = [sum(by_operation.get(operation, {}).values()) for operation in (POLL, TOKEN)]
+            self._samples.append(Sample(time.time(), counts[0], counts[1], connections, busy_workers()))
 
     def between(self, start: float, end: float) -> Span:
-        """The samples of a time."""
-        return Span([sample for sample in list(self._all) if start <= sample.at <= end])
+        """Return the samples between two times, in seconds since the epoch."""
+        return Span([sample for sample in list(self._samples) if start <= sample.at <= end])
 
 
 class Span:
-    """Samples of some time, summed up."""
+    """A summary of samples."""
 
     def __init__(self, samples: list[Sample]) -> None:
         self._samples = samples
         first, last = samples[0], samples[-1]
         self.seconds = last.at - first.at
-        self.looks = last.looks - first.looks
+        self.polls = last.polls - first.polls
         self.tokens = last.tokens - first.tokens
         self.connections = max(sample.connections for sample in samples)
-        self.rate = self.looks / self.seconds
+        self.rate = self.polls / self.seconds
 
     @property
     def peak_rate(self) -> float:
-        """Looks a second in the worst window of at least a second."""
+        """Polls a second in the busiest window of at least a second."""
         rates = [
-            (end.looks - start.looks) / (end.at - start.at)
+            (end.polls - start.polls) / (end.at - start.at)
             for start in self._samples
             for end in [next((s for s in self._samples if s.at >= start.at + 1), None)]
             if end
@@ -89,23 +89,23 @@ class Span:
 
     @property
     def worker_seconds(self) -> float:
-        """How long the executor's workers held a task, summed up over them."""
+        """Sum of the seconds for which each of the executor's workers ran a task."""
         pairs = zip(self._samples, self._samples[1:], strict=False)
         return sum((after.at - before.at) * after.workers for before, after in pairs)
 
 
 def established(port: int) -> int:
-    """Connections that stand to a port of 127.0.0.1."""
-    local, standing = f"0100007F:{port:04X}", "01"
+    """Return the number of open connections to a port of 127.0.0.1."""
+    local, established_state = f"0100007F:{port:04X}", "01"
     lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    return sum(fields[1] == local and fields[3] == standing for fields in lines)
+    return sum(fields[1] == local and fields[3] == established_state for fields in lines)
 
 
 def busy_workers() -> int:
-    """Processes of the LocalExecutor that hold a task, in an Airflow that this process started."""
+    """Return the number of LocalExecutor processes that run a task, in an Airflow that this process started."""
     sessions = {child.pid for child in psutil.Process().children()}
     workers = {pid: (parent, title) for pid, parent, title in _workers(sessions)}
-    # The process that a worker forks for a task bears its title until it has one of its own.
+    # The process that a worker forks for a task has the worker's title until it sets its own.
     return sum("<idle>" not in title for parent, title in workers.values() if parent not in workers)
 
 

@@ -1,10 +1,10 @@
 """
-What a state and an XCom cost on ``osv2://`` and ``civo://``, beside ``s3://`` of the amazon provider.
+What task state and XComs cost on ``osv2://`` and ``civo://``, compared with ``s3://`` of the amazon provider.
 
-``python benchmarks/storage.py [--values 200] [--rounds 3]`` prints Markdown tables. All go through Airflow's own
-backends of common.io. ``civo://`` and ``s3://`` reach the same bucket with the same keys on the same moto; the services
-run in a process of their own on 127.0.0.1. The three take turns, and the median of all calls counts. Times are those of
-moto and of the emulator, which answer at once: compare them within one run, and the requests with any service.
+``python benchmarks/storage.py [--values 200] [--rounds 3]`` prints Markdown tables. All use Airflow's own backends of
+common.io. ``civo://`` and ``s3://`` use the same bucket and keys on the same moto. The services run in their own
+process on 127.0.0.1. The three are measured in turns; the median of all calls counts. The times are those of moto and
+the emulator, which respond at once: compare times within one run. The numbers of requests hold for any service.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _s3_calls: Counter[str] = Counter()
 
 @contextmanager
 def services() -> Iterator[str]:
-    """Run the emulator with moto; yields its URL. The connections that lead there are in the environment."""
+    """Run the emulator with moto and set the environment variables of its connections. Yield its URL."""
     command = [sys.executable, "-m", "airflow_provider_objectstore.emulator", "--port", "0", "--s3-port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -45,11 +45,11 @@ def services() -> Iterator[str]:
             url = ""
             for line in process.stdout:
                 url = url or line.strip().rpartition(" ")[2]
-                if found := re.match(r"export (\w+)='(.*)'", line):
-                    connection = json.loads(found[2])
-                    connection["extra"]["requests_per_second"] = 100_000  # the pace is not what is measured
-                    os.environ[found[1]] = json.dumps(connection)
-                    if found[1].startswith("AIRFLOW_CONN_CIVO"):
+                if variable := re.match(r"export (\w+)='(.*)'", line):
+                    connection = json.loads(variable[2])
+                    connection["extra"]["requests_per_second"] = 100_000  # pacing is not measured here
+                    os.environ[variable[1]] = json.dumps(connection)
+                    if variable[1].startswith("AIRFLOW_CONN_CIVO"):
                         break
             yield url
         finally:
@@ -57,7 +57,7 @@ def services() -> Iterator[str]:
 
 
 def prepare() -> None:
-    """Make the store and the bucket, and an ``aws`` connection to it."""
+    """Create the store, the bucket and an ``aws`` connection to the bucket."""
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
@@ -67,7 +67,7 @@ def prepare() -> None:
 
 
 def make_bucket() -> None:
-    """Make the bucket."""
+    """Create the bucket and wait until it is ready."""
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
     civo = CivoObjectStoreHook()
@@ -77,24 +77,28 @@ def make_bucket() -> None:
 
 
 def count_s3_calls() -> None:
-    """Count what s3fs asks S3 for, through either filesystem."""
+    """Count the S3 calls of s3fs, through either filesystem."""
     from aiobotocore.client import AioBaseClient
 
-    carry = AioBaseClient._make_api_call
+    make_api_call = AioBaseClient._make_api_call
 
     async def counted(self: Any, operation_name: str, api_params: Any) -> Any:
         _s3_calls[operation_name] += 1
-        return await carry(self, operation_name, api_params)
+        return await make_api_call(self, operation_name, api_params)
 
     AioBaseClient._make_api_call = counted
 
 
 def requests(url: str) -> Counter[str]:
-    """What was asked of the services so far, by operation, without tokens."""
-    with urllib.request.urlopen(f"{url}/_emulator/requests") as answer:
-        asked = json.load(answer)["by_operation"]
+    """Return the number of requests to the services so far by operation, without token requests."""
+    with urllib.request.urlopen(f"{url}/_emulator/requests") as response:
+        by_operation = json.load(response)["by_operation"]
     return _s3_calls + Counter(
-        {name.partition(".")[2]: sum(by.values()) for name, by in asked.items() if "token" not in name}
+        {
+            name.partition(".")[2]: sum(by_status.values())
+            for name, by_status in by_operation.items()
+            if "token" not in name
+        }
     )
 
 
@@ -107,13 +111,13 @@ def backends(scheme: str) -> tuple[Any, Any]:
     os.environ["AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH"] = f"{BASES[scheme]}/xcom"
     os.environ["AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD"] = "0"
     for module in (state, xcom):
-        for cached in ("_get_base_path", "_get_threshold", "_get_compression"):
-            getattr(module, cached).cache_clear()
+        for function in ("_get_base_path", "_get_threshold", "_get_compression"):
+            getattr(module, function).cache_clear()
     return state.StateStoreObjectStorageBackend(), xcom.XComObjectStorageBackend
 
 
 def steps(scheme: str, size: int) -> dict[str, Callable[[int], Any]]:
-    """What is measured, in this order; each takes the number of the value."""
+    """Return what is measured, in this order. Each step takes the number of the value."""
     from airflow.sdk.execution_time.comms import XComResult
     from airflow.sdk.state import TaskScope
 
@@ -153,36 +157,45 @@ def main() -> None:
     with services() as url:
         prepare()
         count_s3_calls()
-        taken: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-        asked: dict[tuple[str, str], Counter[str]] = {}
+        times: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+        request_counts: dict[tuple[str, str], Counter[str]] = {}
         for turn in range(options.rounds + 1):
             for scheme in BASES:
                 for name, size in SIZES.items():
-                    for step, act in steps(scheme, size).items():
+                    for step, function in steps(scheme, size).items():
                         before = requests(url)
                         for number in range(options.values):
                             start = time.perf_counter()
-                            act(number)
-                            if turn:  # the first opens connections and looks up keys
-                                taken[step, name, scheme].append(time.perf_counter() - start)
-                        asked[step, scheme] = requests(url) - before
-    report(taken, asked, options.values)
+                            function(number)
+                            if turn:  # the first turn opens connections and finds the keys
+                                times[step, name, scheme].append(time.perf_counter() - start)
+                        request_counts[step, scheme] = requests(url) - before
+    report(times, request_counts, options.values)
 
 
-def report(taken: dict[tuple[str, str, str], list[float]], asked: dict[tuple[str, str], Counter[str]], n: int) -> None:
+def report(
+    times: dict[tuple[str, str, str], list[float]], request_counts: dict[tuple[str, str], Counter[str]], values: int
+) -> None:
     """Print the machine, the times and the requests."""
     names = ("apache-airflow", "apache-airflow-providers-common-io", "apache-airflow-providers-amazon", "s3fs", "moto")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}\n")
     print("| | " + " | ".join(f"{scheme}, ms" for scheme in BASES) + " | osv2 / s3 | civo / s3 |\n|" + "---|" * 6)
-    for step in dict.fromkeys(step for step, _, _ in taken):
+    for step in dict.fromkeys(step for step, _, _ in times):
         for name in SIZES:
-            times = {scheme: statistics.median(taken[step, name, scheme]) * 1000 for scheme in BASES}
-            ratios = " | ".join(f"{times[scheme] / times['s3']:.2f}" for scheme in ("osv2", "civo"))
-            print(f"| {step}, {name} | " + " | ".join(f"{it:.2f}" for it in times.values()) + f" | {ratios} |")
+            medians = {scheme: statistics.median(times[step, name, scheme]) * 1000 for scheme in BASES}
+            ratios = " | ".join(f"{medians[scheme] / medians['s3']:.2f}" for scheme in ("osv2", "civo"))
+            print(
+                f"| {step}, {name} | "
+                + " | ".join(f"{milliseconds:.2f}" for milliseconds in medians.values())
+                + f" | {ratios} |"
+            )
     print("\n| requests for each | " + " | ".join(BASES) + " |\n|" + "---|" * 4)
-    for step in dict.fromkeys(step for step, _ in asked):
-        cells = (", ".join(f"{name} {many / n:g}" for name, many in asked[step, scheme].items()) for scheme in BASES)
+    for step in dict.fromkeys(step for step, _ in request_counts):
+        cells = (
+            ", ".join(f"{name} {count / values:g}" for name, count in request_counts[step, scheme].items())
+            for scheme in BASES
+        )
         print(f"| {step} | " + " | ".join(cells) + " |")
 
 

@@ -1,9 +1,9 @@
 """
-What waiting costs: a thousand waits in a triggerer, beside the http provider's, and the workers that each mode holds.
+What waiting costs: a thousand waits in a triggerer, the http provider's waits, and the workers that each mode occupies.
 
 ``python benchmarks/waiting.py [--part a|b|c] [--dags 20] [--waits 50] [--seconds 40]`` prints Markdown tables and
-asserts nothing (Linux, Airflow 3.3; about nine minutes). The emulator and everything measured run in processes of
-their own on 127.0.0.1. Figures compare within one run, not across machines.
+asserts nothing (Linux, Airflow 3.3; about nine minutes). The emulator and everything measured run in their own
+processes on 127.0.0.1. Compare figures within one run, not across machines.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ from statistics import median
 from typing import Any
 
 from benchmarks.emulator import prepare, send, serving
-from benchmarks.loops import STORES, WAIT
+from benchmarks.event_loop_bench import STORES, WAIT
 from benchmarks.samples import Samples
+from benchmarks.timing import table
 from dev.server import Airflow
 
 HERE = Path(__file__).parent
 RATE, POKE = 200, 10
-"""Part a: the connection's requests a second, and seconds between two looks of one wait."""
+"""Part a: the connection's requests a second, and seconds between two polls of one wait."""
 LOOP_RATE, LOOP_POKE = 1000, 5
-"""The same for part b, where the rate is no limit: both kinds shall ask equally often."""
-TASKS, WAITED, SLOTS = 20, 10.0, 8
+"""The same for part b, where the rate is no limit, so that both providers poll equally often."""
+TASKS, WAIT_SECONDS, SLOTS = 20, 10.0, 8
 """Part c: tasks in each mode, seconds that each waits, parallel workers."""
 
 
 def until(condition: Callable[[], Any], seconds: float = 300) -> float:
-    """Wait until the condition holds; return when it did."""
+    """Wait until the condition holds. Return the time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -48,7 +49,7 @@ def until(condition: Callable[[], Any], seconds: float = 300) -> float:
 
 
 class Service:
-    """The emulator with its samples, and the connections that lead there."""
+    """The emulator with its samples, and Airflow connections to it."""
 
     def __init__(self, url: str, samples: Samples) -> None:
         self.url = url
@@ -62,6 +63,7 @@ class Service:
             send("PUT", self.url + path, {"stringValue": "x"}, self._token)
 
     def connections(self, requests_per_second: int) -> dict[str, Any]:
+        """Return connections for both providers by id."""
         extra = {"organization_id": "emulator-org", "environment_id": "emulator-env"}
         ours = {"conn_type": "anypoint", "host": self.url, "login": "emulator-client", "password": "emulator-secret"}
         bearer = {"Authorization": f"Bearer {self._token}"}
@@ -72,7 +74,7 @@ class Service:
 
 
 class Triggerer(Airflow):
-    """An Airflow with the benchmark's DAGs and room for all waits."""
+    """An Airflow with the benchmark's DAGs and capacity for all waits."""
 
     def __init__(self, folder: Path, service: Service, options: argparse.Namespace) -> None:
         super().__init__(folder, HERE / "waiting_dags", service.connections(RATE))
@@ -94,46 +96,46 @@ class Triggerer(Airflow):
 
     def start(self, *dag_ids: str) -> None:
         """Run each DAG once."""
-        listed = {"limit": 1000}
-        until(lambda: set(dag_ids) <= {dag["dag_id"] for dag in self.call("GET", "/dags", params=listed)["dags"]})
+        limit = {"limit": 1000}
+        until(lambda: set(dag_ids) <= {dag["dag_id"] for dag in self.call("GET", "/dags", params=limit)["dags"]})
         for dag_id in dag_ids:
             self.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
             self.call("POST", f"/dags/{dag_id}/dagRuns", json={"dag_run_id": "run", "logical_date": None})
 
     def count(self, state: str, dag_id: str = "~") -> int:
-        """How many tasks are in a state."""
+        """Return how many tasks are in a state."""
         where = f"/dags/{dag_id}/dagRuns/~/taskInstances"
         total: int = self.call("GET", where, params={"state": state, "limit": 1})["total_entries"]
         return total
 
     def done(self, dag_id: str) -> bool:
-        """Whether a DAG's only run has ended."""
+        """Return whether a DAG's only run has ended."""
         run = self.call("GET", f"/dags/{dag_id}/dagRuns/run")
         return run["state"] in ("success", "failed")
 
-    def moments(self) -> list[dict[str, float]]:
-        """What the probe in the triggerer has noted."""
+    def loop_samples(self) -> list[dict[str, float]]:
+        """Return what the probe in the triggerer has measured."""
         return [json.loads(line) for line in self._probe.read_text().splitlines()] if self._probe.exists() else []
 
     def worker_logs(self) -> int:
-        """How many tasks left a log that a worker wrote."""
+        """Return how many logs a worker wrote."""
         logs = (self.home / "logs").rglob("attempt=*.log")
         return sum(".trigger." not in log.name for log in logs)  # a triggerer's log is named after the worker's
 
 
 def many_waits(service: Service, options: argparse.Namespace, folder: Path) -> None:
-    """Part a."""
+    """Part a: many waits in a triggerer."""
     dags = [f"{WAIT}_{number}" for number in range(options.dags)]
     count = options.dags * options.waits
     with Triggerer(folder, service, options) as airflow:
         airflow.start("probe")
-        until(airflow.moments)
-        empty = time.time() + 5  # it has just imported things
+        until(airflow.loop_samples)
+        empty = time.time() + 5  # it has just imported modules
         time.sleep(25)
-        begun = time.time()
+        began = time.time()
         airflow.start(*dags)
-        created = until(lambda: airflow.moments()[-1]["waits"] >= count)
-        started = until(lambda: airflow.moments()[-1]["looking"] >= count)
+        created = until(lambda: airflow.loop_samples()[-1]["waits"] >= count)
+        started = until(lambda: airflow.loop_samples()[-1]["polling"] >= count)
         steady = started + POKE
         time.sleep(POKE + options.seconds)
         put = time.time()
@@ -141,39 +143,39 @@ def many_waits(service: Service, options: argparse.Namespace, folder: Path) -> N
         stored = time.time()
         ended = until(lambda: airflow.count("success") >= count)
         time.sleep(1.5)  # the last samples
-        moments = airflow.moments()
+        samples = airflow.loop_samples()
         logs, failed = airflow.worker_logs(), airflow.count("failed")
 
-    def noted(start: float, end: float, what: str) -> list[float]:
-        return [moment[what] for moment in moments if start <= moment["at"] - 1 and moment["at"] <= end]
+    def between(start: float, end: float, measurement: str) -> list[float]:
+        return [sample[measurement] for sample in samples if start <= sample["at"] - 1 and sample["at"] <= end]
 
     def stalls(start: float, end: float) -> str:
-        found = noted(start, end, "stall")
-        return f"{max(found) * 1000:.0f} ms (median of the seconds: {median(found) * 1000:.0f} ms)"
+        seconds = between(start, end, "stall")
+        return f"{max(seconds) * 1000:.0f} ms (median of the seconds: {median(seconds) * 1000:.0f} ms)"
 
-    whole, waiting = service.samples.between(begun, ended + 1), service.samples.between(steady, put)
-    before, after = noted(empty, begun, "memory"), noted(steady, put, "memory")
-    extra = max(noted(steady, put, "stall")) - max(noted(empty, begun, "stall"))
-    used = noted(steady, put, "cpu")
+    whole, waiting = service.samples.between(began, ended + 1), service.samples.between(steady, put)
+    before, after = between(empty, began, "memory"), between(steady, put, "memory")
+    extra = max(between(steady, put, "stall")) - max(between(empty, began, "stall"))
+    cpu = between(steady, put, "cpu")
     table(
-        f"{count:,} waits in a triggerer ({options.dags} DAGs of {options.waits}), a look every {POKE} s, "
+        f"{count:,} waits in a triggerer ({options.dags} DAGs of {options.waits}), a poll every {POKE} s, "
         f"requests_per_second={RATE}",
         ("", "figure"),
-        ("all triggers were there after", f"{created - begun:.0f} s"),
-        ("all waits had their connection and looked after", f"{started - begun:.0f} s"),
-        (f"looks (HEAD) from the start to the end, {whole.seconds:.0f} s", f"{whole.looks:,}"),
-        (f"looks while all waited, {waiting.seconds:.0f} s", f"{waiting.looks:,} = {waiting.rate:.0f} a second"),
-        ("most looks in a second while all waited", f"{waiting.peak_rate:.0f}"),
-        ("most looks in a second, starting and ending included", f"{whole.peak_rate:.0f}"),
+        ("all triggers existed after", f"{created - began:.0f} s"),
+        ("all waits had their connection and polled after", f"{started - began:.0f} s"),
+        (f"polls (HEAD) from the start to the end, {whole.seconds:.0f} s", f"{whole.polls:,}"),
+        (f"polls while all waited, {waiting.seconds:.0f} s", f"{waiting.polls:,} = {waiting.rate:.0f} a second"),
+        ("most polls in a second while all waited", f"{waiting.peak_rate:.0f}"),
+        ("most polls in a second, starting and ending included", f"{whole.peak_rate:.0f}"),
         ("token requests", whole.tokens),
         ("most connections to the service", whole.connections),
-        ("longest stall of the loop, empty triggerer", stalls(empty, begun)),
-        ("longest stall while the waits were created", stalls(begun, created + 1)),
+        ("longest stall of the loop, empty triggerer", stalls(empty, began)),
+        ("longest stall while the waits were created", stalls(began, created + 1)),
         ("longest stall while all waited", stalls(steady, put)),
         ("that minus the empty triggerer's", f"{extra * 1000:.0f} ms"),
         ("longest stall while all ended", stalls(put, ended)),
-        ("processor time of the triggerer's loop while all waited", f"{(used[-1] - used[0]) / waiting.seconds:.0%}"),
-        ("memory per wait, what Airflow keeps of it included", memory_each(before, after, count)),
+        ("processor time of the triggerer's loop while all waited", f"{(cpu[-1] - cpu[0]) / waiting.seconds:.0%}"),
+        ("memory per wait, including what Airflow keeps for its task", memory_per_wait(before, after, count)),
         ("put of all keys", f"{stored - put:.1f} s"),
         ("from the last put to the last task's success", f"{ended - stored:.1f} s"),
         ("tasks that failed", failed),
@@ -181,65 +183,68 @@ def many_waits(service: Service, options: argparse.Namespace, folder: Path) -> N
     )
 
 
-def memory_each(before: list[float], after: list[float], count: int) -> str:
-    """Memory per wait, as text."""
+def memory_per_wait(before: list[float], after: list[float], count: int) -> str:
+    """Return the memory per wait as text."""
     return f"{(max(after) - max(before)) / count / 1024:.1f} KiB ({max(before) / 2**20:.0f} MiB without)"
 
 
-def beside_http(service: Service, options: argparse.Namespace, folder: Path) -> None:
-    """Part b."""
+def compare_with_http(service: Service, options: argparse.Namespace, folder: Path) -> None:
+    """Part b: waits on a bare event loop, ours and the http provider's."""
     count = options.dags * options.waits
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(folder),
         "PYTHONPATH": str(HERE.parent),
-        **{f"AIRFLOW_CONN_{k.upper()}": json.dumps(v) for k, v in service.connections(LOOP_RATE).items()},
+        **{
+            f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(connection)
+            for conn_id, connection in service.connections(LOOP_RATE).items()
+        },
     }
     columns = []
     for kind in ("ours", "http"):
-        begun = time.time()
+        began = time.time()
         arguments = [kind, str(count), str(options.seconds), str(LOOP_POKE)]
-        loop = subprocess.run(
-            [sys.executable, str(HERE / "loops.py"), *arguments],
+        result = subprocess.run(
+            [sys.executable, str(HERE / "event_loop_bench.py"), *arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             check=True,
         )
-        moments = json.loads(loop.stdout.splitlines()[-1])
-        span = service.samples.between(begun, time.time())
-        idle = [moment for moment in moments if not moment["waits"]]
-        busy = moments[len(idle) :]
-        later = [moment["stall"] * 1000 for moment in busy[LOOP_POKE + 1 :]]
-        before, after = ([moment["memory"] for moment in part] for part in (idle, busy))
+        samples = json.loads(result.stdout.splitlines()[-1])
+        span = service.samples.between(began, time.time())
+        idle = [sample for sample in samples if not sample["waits"]]
+        busy = samples[len(idle) :]
+        later_stalls = [sample["stall"] * 1000 for sample in busy[LOOP_POKE + 1 :]]
+        before, after = ([sample["memory"] for sample in part] for part in (idle, busy))
         cpu = busy[-1]["cpu"] - idle[-1]["cpu"]
         columns.append(
             (
-                f"{span.looks:,}",
+                f"{span.polls:,}",
                 f"{span.peak_rate:.0f}",
-                str(span.tokens) if kind == "ours" else "none: it needs a token that is ready",
+                str(span.tokens) if kind == "ours" else "none: it needs an existing token",
                 str(span.connections),
-                f"{max(moment['stall'] for moment in busy[: LOOP_POKE + 1]) * 1000:.0f} ms",
-                f"{max(later):.0f} ms (median of the seconds: {median(later):.0f} ms)",
+                f"{max(sample['stall'] for sample in busy[: LOOP_POKE + 1]) * 1000:.0f} ms",
+                f"{max(later_stalls):.0f} ms (median of the seconds: {median(later_stalls):.0f} ms)",
                 f"{cpu:.1f} s",
-                f"{cpu / span.looks * 1000:.2f} ms",
-                memory_each(before, after, count),
+                f"{cpu / span.polls * 1000:.2f} ms",
+                memory_per_wait(before, after, count),
             )
         )
     names = (
-        "looks (HEAD)",
-        "most looks in a second",
+        "polls (HEAD)",
+        "most polls in a second",
         "token requests",
         "most connections at a time",
         "longest stall at the start",
         "longest stall afterwards",
         "processor time",
-        "processor time per look",
+        "processor time per poll",
         "memory per wait, at most",
     )
     http = f"http provider {importlib.metadata.version('apache-airflow-providers-http')}"
     table(
-        f"{count:,} waits on a bare loop for {options.seconds:.0f} s, a look every {LOOP_POKE} s, "
+        f"{count:,} waits on a bare loop for {options.seconds:.0f} s, a poll every {LOOP_POKE} s, "
         f"requests_per_second={LOOP_RATE}",
         ("", "ours", http),
         *zip(names, *columns, strict=True),
@@ -247,46 +252,39 @@ def beside_http(service: Service, options: argparse.Namespace, folder: Path) -> 
 
 
 def worker_seconds(service: Service, options: argparse.Namespace, folder: Path) -> None:
-    """Part c."""
+    """Part c: worker-seconds of each mode."""
     rows = []
     with Triggerer(folder, service, options) as airflow:
         for mode in ("poke", "reschedule", "deferrable", "no_worker"):
-            begun = time.time()
+            began = time.time()
             airflow.start(mode)
-            seen: dict[str, float] = {}
-            given: set[str] = set()
-            while len(given) < TASKS:
+            first_seen: dict[str, float] = {}
+            finished: set[str] = set()  # tasks whose keys are stored
+            while len(finished) < TASKS:
                 time.sleep(0.3)
                 where = f"/dags/{mode}/dagRuns/run/taskInstances"
                 for task in airflow.call("GET", where, params={"limit": TASKS})["task_instances"]:
                     name = task["task_id"]
                     if task["state"] in ("running", "up_for_reschedule", "deferred"):
-                        seen.setdefault(name, time.time())
-                    if name not in given and time.time() > seen.get(name, float("inf")) + WAITED:
-                        given.add(name)
+                        first_seen.setdefault(name, time.time())
+                    if name not in finished and time.time() > first_seen.get(name, float("inf")) + WAIT_SECONDS:
+                        finished.add(name)
                         service.put([f"{mode}.{name}"])
             ended = until(partial(airflow.done, mode))
             time.sleep(1.5)
-            held = service.samples.between(begun, time.time()).worker_seconds
+            held = service.samples.between(began, time.time()).worker_seconds
             failed = airflow.count("failed", mode)
             each = held / TASKS
-            took = f"{ended - begun:.0f} s"
+            took = f"{ended - began:.0f} s"
             rows.append((mode, f"{held:.0f} s", f"{each:.1f} s", f"{each * 1000:,.0f} s", took, failed))
     table(
-        f"Worker-seconds of {TASKS} tasks that each wait {WAITED:.0f} s or more, a look every 5 s, {SLOTS} workers",
+        f"Worker-seconds of {TASKS} tasks, each waits {WAIT_SECONDS:.0f} s or more, a poll every 5 s, {SLOTS} workers",
         ("mode", "held", "per task", "1,000 tasks (scaled, not measured)", "took", "failed"),
         *rows,
     )
 
 
-def table(title: str, head: tuple[str, ...], *rows: tuple[object, ...]) -> None:
-    """Print as Markdown."""
-    lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
-    lines.insert(1, "|" + "---|" * len(head))
-    print(f"**{title}**\n", *lines, "", sep="\n", flush=True)
-
-
-PARTS = {"a": many_waits, "b": beside_http, "c": worker_seconds}
+PARTS = {"a": many_waits, "b": compare_with_http, "c": worker_seconds}
 
 
 def main() -> None:
@@ -298,10 +296,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=40, help="of waiting, in parts a and b")
     options = parser.parse_args()
     if options.seconds < 10:
-        parser.error("--seconds: at least 10, two looks of part b")
+        parser.error("--seconds: at least 10, two polls of part b")
     version = importlib.metadata.version("apache-airflow-core")
     if tuple(map(int, version.split(".")[:2])) < (3, 3):
-        sys.exit(f"This needs Airflow 3.3, where tasks can start in the triggerer; here is {version}")
+        sys.exit(f"This needs Airflow 3.3, where tasks can start in the triggerer; installed is {version}")
     names = ("apache-airflow-core", "aiohttp", "uvicorn")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}\n", flush=True)

@@ -1,8 +1,8 @@
 """
-Programs that end together, and with us.
+Programs that end together, and at the latest with this process.
 
-They run in a session of their own under a guard, this module as a program. The guard ends every process of that
-session when its standard input closes (we stopped, or were killed) or when one of the programs ends by itself.
+They run in their own session under a guard, which is this module run as a program. The guard kills every process of
+the session when its standard input closes (this process stopped, or was killed) or when one of the programs ends.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ import psutil
 
 class Processes:
     """
+    Starts the programs.
+
     :param programs: command line by name.
-    :param environment: all their environment variables.
-    :param logs: folder for a ``<name>.log`` each.
+    :param environment: all of their environment variables.
+    :param logs: folder for each program's ``<name>.log``.
     """
 
     def __init__(self, programs: Mapping[str, Sequence[str]], environment: Mapping[str, str], logs: Path) -> None:
@@ -32,15 +34,15 @@ class Processes:
             [sys.executable, __file__, json.dumps(programs), str(logs)],
             env=dict(environment),
             stdin=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for us
+            start_new_session=True,  # Ctrl-C is for this process
         )
 
     def running(self) -> bool:
-        """Whether all of them still are."""
+        """Return whether all programs run."""
         return self._guard.poll() is None
 
     def stop(self) -> None:
-        """End them, with all that they started."""
+        """Kill the programs and all processes that they started."""
         assert self._guard.stdin is not None
         self._guard.stdin.close()
         self._guard.wait()
@@ -55,15 +57,15 @@ def guard(programs: Mapping[str, Sequence[str]], logs: Path) -> None:
     while all(program.poll() is None for program in started):
         if select.select([sys.stdin], [], [], 0.5)[0]:
             break
-    while others := [pid for pid in psutil.pids() if pid != os.getpid() and _in_our_session(pid)]:
-        for pid in others:
+    while remaining := [pid for pid in psutil.pids() if pid != os.getpid() and _is_in_session(pid)]:
+        for pid in remaining:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for program in started:
             program.wait()
 
 
-def _in_our_session(pid: int) -> bool:
+def _is_in_session(pid: int) -> bool:
     try:
         return os.getsid(pid) == os.getsid(0) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except (ProcessLookupError, psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""What the demo shows: progress while it works, tables at the end."""
+"""The demo's output: progress while it runs, tables at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STYLES = {"success": "green", "failed": "red", "running": "cyan", "deferred": "
 
 
 def task_table(tasks: Iterable[Task]) -> Table:
-    """DAG, run, task, state, seconds, deferred."""
+    """Return a table of DAG, run, task, state, seconds, deferred."""
     table = Table("DAG", "run", "task", "state", "seconds", "deferred", title="Tasks", title_justify="left")
     for task in tasks:
         seconds = "" if task.seconds is None else f"{task.seconds:.1f}"
@@ -28,8 +28,8 @@ def task_table(tasks: Iterable[Task]) -> Table:
     return table
 
 
-def contents() -> list[Table]:
-    """What is in the buckets and in the Object Store v2 stores now, by this package's own hooks."""
+def content_tables() -> list[Table]:
+    """Return tables of what is in the buckets and in the Object Store v2 stores, read with this package's hooks."""
     import boto3
 
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -39,9 +39,9 @@ def contents() -> list[Table]:
     civo = CivoObjectStoreHook()
     for bucket in civo.list_object_stores():
         pages = boto3.client("s3", **civo.s3_options(bucket)).get_paginator("list_objects_v2")
-        objects = [found for page in pages.paginate(Bucket=bucket.name) for found in page.get("Contents", [])]
-        keys = [found["Key"] for found in objects] or ["", ""]
-        buckets.add_row(bucket.name, str(len(objects)), str(sum(o["Size"] for o in objects)), keys[0], keys[-1])
+        objects = [item for page in pages.paginate(Bucket=bucket.name) for item in page.get("Contents", [])]
+        keys = [item["Key"] for item in objects] or ["", ""]
+        buckets.add_row(bucket.name, str(len(objects)), str(sum(item["Size"] for item in objects)), keys[0], keys[-1])
 
     entries = Table(
         "store", "partition", "key", "value", title="Anypoint Object Store v2", title_justify="left", highlight=True
@@ -55,7 +55,11 @@ def contents() -> list[Table]:
 
 
 class Progress:
-    """Lines with the time and, in a ``with`` block, the tasks: a live table on a terminal, elsewhere their changes."""
+    """
+    Prints lines with the time and, in a ``with`` block, the tasks.
+
+    On a terminal the tasks are a live table. Elsewhere each change of state is a line.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -74,12 +78,12 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print a line, with the seconds since the start."""
         self._console.print(f"{time.monotonic() - self._start:6.1f} s  {text}", markup=False, highlight=False)
 
-    def tasks(self, tasks: list[Task]) -> None:
-        """Show how the tasks of a run stand."""
+    def show(self, tasks: list[Task]) -> None:
+        """Show the tasks' states."""
         if self._live:
             self._live.update(task_table(tasks))
             return
@@ -87,4 +91,4 @@ class Progress:
             key = (task.dag_id, task.run, task.name)
             if task.state not in ("none", self._shown.get(key)):
                 self._shown[key] = task.state
-                self.say(f"{task.dag_id}, run {task.run}: {task.name} {task.state}")
+                self.log(f"{task.dag_id}, run {task.run}: {task.name} {task.state}")

@@ -1,4 +1,4 @@
-"""Plays DAG runs through the scheduler of an :class:`~dev.server.Airflow`."""
+"""DAG runs, executed by the scheduler of an :class:`~dev.server.Airflow`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEFERRED = ("Pausing task as DEFERRED", "trigger starting")
 
 @dataclass(frozen=True)
 class Task:
-    """A task instance; ``seconds`` counts from its first start, ``deferred`` says that it waited in the triggerer."""
+    """A task instance. ``seconds`` counts from its first start; ``deferred``: whether it waited in the triggerer."""
 
     dag_id: str
     run: int
@@ -29,42 +29,42 @@ class Run:
     """
     A run of a DAG.
 
-    :param number: which one of this DAG's, from 1.
-    :param by: what starts it: ``asset_triggered`` or ``scheduled``; without it :meth:`start` does.
+    :param number: number among this DAG's runs, from 1.
+    :param run_type: how Airflow starts the run: ``asset_triggered`` or ``scheduled``; ``None`` if :meth:`start` does.
     """
 
-    def __init__(self, airflow: Airflow, dag_id: str, number: int, by: str | None = None) -> None:
+    def __init__(self, airflow: Airflow, dag_id: str, number: int, run_type: str | None = None) -> None:
         self.dag_id = dag_id
         self.number = number
         self.state = "queued"
         self.started = time.monotonic()
-        self._by = by
+        self._run_type = run_type
         self._airflow = airflow
-        self._run_id = None if by else f"demo-{number}"
+        self._run_id = None if run_type else f"demo-{number}"
         self._seen_deferred: set[str] = set()
 
     def start(self) -> None:
-        """Start the run, or let it be started."""
+        """Start the run, or let Airflow start it."""
         self._wait_for_dag()
         self._airflow.call("PATCH", f"/dags/{self.dag_id}", json={"is_paused": False})
-        if not self._by:
+        if not self._run_type:
             run = {"dag_run_id": self._run_id, "logical_date": None}
             self._airflow.call("POST", f"/dags/{self.dag_id}/dagRuns", json=run)
         self.started = time.monotonic()
 
-    def look(self) -> list[Task]:
-        """Bring :attr:`state` up to date; return the tasks."""
+    def refresh(self) -> list[Task]:
+        """Update :attr:`state`. Return the tasks."""
         if self._run_id is None:
-            order = {"run_type": self._by, "order_by": "run_after"}
-            found = self._airflow.call("GET", f"/dags/{self.dag_id}/dagRuns", params=order)["dag_runs"]
-            if len(found) < self.number:
+            order = {"run_type": self._run_type, "order_by": "run_after"}
+            runs = self._airflow.call("GET", f"/dags/{self.dag_id}/dagRuns", params=order)["dag_runs"]
+            if len(runs) < self.number:
                 return []
-            self._run_id = found[self.number - 1]["dag_run_id"]
+            self._run_id = runs[self.number - 1]["dag_run_id"]
         self.state = self._airflow.call("GET", self._path)["state"]
         return [self._task(instance, final=self.state in DONE) for instance in self._instances()]
 
     def failures(self, lines: int = 30) -> list[tuple[str, str]]:
-        """Name and end of the log of each task that failed or did not end."""
+        """Return name and end of the log of each task that failed or did not end."""
         return [
             (_name(instance), "\n".join(self._log(instance)[-lines:]))
             for instance in (self._instances() if self._run_id else ())
@@ -81,21 +81,22 @@ class Run:
             if errors := self._airflow.call("GET", "/importErrors")["import_errors"]:
                 raise AirflowError("\n".join(f"{error['filename']}: {error['stack_trace']}" for error in errors))
             time.sleep(0.5)
-        raise AirflowError(f"There is no DAG {self.dag_id}")
+        raise AirflowError(f"DAG {self.dag_id} does not exist")
 
     @property
     def _path(self) -> str:
         return f"/dags/{self.dag_id}/dagRuns/{quote(self._run_id or '', safe='')}"
 
     def _instances(self) -> list[dict[str, Any]]:
-        found = self._airflow.call("GET", f"{self._path}/taskInstances", params={"limit": 1000})["task_instances"]
+        response = self._airflow.call("GET", f"{self._path}/taskInstances", params={"limit": 1000})
+        found = response["task_instances"]
         instances: list[dict[str, Any]] = sorted(found, key=lambda task: (task["start_date"] or "9", task["task_id"]))
         self._seen_deferred |= {_name(instance) for instance in instances if instance["state"] == "deferred"}
         return instances
 
     def _task(self, instance: dict[str, Any], final: bool = False) -> Task:
         deferred = _name(instance) in self._seen_deferred
-        if final and not deferred and instance["try_number"]:  # a short wait falls between two looks
+        if final and not deferred and instance["try_number"]:  # a short wait can fall between two polls
             deferred = any(line.startswith(_DEFERRED) for line in self._log(instance))
         state = instance["state"] or "none"
         return Task(self.dag_id, self.number, _name(instance), state, instance["duration"], deferred)

@@ -1,4 +1,4 @@
-"""A real Airflow of its own: scheduler, triggerer, DAG processor and API server on SQLite, on the loopback only."""
+"""A real Airflow: scheduler, triggerer, DAG processor and API server on SQLite, on 127.0.0.1 only."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from dev.processes import Processes
 
 
 class AirflowError(RuntimeError):
-    """Airflow did not come up, or refused something."""
+    """Airflow did not start, or rejected a request."""
 
 
 class LockedError(AirflowError):
-    """SQLite was written to by another component for 5 s; nothing has happened."""
+    """Another component wrote to SQLite for 5 s, so that the request had no effect."""
 
 
 def free_port(preferred: int) -> int:
-    """The preferred port of 127.0.0.1, or another one if it is taken."""
+    """Return the preferred port of 127.0.0.1 if it is free, else another one."""
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -44,32 +44,32 @@ def free_port(preferred: int) -> int:
     raise AirflowError("There is no free port")
 
 
-def claim_port(folder: Path, preferred: int) -> tuple[int, TextIO]:
-    """A free port, which nobody else claims in this folder as long as the returned file is open."""
+def reserve_port(folder: Path, preferred: int) -> tuple[int, TextIO]:
+    """Return a free port, reserved in this folder as long as the returned lock file is open."""
     folder.mkdir(parents=True, exist_ok=True)
     while True:
         port = free_port(preferred)
-        claim = (folder / f"{port}.lock").open("w")
+        lock = (folder / f"{port}.lock").open("w")
         try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # it starts just now and does not listen yet
-            claim.close()
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another Airflow has reserved it and does not listen yet
+            lock.close()
             preferred = 0
         else:
-            return port, claim
+            return port, lock
 
 
 class Airflow:
     """
-    Runs as long as the ``with`` block.
+    An Airflow that runs until the ``with`` block ends.
 
-    :param folder: for its state, which is kept until the next Airflow on the same port.
+    :param folder: folder for its state, which is kept until the next Airflow on the same port.
     :param dags: folder of the DAG files.
-    :param connections: Airflow connections by id. ``airflow_api``, which leads to its own API, comes by itself.
+    :param connections: Airflow connections by id. ``airflow_api``, for its own API, is added.
     :param pools: slots by name.
-    :param port: where to be if that is free; any free one otherwise.
-    :param configuration: options beside its own, by ``SECTION__NAME``.
-    :param task_configuration: options of the scheduler and so of its tasks alone.
+    :param port: preferred port. If it is in use, a free one is chosen.
+    :param configuration: additional options by ``SECTION__NAME``.
+    :param task_configuration: options for the scheduler only, and so for its tasks.
     """
 
     def __init__(
@@ -82,16 +82,16 @@ class Airflow:
         configuration: Mapping[str, str] | None = None,
         task_configuration: Mapping[str, str] | None = None,
     ) -> None:
-        port, self._claim = claim_port(folder, port)
+        port, self._port_lock = reserve_port(folder, port)
         self.home = folder / str(port)
         self.logs = self.home / "components"
         self.url = f"http://127.0.0.1:{port}"
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy has no business here
+        self._session.trust_env = False  # never through a proxy
         self._port = str(port)
         self._pools = pools or {}
         self._task_options = [f"AIRFLOW__{name}={value}" for name, value in (task_configuration or {}).items()]
-        # Where all are administrators, any login gets a token.
+        # With SIMPLE_AUTH_MANAGER_ALL_ADMINS, any login gets a token.
         api = {"conn_type": "http", "host": self.url, "login": "task", "password": secrets.token_urlsafe(16)}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
@@ -109,8 +109,8 @@ class Airflow:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            # The end of a task's process may be noticed this late (5 s otherwise). If the triggerer sends the task
-            # back before that, the scheduler fails it; then a retry goes on.
+            # The end of a task's process is noticed within this time (5 s by default). If the triggerer resumes the
+            # task earlier, the scheduler fails it, and a retry continues.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "2",
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
@@ -124,13 +124,13 @@ class Airflow:
         shutil.rmtree(self.home, ignore_errors=True)
         self.logs.mkdir(parents=True)
         airflow = [sys.executable, "-m", "airflow"]
-        migrated = subprocess.run(
+        result = subprocess.run(
             [*airflow, "db", "migrate"], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
         )
-        if migrated.returncode:
-            raise AirflowError(f"airflow db migrate failed:\n{migrated.stderr[-3000:]}")
-        # `airflow standalone` starts the same four, but its log servers listen on every interface. Nobody needs
-        # these here: the API server finds the logs on its own disk.
+        if result.returncode:
+            raise AirflowError(f"airflow db migrate failed:\n{result.stderr[-3000:]}")
+        # `airflow standalone` starts the same four, but its log servers listen on every interface. They are not
+        # needed here: the API server reads the logs from the disk.
         self._processes = Processes(
             {
                 "api-server": [*airflow, "api-server", "--host", "127.0.0.1", "--port", self._port],
@@ -141,12 +141,12 @@ class Airflow:
             self.environment,
             self.logs,
         )
-        with ExitStack() as undo:
-            undo.callback(self._processes.stop)
+        with ExitStack() as cleanup:
+            cleanup.callback(self._processes.stop)
             self._wait_until_healthy()
             for name, slots in self._pools.items():
                 self.call("POST", "/pools", json={"name": name, "slots": slots})
-            undo.pop_all()
+            cleanup.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -160,33 +160,33 @@ class Airflow:
     )
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """
-        Ask the REST API.
+        Send a request to the REST API.
 
-        :param path: below ``/api/v2``.
-        :return: the answer's JSON.
-        :raises AirflowError: on any other answer, and on none.
+        :param path: path below ``/api/v2``.
+        :return: the response's JSON.
+        :raises AirflowError: if the response is an error, or if there is none.
         """
         try:
-            answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=30, **arguments)
+            response = self._session.request(method, f"{self.url}/api/v2{path}", timeout=30, **arguments)
         except requests.ConnectionError as error:
-            raise AirflowError(f"Airflow does not answer any more on {self.url}") from error
-        if answer.status_code == 500 and "Database error" in answer.text:
-            raise LockedError(f"{method} {path} gave 500: {answer.text[:1000]}")
-        if not answer.ok:
-            raise AirflowError(f"{method} {path} gave {answer.status_code}: {answer.text[:1000]}")
-        return answer.json()
+            raise AirflowError(f"Airflow no longer responds on {self.url}") from error
+        if response.status_code == 500 and "Database error" in response.text:
+            raise LockedError(f"{method} {path} returned 500: {response.text[:1000]}")
+        if not response.ok:
+            raise AirflowError(f"{method} {path} returned {response.status_code}: {response.text[:1000]}")
+        return response.json()
 
     def check(self) -> None:
         """
-        Raise if a component has ended.
+        Check that all components run.
 
-        :raises AirflowError: with the end of each component's log.
+        :raises AirflowError: if one has ended, with the end of each component's log.
         """
         if not self._processes.running():
             raise AirflowError(f"A component of Airflow has ended.\n{self.component_logs()}")
 
     def component_logs(self, lines: int = 15) -> str:
-        """The end of each component's log."""
+        """Return the end of each component's log."""
         files = sorted(self.logs.glob("*.log"))
         return "\n".join(
             f"--- {file.stem}\n" + "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) for file in files
@@ -201,7 +201,7 @@ class Airflow:
             except AirflowError:
                 health = {}
             if health and all(part["status"] == "healthy" for part in health.values()):
-                # Building this part takes seconds, which the first task would wait.
+                # The first request to this part takes seconds, for which the first task would wait.
                 self._session.get(f"{self.url}/execution/health", timeout=120)
                 token = self._session.get(f"{self.url}/auth/token", timeout=30)
                 self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"

@@ -1,7 +1,7 @@
 """
 A backup of an Object Store v2 store in a Civo bucket, and its restore into another store.
 
-The folder of a backup is named after its run. The restored store is compared with the first one.
+The folder of a backup is named after its run. The last task compares the restored store with the first one.
 
 Needs the extras: ``pip install airflow-provider-objectstore[s3] vega_datasets``.
 """
@@ -41,7 +41,7 @@ with DAG(
 
     @task
     def write() -> int:
-        """Write how Iowa's electricity was made: a partition for each source, a key for each year."""
+        """Write Iowa's electricity generation: one partition for each source, one key for each year."""
         import csv
         from collections import defaultdict
         from pathlib import Path
@@ -69,10 +69,10 @@ with DAG(
         if names != list(hook.list_partitions(RESTORED)):
             raise ValueError("the stores differ in their partitions")
         for name in names:
-            kept, restored = dict(hook.partition(STORE, name)), dict(hook.partition(RESTORED, name))
-            if kept != restored:
+            original, restored = dict(hook.partition(STORE, name)), dict(hook.partition(RESTORED, name))
+            if original != restored:
                 raise ValueError(f"the stores differ in partition {name}")
-            values += len(kept)
+            values += len(original)
         print(f"{values} values in {len(names)} partitions are restored")
         return values
 

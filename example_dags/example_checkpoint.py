@@ -1,9 +1,9 @@
 """
-A load that goes on where the last run stopped.
+A load that continues where the last run stopped.
 
-Daily weather of Seattle goes, month by month, into a Civo bucket. The watermark, the last month that is safely
-there, lives in a partition of an Object Store v2 store, so it survives the run, the worker and Airflow itself.
-Another task waits for the key that the load writes at its end; it waits in the triggerer and takes no worker.
+It writes the daily weather of Seattle, month by month, into a Civo bucket. The watermark, the last month that is in the
+bucket, is a key of an Object Store v2 store, so it survives the run, the worker and Airflow itself. Another task waits
+for the key that the load writes at its end; it waits in the triggerer and takes no worker slot.
 
 Needs the extras: ``pip install airflow-provider-objectstore[s3] vega_datasets``.
 """
@@ -29,7 +29,7 @@ PARTITION = "checkpoints"
 
 with DAG(
     dag_id="example_checkpoint",
-    description="A load that goes on where the last run stopped",
+    description="A load that continues where the last run stopped",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
@@ -54,7 +54,7 @@ with DAG(
     # [START checkpoint]
     @task
     def load(params: dict[str, Any], run_id: str) -> dict[str, Any]:
-        """Load the months after the watermark; each month is one object, and moves the watermark by one."""
+        """Load the months after the watermark: write each as one object, then set the watermark to it."""
         import csv
         from itertools import groupby
         from pathlib import Path
@@ -72,7 +72,7 @@ with DAG(
         for month, rows in due:
             body = "\n".join(map(",".join, (header, *rows)))
             s3.put_object(Bucket=BUCKET, Key=f"daily/{month}.csv", Body=body.encode())
-            # A crash between these two lines repeats one month, which writes the same object again.
+            # After a crash between these two lines, the next run writes the same object again.
             checkpoints["watermark"] = month
             print(f"{month}: {len(rows)} days")
         checkpoints[f"done/{run_id}"] = sum(len(rows) for _, rows in due)
@@ -94,13 +94,13 @@ with DAG(
 
     @task
     def verify(run_id: str) -> int:
-        """Compare what is in the bucket with the watermark."""
+        """Compare the newest object in the bucket with the watermark."""
         import boto3
 
         checkpoints = AnypointObjectStoreHook().partition(STORE, PARTITION)
         s3 = boto3.client("s3", **CivoObjectStoreHook().s3_options(BUCKET))
         objects = s3.list_objects_v2(Bucket=BUCKET, Prefix="daily/")["Contents"]
-        newest = max(found["Key"] for found in objects)
+        newest = max(file["Key"] for file in objects)
         if newest != f"daily/{checkpoints['watermark']}.csv":
             raise ValueError(f"the newest object is {newest}, the watermark {checkpoints['watermark']}")
         print(f"{len(objects)} months in the bucket; this run loaded {checkpoints[f'done/{run_id}']} days")

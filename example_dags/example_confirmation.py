@@ -1,14 +1,14 @@
 """
 Work items that are read confirmably.
 
-**Built on an assumption.** The contract of Object Store v2 has confirmable operations and says neither where a
-confirmation's id is found in an answer, nor what others see meanwhile, nor what acknowledging or rejecting a read does.
-This runs as shown on the emulator, whose guesses stand in ``emulator/assumptions.py``; try it on a store of your own
-before you rely on it. It takes little for granted: an item that is done is removed explicitly, whatever its
-acknowledgement does, and one that is interrupted is read again.
+**Built on an assumption.** The contract of Object Store v2 has confirmable operations. It does not document where a
+response holds the confirmation's id, what other clients see meanwhile, and what acknowledging or rejecting a read does.
+This DAG runs on the emulator, whose assumptions are in ``emulator/assumptions.py``; try it on a store of your own
+before you rely on it. It assumes little: it deletes a finished item explicitly, whatever the acknowledgement does, and
+reads an interrupted item again.
 
-The items are cars of which the consumption is wanted. For one of them it is not known: that item is rejected, and stays
-for the next reader.
+The items are cars, and the result is their fuel consumption. For one car it is not known: its item is rejected and
+stays for the next reader.
 
 Needs the extra: ``pip install vega_datasets``.
 """
@@ -41,7 +41,7 @@ with DAG(
 
     @task
     def fill() -> list[str]:
-        """Put the items into the inbox."""
+        """Write the items into the inbox."""
         import json
         from pathlib import Path
 
@@ -55,7 +55,7 @@ with DAG(
     # [START confirmation]
     @task
     def read_inbox() -> dict[str, list[str]]:
-        """Read each item confirmably: acknowledge what is done, reject what cannot be done."""
+        """Read each item confirmably; acknowledge finished items, reject those without a result."""
         import json
 
         hook = AnypointObjectStoreHook()
@@ -64,14 +64,14 @@ with DAG(
         for key in list(inbox):
             item = hook.get_key(STORE, INBOX, key, confirmable=True)
             if item.confirmation_id is None:
-                raise ValueError(f"the service gave no confirmation id for {key}")
+                raise ValueError(f"the service returned no confirmation id for {key}")
             car = json.loads(str(item.value))
             if car["Miles_per_Gallon"] is None:
                 hook.reject(STORE, INBOX, key, item.confirmation_id)
                 outcome["rejected"].append(key)
                 print(f"{key}: the consumption of {car['Name']} is not known, rejected")
                 continue
-            # Writing the result twice does no harm, so an interruption anywhere here does none either.
+            # Writing the result twice changes nothing, so an interruption anywhere here is harmless.
             done[key] = round(235.215 / car["Miles_per_Gallon"], 1)
             hook.acknowledge(STORE, INBOX, key, item.confirmation_id)
             inbox.pop(key, None)
@@ -83,16 +83,16 @@ with DAG(
 
     @task
     def verify(items: list[str], first: dict[str, list[str]], second: dict[str, list[str]]) -> int:
-        """See that every item is either done or still in the inbox, and that a rejected one was read again."""
+        """Check that every item is either done or still in the inbox, and that a rejected one was read again."""
         hook = AnypointObjectStoreHook()
         done, waiting = set(hook.list_keys(STORE, DONE)), list(hook.list_keys(STORE, INBOX))
         if not first["acknowledged"] or not first["rejected"] or done != set(first["acknowledged"]):
-            raise ValueError(f"done are {sorted(done)}, and the first reader says {first}")
+            raise ValueError(f"{sorted(done)} are done, but the first reader reported {first}")
         if second != {"acknowledged": [], "rejected": first["rejected"]}:
-            raise ValueError(f"the second reader found {second}, and the first rejected {first['rejected']}")
+            raise ValueError(f"the second reader reported {second}, but the first rejected {first['rejected']}")
         if waiting != first["rejected"] or done.union(waiting) != set(items):
-            raise ValueError(f"in the inbox are {waiting}, and the first reader says {first}")
-        print(f"{len(done)} items are done, {len(waiting)} wait for a reader that can do them")
+            raise ValueError(f"{waiting} are in the inbox, but the first reader reported {first}")
+        print(f"{len(done)} items are done, {len(waiting)} are left in the inbox")
         return len(done)
 
     items = fill()

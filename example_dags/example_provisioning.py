@@ -1,9 +1,9 @@
 """
-Stores that live as long as a run needs them.
+Stores that exist only during a run.
 
-A Civo bucket with a credential of its own and an Object Store v2 store are set up, used and torn down, whether or not
-the work between succeeds. The work: the airports of some states of the USA, a mapped task each, go into the bucket as
-files, and a summary of each state into a partition. Clearing a failed task also runs the set-up and the teardown again.
+Setup tasks create a Civo bucket with a credential of its own and an Object Store v2 store; teardown tasks delete them,
+whether or not the work between succeeds. The work: for each of some states of the USA, one mapped task writes a file of
+its airports into the bucket and a summary into a partition. Clearing a failed task also runs setup and teardown again.
 
 Needs the extras: ``pip install airflow-provider-objectstore[s3] vega_datasets``.
 """
@@ -26,14 +26,14 @@ from airflow_provider_objectstore.operators.civo import (
     CivoDeleteObjectStoreOperator,
 )
 
-# Nothing else may have these names: what they hold is deleted.
+# Nothing else may use these names: the teardown tasks delete their contents.
 BUCKET = "airports-scratch"
 STORE = "airports-scratch"
 PARTITION = "summaries"
 
 with DAG(
     dag_id="example_provisioning",
-    description="Stores that live as long as a run needs them",
+    description="Stores that exist only during a run",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
@@ -68,13 +68,13 @@ with DAG(
 
     @task
     def states(params: dict[str, Any]) -> list[str]:
-        """The states to summarise."""
+        """Return the states to summarise."""
         return sorted(set(params["states"]))
 
     # [START mapped]
     @task(map_index_template="{{ task.op_kwargs['state'] }}")
     def summarise(state: str) -> None:
-        """Write a state's airports into the bucket and what they amount to into the partition."""
+        """Write a state's airports into the bucket and their summary into the partition."""
         import csv
         import io
         import json
@@ -84,26 +84,26 @@ with DAG(
         from vega_datasets import local_data
 
         rows = csv.DictReader(Path(local_data.airports.filepath).read_text().splitlines())
-        found = [row for row in rows if row["state"] == state]
-        if not found:
+        airports = [row for row in rows if row["state"] == state]
+        if not airports:
             raise ValueError(f"there are no airports in {state!r}")
 
         text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(found[0]))
+        writer = csv.DictWriter(text, fieldnames=list(airports[0]))
         writer.writeheader()
-        writer.writerows(found)
+        writer.writerows(airports)
         s3 = boto3.client("s3", **CivoObjectStoreHook().s3_options(BUCKET))
         s3.put_object(Bucket=BUCKET, Key=f"airports/{state}.csv", Body=text.getvalue().encode())
 
-        northernmost = max(found, key=lambda row: float(row["latitude"]))
-        summary = {"airports": len(found), "northernmost": northernmost["name"]}
+        northernmost = max(airports, key=lambda row: float(row["latitude"]))
+        summary = {"airports": len(airports), "northernmost": northernmost["name"]}
         AnypointObjectStoreHook().partition(STORE, PARTITION)[state] = json.dumps(summary)
 
     # [END mapped]
 
     @task
     def report(states: list[str]) -> dict[str, Any]:
-        """Read the summaries back; a file and a summary must be there for each state."""
+        """Read the summaries back and check that each state has a file and a summary."""
         import json
 
         import boto3
@@ -111,13 +111,13 @@ with DAG(
         summaries = AnypointObjectStoreHook().get_many(STORE, PARTITION, states)
         summaries.raise_failed()
         s3 = boto3.client("s3", **CivoObjectStoreHook().s3_options(BUCKET))
-        files = [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+        files = [file["Key"] for file in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
         if files != [f"airports/{state}.csv" for state in states]:
-            raise ValueError(f"there are summaries of {states}, and the files {files}")
-        found = {state: json.loads(str(entry.value)) for state, entry in sorted(summaries.succeeded.items())}
-        for state, summary in found.items():
+            raise ValueError(f"expected one file for each of {states}, found {files}")
+        by_state = {state: json.loads(str(entry.value)) for state, entry in sorted(summaries.succeeded.items())}
+        for state, summary in by_state.items():
             print(f"{state}: {summary['airports']} airports, the northernmost is {summary['northernmost']}")
-        return found
+        return by_state
 
     wanted = states()
     summarised = summarise.expand(state=wanted)

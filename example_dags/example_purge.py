@@ -1,11 +1,12 @@
 """
 A nightly purge.
 
-The partitions that are a week old or older are listed and each is deleted by a task of its own. All tasks that use
-Object Store v2 share a pool, which holds their requests below what the service allows: each is paced by its connection,
-and the pool says how many run at a time. Create it once: ``airflow pools set object_store_v2 2 "Object Store v2"``.
+One task lists the partitions that are a week old or older, and one mapped task deletes each. All tasks that use Object
+Store v2 share a pool, so that together they stay below the service's rate limit: the connection limits the requests of
+each task, and the pool limits how many tasks run at a time. Create it once:
+``airflow pools set object_store_v2 2 "Object Store v2"``.
 
-The first task writes something to purge: weather records, a partition for each day.
+The first task writes something to purge: weather records, one partition for each day.
 
 Needs an extra: ``pip install vega_datasets``.
 """
@@ -40,7 +41,7 @@ with DAG(
 
     @task
     def write() -> None:
-        """Write the data set's last ten days, each as a partition with a key for each column."""
+        """Write the last ten days of the data set, one partition for each day and one key for each column."""
         import csv
         from pathlib import Path
 
@@ -55,9 +56,9 @@ with DAG(
     # [START purge]
     @task(pool=POOL)
     def old_partitions() -> list[str]:
-        """All but the newest: their names end in the day."""
-        found = sorted(name for name in AnypointObjectStoreHook().list_partitions(STORE) if name.startswith("day-"))
-        return found[:-KEPT_DAYS]
+        """Return all partitions but the newest: their names end in the day."""
+        days = sorted(name for name in AnypointObjectStoreHook().list_partitions(STORE) if name.startswith("day-"))
+        return days[:-KEPT_DAYS]
 
     old = old_partitions()
     purge = AnypointPurgePartitionsOperator.partial(
@@ -71,7 +72,7 @@ with DAG(
 
     @task
     def report() -> int:
-        """Count what is left."""
+        """Check which partitions are left."""
         left = list(AnypointObjectStoreHook().list_partitions(STORE))
         if len(left) != KEPT_DAYS:
             raise ValueError(f"{left} are left, not {KEPT_DAYS} partitions")

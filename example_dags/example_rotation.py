@@ -1,10 +1,10 @@
 """
-Replacing the credential of a bucket, and handing the new one to its consumers.
+Replace the credential of a bucket, and hand the new one to its consumers.
 
-``example_rotation`` looks once a week whether the credential is due, replaces it, publishes the new one as the ``aws``
+``example_rotation`` checks once a week whether the credential is due, replaces it, publishes the new one as the ``aws``
 connection ``s3_stock_prices``, and deletes the old one some time later. Until the new one is published, consumers are
-refused for a moment. In ``example_rotation_pool`` nobody reads in that moment: consumers run in a pool, of which the
-switch takes all slots. It works on the bucket and the connection of the first DAG.
+refused for a moment. In ``example_rotation_pool`` nobody reads in that moment: consumers run in a pool, and the switch
+takes all its slots. It works on the bucket and the connection of the first DAG.
 
 Needs the connection ``airflow_api``, which leads to this Airflow's own API server; for the second DAG the pool
 ``s3_consumers`` with 4 slots; and the extras ``pip install airflow-provider-objectstore[s3,amazon] vega_datasets``.
@@ -25,7 +25,7 @@ from airflow_provider_objectstore.publishers import AirflowConnectionPublisher
 
 BUCKET = "stock-prices"
 CONNECTION = "s3_stock_prices"
-GRACE_PERIOD = timedelta(seconds=5)  # so that the demo ends; a day in life
+GRACE_PERIOD = timedelta(seconds=5)  # short for the demo; a day in production
 POOL = "s3_consumers"
 POOL_SLOTS = 4
 
@@ -41,14 +41,14 @@ with DAG(
     doc_md=__doc__,
     tags=["example", "objectstore"],
 ):
-    # With a credential of its own, as no access key is given. Later runs find it there.
+    # It gets a credential of its own, because no access key is given. Later runs skip this.
     create_bucket = CivoCreateObjectStoreOperator(
         task_id="create_bucket", name=BUCKET, poke_interval=1, deferrable=True
     )
 
     @task
     def fill() -> int:
-        """Put a file for each share into the bucket."""
+        """Write a file for each share to the bucket."""
         from itertools import groupby
         from pathlib import Path
 
@@ -65,8 +65,8 @@ with DAG(
     # [START due]
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def due(params: dict[str, Any]) -> bool:
-        """Whether the bucket's credential is old, or was never rotated."""
-        (use,) = (it for it in CivoObjectStoreHook().credential_inventory() if BUCKET in it.stores)
+        """Return whether the bucket's credential is old, or was never rotated."""
+        (use,) = (use for use in CivoObjectStoreHook().credential_inventory() if BUCKET in use.stores)
         print(f"{use.credential.name} owns {', '.join(use.stores)}; last rotated: {use.rotated or 'never'}")
         return use.age is None or use.age >= timedelta(days=params["days"])
 
@@ -95,7 +95,7 @@ with DAG(
     # [START report]
     @task(trigger_rule="none_failed")
     def report() -> dict[str, list[str]]:
-        """Names of credentials that no object store needs, and of those that several depend on."""
+        """Return the names of credentials that no object store needs, and of those that several depend on."""
         inventory = CivoObjectStoreHook().credential_inventory()
         found = {
             "orphans": [use.credential.name for use in inventory if use.orphan],

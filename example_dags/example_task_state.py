@@ -78,10 +78,11 @@ with DAG(
         """Each year was done once, the first half of them by the first try."""
         import json
 
-        done = {year: json.loads(str(it)) for year, it in AnypointObjectStoreHook().partition(STORE, run_id).items()}
+        states = AnypointObjectStoreHook().partition(STORE, run_id)
+        done = {year: json.loads(str(state)) for year, state in states.items()}
         if sorted(done) != worked["years"]:
             raise ValueError(f"{sorted(done)} were done, of {worked['years']}")
-        if twice := [year for year, it in done.items() if it["times"] != 1]:
+        if twice := [year for year, state in done.items() if state["times"] != 1]:
             raise ValueError(f"{twice} were done more than once")
         tries = [done[year]["try"] for year in worked["years"]]
         half = len(tries) // 2

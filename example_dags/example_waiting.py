@@ -1,11 +1,11 @@
 """
 Waiting for keys, in two ways.
 
-``example_waiting`` waits inside a run: a sensor waits in the triggerer, and takes no worker, until every region has
-delivered. ``example_waiting_event`` waits without a run: Airflow starts it when the key that the first DAG writes at
-its end appears or changes.
+``example_waiting`` waits inside a run: a sensor waits in the triggerer, without a worker, until every region has
+delivered. ``example_waiting_event`` waits without a run: Airflow starts it when the last key that the first DAG writes
+appears or changes.
 
-A watcher works only while its DAG is not paused, and what is there at its first look starts nothing.
+A watcher works only while its DAG is not paused. Keys that exist at its first poll start nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ with DAG(
 
     @task(map_index_template="{{ region }}")
     def deliver(region: str) -> None:
-        """Say that a region has delivered."""
+        """Write the key of a region."""
         context: Any = get_current_context()
         context["region"] = region
         AnypointObjectStoreHook().put_key(STORE, PARTITION, f"{context['run_id']}/{region}", 100)
@@ -88,7 +88,7 @@ with DAG(
 
     @task
     def count(triggering_asset_events: Any = None) -> int:
-        """Add up what was delivered in the runs that have come to their end; one run may be for several events."""
+        """Add up the deliveries of the finished runs; one run of this DAG may be for several events."""
         payloads = [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
         state = AnypointObjectStoreHook().partition(STORE, PARTITION)
         finished = {state[payload["key"]] for payload in payloads}

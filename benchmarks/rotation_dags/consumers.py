@@ -1,4 +1,4 @@
-"""Rotations, and consumers that read through the published connection meanwhile."""
+"""Rotations, and consumers that read through the published connection at the same time."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ GRACE_SECONDS = 2
 
 
 def read(seconds: float, *, look_up_each_time: bool) -> dict[str, Any]:
-    """List the bucket and read an object, again and again; return how often, and when that failed."""
+    """List the bucket and read an object repeatedly; return how often, and when that failed."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from botocore.exceptions import ClientError
 
     reads, failed = 0, []
-    until = time.time() + seconds
+    deadline = time.time() + seconds
     s3 = S3Hook(CONNECTION)
-    while time.time() < until:
+    while time.time() < deadline:
         if look_up_each_time:
             s3 = S3Hook(CONNECTION)
-        begun = time.time()
+        started = time.time()
         try:
             s3.read_key(s3.list_keys(BUCKET)[0], BUCKET)
         except ClientError:
-            failed.append(begun)
+            failed.append(started)
         reads += 1
         time.sleep(0.05)
     return {"reads": reads, "failed": failed}

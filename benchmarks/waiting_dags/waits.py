@@ -1,7 +1,7 @@
 """
 The DAGs of ``benchmarks/waiting.py``: many waits that need no worker, and the same wait in every mode.
 
-Each waits for a key of its own, named ``<dag>.<task>``.
+Each waits for its own key, named ``<dag>.<task>``.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk import DAG
 
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
-from benchmarks.loops import WAIT, ProbeTask
+from benchmarks.event_loop_bench import WAIT, ProbeTask
 
 DAGS, WAITS, POKE_INTERVAL, TASKS = (int(os.environ[f"BENCHMARK_{n}"]) for n in ("DAGS", "WAITS", "POKE", "TASKS"))
 NO_WORKER = {"start_from_trigger": True, "end_from_trigger": True, "do_xcom_push": False}
@@ -23,7 +23,7 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 def waits(dag_id: str, count: int, **settings: Any) -> DAG:
-    """A DAG of as many waits, side by side."""
+    """Return a DAG with parallel waits."""
     with DAG(dag_id, schedule=None, max_active_tasks=1000) as dag:
         for number in range(count):
             AnypointKeySensor(

@@ -1,8 +1,8 @@
 """
-Waits on an event loop, watched from inside.
+Measure an event loop, from inside, while triggers wait on it.
 
-``python benchmarks/loops.py ours|http WAITS SECONDS POKE_INTERVAL`` runs so many on a bare loop for
-``benchmarks/waiting.py``, which also starts :class:`Probe` in a triggerer, among the waits.
+``python benchmarks/event_loop_bench.py ours|http WAITS SECONDS POKE_INTERVAL`` runs waits on a bare event loop for
+``benchmarks/waiting.py``, which also starts :class:`Probe` in a triggerer, next to the waits.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TriggerEvent
 TICK = 0.01
 STORES = "/api/v1/organizations/emulator-org/environments/emulator-env/stores"
 WAIT = "waiting"
-"""How the names of the DAGs with the many waits begin."""
+"""Prefix of the ids of the DAGs with many waits."""
 
 
-async def watch(note: Callable[[dict[str, float]], object]) -> None:
+async def measure_loop(record: Callable[[dict[str, float]], object]) -> None:
     """
-    Sleep 10 ms, again and again.
+    Sleep 10 ms, again and again, until cancelled.
 
-    :param note: is told once a second: the time, by how much the latest wake-up was too late, the process' memory
-        and processor time, how many waits it holds, and how many of ours have their connection and look.
+    :param record: called once a second with the time, by how much the latest wake-up was too late, the process's
+        memory and processor time, the number of waits, and the number of our waits that poll.
     """
-    from airflow_provider_objectstore.transport import asynchronous
+    from airflow_provider_objectstore.transport import async_client as asynchronous
 
     process, loop = psutil.Process(), asyncio.get_running_loop()
     while True:
@@ -42,42 +42,42 @@ async def watch(note: Callable[[dict[str, float]], object]) -> None:
             before = time.monotonic()
             await asyncio.sleep(TICK)
             stall = max(stall, time.monotonic() - before - TICK)
-        note(
+        record(
             {
                 "at": time.time(),
                 "stall": stall,
                 "memory": process.memory_info().rss,
                 "cpu": time.process_time(),
                 "waits": sum(task.get_name().startswith(WAIT) for task in asyncio.all_tasks()),
-                "looking": sum(state.clients for state in asynchronous._states.get(loop, {}).values()),
+                "polling": sum(state.clients for state in asynchronous._states.get(loop, {}).values()),
             }
         )
 
 
 class Probe(BaseTrigger):
-    """Watches the loop of the triggerer that it runs in, and never fires."""
+    """Measures the event loop of the triggerer that it runs in, and never fires."""
 
     def __init__(self, path: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.path = path
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return "benchmarks.loops.Probe", {"path": self.path}
+        return "benchmarks.event_loop_bench.Probe", {"path": self.path}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         with Path(self.path).open("w", buffering=1) as file:
-            await watch(lambda moment: file.write(json.dumps(moment) + "\n"))
+            await measure_loop(lambda sample: file.write(json.dumps(sample) + "\n"))
         yield TriggerEvent(None)  # type: ignore[no-untyped-call]
 
 
 class ProbeTask(BaseOperator):
-    """Starts the probe, without a worker."""
+    """Starts the probe in the triggerer, without a worker."""
 
     def __init__(self, *, path: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.start_from_trigger = True
         self.start_trigger_args = StartTriggerArgs(
-            trigger_cls="benchmarks.loops.Probe",
+            trigger_cls="benchmarks.event_loop_bench.Probe",
             trigger_kwargs={"path": path},
             next_method="execute",
             timeout=timedelta(hours=1),
@@ -85,16 +85,16 @@ class ProbeTask(BaseOperator):
 
 
 def ours(key: str, poke_interval: float) -> BaseTrigger:
-    """Our wait for a key."""
-    from airflow_provider_objectstore.triggers.waits import KeysTrigger
+    """Return our trigger that waits for a key."""
+    from airflow_provider_objectstore.triggers.conditions import AnypointKeyTrigger
 
-    return KeysTrigger(
+    return AnypointKeyTrigger(
         anypoint_conn_id="anypoint_default", store_id="bench", partition="p", keys=key, poke_interval=poke_interval
     )
 
 
 def http(key: str, poke_interval: float) -> BaseTrigger:
-    """The http provider's wait for the same; its connection brings the token."""
+    """Return the http provider's trigger that waits for the same key. Its connection holds the access token."""
     from airflow.providers.http.triggers.http import HttpSensorTrigger
 
     endpoint = f"{STORES}/bench/partitions/p/keys/{key}?confirmable=false"
@@ -102,25 +102,25 @@ def http(key: str, poke_interval: float) -> BaseTrigger:
 
 
 async def run(kind: str, waits: int, seconds: float, poke_interval: float) -> list[dict[str, float]]:
-    """Wait in vain, so many at a time; return what the watch noted."""
-    make = {"ours": ours, "http": http}[kind]
+    """Run waits for keys that do not exist, all at a time. Return the measurements of the event loop."""
+    make_trigger = {"ours": ours, "http": http}[kind]
 
     async def wait(number: int) -> None:
-        async for _ in make(f"k{number}", poke_interval).run():
+        async for _ in make_trigger(f"k{number}", poke_interval).run():
             raise AssertionError("there is no such key")
 
-    moments: list[dict[str, float]] = []
-    watching = asyncio.create_task(watch(moments.append))
+    samples: list[dict[str, float]] = []
+    measuring = asyncio.create_task(measure_loop(samples.append))
     first = asyncio.create_task(wait(0))
-    await asyncio.sleep(3)  # everything is imported, and the one wait is there already
+    await asyncio.sleep(3)  # imports are done and the first wait polls
     tasks = [asyncio.create_task(wait(number), name=f"{WAIT} {number}") for number in range(waits)]
     await asyncio.sleep(seconds)
-    for task in (watching, first, *tasks):
+    for task in (measuring, first, *tasks):
         if task.done():
             task.result()
         task.cancel()
-    await asyncio.gather(watching, first, *tasks, return_exceptions=True)
-    return moments
+    await asyncio.gather(measuring, first, *tasks, return_exceptions=True)
+    return samples
 
 
 if __name__ == "__main__":
