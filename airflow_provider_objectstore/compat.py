@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
 
 
-def connection_form_widgets(conn_type: str) -> dict[str, Any]:
+def connection_form_widgets(hook: type[Any]) -> dict[str, Any]:
     """
     Return the fields of a connection form by name, derived from the provider info.
 
@@ -29,20 +29,20 @@ def connection_form_widgets(conn_type: str) -> dict[str, Any]:
     from flask_babel import lazy_gettext
     from wtforms import StringField
 
-    fields: dict[str, Any] = _connection_type(conn_type)["conn-fields"]
+    fields: dict[str, Any] = _connection_type(hook.conn_type)["conn-fields"]
     return {
         name: StringField(lazy_gettext(declared["label"]), description=declared["description"])
         for name, declared in fields.items()
     }
 
 
-def connection_form_behaviour(conn_type: str) -> dict[str, Any]:
+def connection_form_behaviour(hook: type[Any]) -> dict[str, Any]:
     """
     Return which standard fields of a connection form are hidden, and the labels of the others.
 
     Remove when Airflow >= 3.2 is required, which reads the provider info itself.
     """
-    declared: dict[str, Any] = _connection_type(conn_type)["ui-field-behaviour"]
+    declared: dict[str, Any] = _connection_type(hook.conn_type)["ui-field-behaviour"]
     return {name.replace("-", "_"): value for name, value in declared.items()}
 
 

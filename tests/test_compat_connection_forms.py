@@ -101,6 +101,7 @@ def test_standard_fields(
 @pytest.mark.parametrize("conn_type", FIELDS)
 def test_python_methods_say_what_the_provider_info_says(conn_type: str) -> None:
     """Before Airflow 3.2 the form is made of these and of ``get_connection_form_widgets``: the tests above see both."""
+    assert {"get_ui_field_behaviour", "get_connection_form_widgets"} <= vars(HOOKS[conn_type]).keys(), "not inherited"
     behaviour = HOOKS[conn_type].get_ui_field_behaviour()
     assert set(behaviour) == {"hidden_fields", "relabeling", "placeholders"}
     assert behaviour["relabeling"] == declared(conn_type)["ui-field-behaviour"]["relabeling"]

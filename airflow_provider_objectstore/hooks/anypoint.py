@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import anypoint as api
+from airflow_provider_objectstore.compat import connection_form_behaviour, connection_form_widgets
 from airflow_provider_objectstore.exceptions import NotFoundError
 from airflow_provider_objectstore.hooks.bulk_keys import BulkKeysMixin
 from airflow_provider_objectstore.hooks.partition import Partition
@@ -44,6 +45,10 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         "anypoint.delete_key": "output",
         "anypoint.delete_partition": "output",
     }
+
+    # In the class itself: Airflow before 3.2 does not look at its bases.
+    get_connection_form_widgets = classmethod(connection_form_widgets)
+    get_ui_field_behaviour = classmethod(connection_form_behaviour)
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import civo as api
 from airflow_provider_objectstore.api.civo.models import ObjectStore, s3_endpoint
+from airflow_provider_objectstore.compat import connection_form_behaviour, connection_form_widgets
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
 from airflow_provider_objectstore.rotation.names import rotation_id_of
@@ -75,6 +76,10 @@ class CivoObjectStoreHook(ObjectStoreHook):
     conn_type = "civo"
     hook_name = "Civo object stores"
     lineage_directions: ClassVar[Mapping[str, Literal["input", "output"]]] = {"civo.create_object_store": "output"}
+
+    # In the class itself: Airflow before 3.2 does not look at its bases.
+    get_connection_form_widgets = classmethod(connection_form_widgets)
+    get_ui_field_behaviour = classmethod(connection_form_behaviour)
 
     def __init__(self, civo_conn_id: str = default_conn_name, *, region: str | None = None) -> None:
         super().__init__(read.identifier("civo_conn_id", civo_conn_id))

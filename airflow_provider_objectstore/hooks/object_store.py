@@ -48,20 +48,6 @@ class ObjectStoreHook(BaseHook):
         # A client belongs to its process, and a connection holds secrets.
         return {**self.__dict__, "_cached_client": None, "_cached_connection": None}
 
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the connection form's own fields by name; Airflow before 3.2 calls this."""
-        from airflow_provider_objectstore.compat import connection_form_widgets
-
-        return connection_form_widgets(cls.conn_type)
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return labels and hidden fields of the connection form; Airflow before 3.2 calls this."""
-        from airflow_provider_objectstore.compat import connection_form_behaviour
-
-        return connection_form_behaviour(cls.conn_type)
-
     @contextmanager
     def client(self) -> Iterator[Client]:
         """
