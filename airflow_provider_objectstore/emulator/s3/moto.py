@@ -22,9 +22,11 @@ class MotoS3:
 
     :param certfile: certificate in PEM to serve over TLS; it may contain the private key.
     :param keyfile: the certificate's private key in PEM.
+    :param policies: whether it supports bucket policies. Without, it responds 501 ``NotImplemented`` to ``?policy``.
     """
 
-    def __init__(self, *, certfile: str | None = None, keyfile: str | None = None) -> None:
+    def __init__(self, *, certfile: str | None = None, keyfile: str | None = None, policies: bool = True) -> None:
+        self._policies = policies
         self._certfile = certfile
         self._keyfile = keyfile
         self._call_lock = threading.Lock()
@@ -54,11 +56,16 @@ class MotoS3:
             except RuntimeError:
                 self.stop()
                 raise
+            self.support_policies(self._policies)
             return f"{'https' if self._certfile else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
 
     def stop(self) -> None:
         """Stop serving and delete everything."""
         self._process.communicate()
+
+    def support_policies(self, supported: bool) -> None:
+        """Support bucket policies from the next request on, or not."""
+        self._call("support_policies", supported)
 
     def reset(self) -> None:
         """Delete all users, buckets and objects."""

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
@@ -41,8 +42,10 @@ MAX_BODY_BYTES = 1 << 30  # a body is held in memory; larger objects are uploade
 _BUCKET_NAME = re.compile(r"[\w.-]+")
 _XML = '<?xml version="1.0" encoding="UTF-8"?>'
 
+_CONTENTS = re.compile(r"<Contents>.*?</Contents>", re.DOTALL)
 _KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 _OBJECT = re.compile(r"<Object>.*?</Object>", re.DOTALL)
+_OWNER_ID = re.compile(r"<ID>.*?</ID>", re.DOTALL)
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -76,6 +79,7 @@ class AuthProxy:
         self._object_owners: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
         # By bucket, with the original text. moto does not get them: it would apply them to users that it does not have.
         self._policies: dict[str, tuple[bytes, tuple[Statement, ...]]] = {}
+        self._supports_policies = True
         self._moto_lock = threading.Lock()  # moto is not thread-safe
 
     def reset(self) -> None:
@@ -85,6 +89,10 @@ class AuthProxy:
             self._bucket_owners.clear()
             self._policies.clear()
             self._backend.reset()
+
+    def support_policies(self, supported: bool) -> None:
+        """Accept bucket policies, or respond that they are not implemented."""
+        self._supports_policies = supported
 
     def put_user(self, user: str, access_key: str, secret_key: str) -> None:
         """Create the user, or replace its one key."""
@@ -160,6 +168,10 @@ class AuthProxy:
                     response = Response.from_app(self._moto, environ, buffered=True)
                 if response.status_code < 300:
                     self._record_owners(action, bucket, key, user)
+                    if action == "s3:ListBucket" and b"<Owner>" in response.data:
+                        response.set_data(
+                            _CONTENTS.sub(partial(self._with_owner, bucket), response.get_data(as_text=True))
+                        )
         except _S3Error as error:
             text = f"{_XML}<Error><Code>{error.code}</Code></Error>"
             response = Response(text, error.status, content_type="application/xml")
@@ -232,6 +244,8 @@ class AuthProxy:
 
     def _handle_policy(self, action: str, bucket: str, body: bytes) -> Response:
         """Read, store or delete a bucket's policy."""
+        if not self._supports_policies:
+            raise _S3Error("501 Not Implemented", "NotImplemented")
         if bucket not in self._bucket_owners:
             raise _S3Error("404 Not Found", "NoSuchBucket")
         if action == "s3:PutBucketPolicy":
@@ -246,6 +260,15 @@ class AuthProxy:
         if bucket not in self._policies:
             raise _S3Error("404 Not Found", "NoSuchBucketPolicy")
         return Response(self._policies[bucket][0], content_type="application/json")
+
+    def _with_owner(self, bucket: str, entry: re.Match[str]) -> str:
+        """Put an object's owner into its entry of a listing: moto knows one owner only."""
+        found = _KEY.search(entry[0])
+        key = unquote(unescape(found[1])) if found else ""
+        stored, owner = self._backend.get_bucket(bucket).keys.get(key), self._bucket_owners[bucket]
+        if stored is not None:
+            owner = self._object_owners.get(stored, owner)
+        return _OWNER_ID.sub(f"<ID>{escape(owner)}</ID>", entry[0])
 
     def _record_owners(self, action: str, bucket: str, key: str, user: str | None) -> None:
         """Record the buckets and the owners of objects that a request has changed."""

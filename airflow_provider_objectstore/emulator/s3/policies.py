@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl
 
-MAX_POLICY_BYTES = 1_000_000
+MAX_POLICY_BYTES = 1 << 20
 """The gateway's limit for a parameter of this size (``rgw_max_put_param_size``)."""
 
 _MEMBERS = {"Sid", "Effect", "Principal", "Action", "Resource"}

@@ -181,5 +181,5 @@ def test_what_the_emulator_cannot_evaluate_is_rejected(changed: dict[str, Any]) 
 
 def test_a_policy_that_is_too_large_is_rejected() -> None:
     many = policy(*[statement()] * (MAX_POLICY_BYTES // len(policy(statement()))))
-    with pytest.raises(MalformedPolicyError, match="1,000,000"):
+    with pytest.raises(MalformedPolicyError, match="1,048,576"):
         parse_policy(f"{many}{' ' * MAX_POLICY_BYTES}".encode())
