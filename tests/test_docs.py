@@ -221,7 +221,7 @@ def test_going_back(emulator: Emulator) -> None:
         rotate = CivoRotateCredentialOperator(
             task_id="rotate", object_store="reports", publishers=publishers, retire="keep"
         )
-        assert rotate.execute(run)["strategy"] == "replace"
+        assert rotate.execute(run)["strategy"] == "overlap"
 
         # [START back]
         back = CivoUpdateObjectStoreOperator(task_id="back", object_store="reports", access_key_id=old_access_key)

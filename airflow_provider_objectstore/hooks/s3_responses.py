@@ -11,6 +11,8 @@ _PROOFS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "list_objects_v2": (("Name",), "Bucket"),
     "list_object_versions": (("Name",), "Bucket"),
     "list_multipart_uploads": (("Bucket",), "Bucket"),
+    "list_buckets": (("Owner", "ID"), None),
+    "get_bucket_policy": (("Policy",), None),
     "head_object": (("ETag",), None),
     "get_object": (("ETag",), None),
     "put_object": (("ETag",), None),

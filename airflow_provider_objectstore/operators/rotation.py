@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.publishers import Publisher
     from airflow_provider_objectstore.rotation.rotation import Rotation, SwitchResult
 
-Strategy: TypeAlias = Literal["auto", "replace", "in_place"]
+Strategy: TypeAlias = Literal["auto", "overlap", "replace", "in_place"]
 Retire: TypeAlias = Literal["delete", "suspend", "keep"]
 
 
@@ -25,28 +25,32 @@ class CivoRotateCredentialOperator(CivoOperator):
     """
     Replace the S3 credential of object stores and publish the new one. All stores that share it are switched together.
 
-    Steps: verify over S3 that the old credential works, switch, verify that the new one lists and reads what existed
-    before, publish, look up what consumers read, wait for the grace period in the triggerer, retire the old one, verify
-    that S3 denies it. What fails before publishing is undone.
+    Steps: verify over S3 that the old credential works, create the new one and give it access beside the old one,
+    verify that it works, publish it, look up what consumers read, wait for the grace period in the triggerer, make it
+    the owner, retire the old one, verify that S3 denies it. What fails before publishing is undone. If the service
+    has no bucket policies, the new credential becomes the owner before it is published, and consumers are denied in
+    between.
 
     Every step reads the services first, so a task that was killed, retried or run twice continues where it stopped. A
     run older than the newest rotation changes nothing, and fails if its publishers do not have the newest credential.
-    Of two tasks of one run that rotate the same credential, one fails. From the switch on the old credential is denied,
-    so consumers fail until the new one is published: see the recipe with a pool in the documentation.
+    Of two tasks of one run that rotate the same credential, one fails.
 
-    XCom, without secrets: ``{"rotated", "strategy", "credential", "stores", "published_to", "gap_seconds",
+    XCom, without secrets: ``{"rotated", "strategy", "credential", "stores", "owners", "published_to", "gap_seconds",
     "retired"}``; ``{"rotated": False, "reason"}`` if there was nothing to do; the plan with ``dry_run``.
 
     :param credential: the credential's exact name, id or access key. Its first name also means its successors, which
         are called ``<name>-r<time>-<hash>``. A scheduled rotation needs that name or ``object_store``.
     :param object_store: the exact name or id of an object store, whose owner is rotated. Give this or ``credential``.
-    :param strategy: ``replace`` creates a credential and makes it the stores' owner; ``in_place`` gives the credential
-        a new access key and secret; ``auto`` replaces, and changes in place if the service does not change owners.
+    :param strategy: ``overlap`` creates a credential that works beside the old one, by bucket policies, until the grace
+        period is over; ``replace`` creates a credential and makes it the stores' owner; ``in_place`` gives the
+        credential a new access key and secret; ``auto`` takes the first of these that the service supports.
     :param publishers: where to publish the new credential, see :mod:`airflow_provider_objectstore.publishers`.
     :param grace_period: how long to keep the old credential for a rollback by hand: seconds, a ``timedelta`` or an ISO
         8601 duration. Left out, it is retired at once.
     :param retire: what to do with the old credential: ``delete`` or ``suspend`` it, or ``keep`` it unchanged.
     :param settle_timeout: how long S3 may lag behind the control plane, in the same forms as ``grace_period``.
+    :param max_outage: how long consumers may be refused, in the same forms. If only strategies are left that are
+        expected to refuse them for longer, the task fails before it changes anything. None for no limit.
     :param dry_run: only log the plan.
     :param civo_conn_id: id of the ``civo`` connection.
     :param region: region code such as ``LON1``, instead of the connection's. An empty one is an error.
@@ -60,6 +64,7 @@ class CivoRotateCredentialOperator(CivoOperator):
         "grace_period",
         "retire",
         "settle_timeout",
+        "max_outage",
         "dry_run",
     )
     arguments: ClassVar[Mapping[str, read.Reader]] = {
@@ -71,6 +76,7 @@ class CivoRotateCredentialOperator(CivoOperator):
         "grace_period": read.optional(read.seconds),
         "retire": read.choice(*get_args(Retire)),
         "settle_timeout": read.seconds,
+        "max_outage": read.optional(read.seconds),
         "dry_run": read.flag,
     }
     dry_run: Any  # hides BaseOperator.dry_run(), which only logs the template fields and which Airflow 3 never calls
@@ -85,6 +91,7 @@ class CivoRotateCredentialOperator(CivoOperator):
         grace_period: read.Duration | None = None,
         retire: Retire = "delete",
         settle_timeout: read.Duration = 60,
+        max_outage: read.Duration | None = None,
         dry_run: bool | str = False,
         civo_conn_id: str = "civo_default",
         region: str | None = None,
@@ -98,6 +105,7 @@ class CivoRotateCredentialOperator(CivoOperator):
         self.grace_period: Any = grace_period
         self.retire = retire
         self.settle_timeout: Any = settle_timeout
+        self.max_outage: Any = max_outage
         self.dry_run = dry_run
         self.civo_conn_id = civo_conn_id
         self.region = region
@@ -116,7 +124,7 @@ class CivoRotateCredentialOperator(CivoOperator):
             if self.dry_run:
                 return plan
             switched = rotation.switch(state)
-            if grace and switched.replaced and self.retire != "keep":
+            if grace and switched.replaced and (self.retire != "keep" or switched.strategy == "overlap"):
                 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
                 until = datetime.now(UTC) + grace
@@ -125,18 +133,20 @@ class CivoRotateCredentialOperator(CivoOperator):
                 self.defer(
                     trigger=DateTimeTrigger(moment=until),
                     method_name="execute_complete",
-                    kwargs={"gap_seconds": rotation.outage_seconds},
+                    kwargs={"gap_seconds": rotation.outage_seconds, "strategy": switched.strategy},
                 )
             return self._finish(rotation, rotation.outage_seconds, switched)
         except SupersededError as error:
             return self._nothing(rotation, error)
 
-    def execute_complete(self, context: Context, event: Any = None, gap_seconds: float | None = None) -> dict[str, Any]:
-        """Retire the replaced credentials after the grace period."""
+    def execute_complete(
+        self, context: Context, event: Any = None, gap_seconds: float | None = None, strategy: str | None = None
+    ) -> dict[str, Any]:
+        """Complete the rotation and retire the replaced credentials after the grace period."""
         from airflow_provider_objectstore.rotation.state import SupersededError
 
         self._check()
-        rotation = self._rotation(context)
+        rotation = self._rotation(context, strategy)
         try:
             return self._finish(rotation, gap_seconds)
         except SupersededError as error:
@@ -152,7 +162,7 @@ class CivoRotateCredentialOperator(CivoOperator):
         require_boto3(BOTO3_REASON)
         check_publishers(self.publishers)
 
-    def _rotation(self, context: Context) -> Rotation:
+    def _rotation(self, context: Context, strategy: str | None = None) -> Rotation:
         from airflow_provider_objectstore.rotation.names import RotationId
         from airflow_provider_objectstore.rotation.rotation import Rotation
         from airflow_provider_objectstore.rotation.state import RotationTarget
@@ -164,10 +174,11 @@ class CivoRotateCredentialOperator(CivoOperator):
             target=target,
             # Without the task's id: switching and retiring may be two tasks of one run.
             rotation_id=RotationId.of(run.run_after, run.dag_id, run.run_id, str(target)),
-            strategy=self.strategy,
+            strategy=strategy or self.strategy,
             publishers=self.publishers,
             retire=self.retire,
             settle_timeout=self.settle_timeout,
+            max_outage=self.max_outage,
         )
 
     def _finish(

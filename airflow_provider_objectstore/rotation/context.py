@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
+from airflow_provider_objectstore.exceptions import OwnerChangeUnsupportedError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.publishers import Publisher
 from airflow_provider_objectstore.rotation.names import RotationId
+from airflow_provider_objectstore.rotation.policy import BucketPolicy, PolicyUnsupportedError, has_statement
 from airflow_provider_objectstore.rotation.state import LineageState, RotationTarget, read_state, require_current
 from airflow_provider_objectstore.rotation.verify import Bucket
+
+log = logging.getLogger(__name__)
 
 
 class Outage:
@@ -89,6 +94,44 @@ class RotationContext:
         """
         for store in stores:
             self.bucket(credential, store).wait_until_usable(samples.get(store.id))
+
+    def transfer_ownership(self, store: ObjectStore, owner: Credential) -> None:
+        """
+        Make a credential the owner of a store, and read the store back.
+
+        :raises OwnerChangeUnsupportedError: if the service accepts the change and does not make it.
+        """
+        self.hook.update_object_store(store.id, access_key_id=owner.access_key_id)
+        found = self.hook.get_object_store(store.id)
+        if owner.access_key_id != found.owner_access_key_id:
+            raise OwnerChangeUnsupportedError(
+                f"the service accepted credential {owner.name} as owner of object store {store.name}, but its owner is "
+                f"still {found.owner_access_key_id}"
+            )
+        log.info("Object store %s now belongs to credential %s", store.name, owner.name)
+
+    def remove_granted_access(self, state: LineageState, owner: Credential) -> None:
+        """Remove a rotation's statement from the policies of the stores that a credential owns with all objects."""
+        for store in state.stores_of(owner):
+            try:
+                BucketPolicy(self.bucket(owner, store)).remove_access()
+            except PolicyUnsupportedError as error:
+                log.debug("%s", error)  # so there is none
+
+    def restrict_granted_access(self, state: LineageState, owner: Credential) -> None:
+        """
+        Let a rotation's statement in the policies of a credential's stores name nobody else.
+
+        Without the statement the owner would be refused objects that others have written.
+        """
+        for store in state.stores_of(owner):
+            bucket = self.bucket(owner, store)
+            try:
+                if has_statement(BucketPolicy(bucket).read()):
+                    BucketPolicy(bucket).give_access([bucket.user_id])
+                    BucketPolicy(bucket).keep_access([bucket.user_id])
+            except PolicyUnsupportedError as error:
+                log.debug("%s", error)  # so there is none
 
     def published_options(self, credential: Credential, stores: Sequence[ObjectStore]) -> S3Options:
         """Return what publishers get: with the bucket if the credential owns exactly one store, else without."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from airflow_provider_objectstore.api.civo import MAX_NAME_LENGTH
 from airflow_provider_objectstore.api.civo.models import Credential
 
+MAX_CLOCK_DIFFERENCE = timedelta(hours=1)
+"""By how much the clocks of two machines that rotate may differ."""
 _HASH_LENGTH = 6
 _TIMESTAMP_FORMAT = "%Y%m%d%H%M%S"
 _NAME = re.compile(rf"(?P<base>.+)-r(?P<timestamp>\d{{14}})-(?P<hash>[0-9a-f]{{{_HASH_LENGTH}}})")
@@ -54,6 +56,13 @@ def rotation_id_of(credential: Credential) -> RotationId | None:
     """Return the newest rotation that a credential's name or access key shows; None if no rotation made either."""
     matches = (_NAME.fullmatch(credential.name), _ACCESS_KEY.fullmatch(credential.access_key_id))
     return max((RotationId(match["timestamp"], match["hash"].lower()) for match in matches if match), default=None)
+
+
+def is_of_the_future(credential: Credential) -> bool:
+    """Return whether a credential's name or access key shows a rotation that is due more than an hour from now."""
+    rotation_id = rotation_id_of(credential)
+    latest = datetime.now(UTC) + MAX_CLOCK_DIFFERENCE
+    return rotation_id is not None and rotation_id.timestamp > latest.strftime(_TIMESTAMP_FORMAT)
 
 
 def is_original(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
@@ -17,35 +17,47 @@ MAX_PUBLISH_ATTEMPTS = 5
 log = logging.getLogger(__name__)
 
 
-def publish_owner(context: RotationContext, owner: Credential, state: LineageState) -> LineageState:
+def publish_credential(
+    context: RotationContext,
+    credential: Credential,
+    state: LineageState,
+    current: Callable[[LineageState], Credential],
+    *,
+    again: bool = False,
+) -> LineageState:
     """
-    Publish the stores' owner. If another rotation changes it meanwhile, publish the one that it is then.
+    Publish a credential. If another rotation changes it meanwhile, publish the one that consumers should have then.
 
-    :param owner: the credential that owns the stores, with its keys.
+    :param credential: the credential that consumers should have, with its keys.
     :param state: what was read before.
+    :param current: returns the credential that consumers should have in a state.
+    :param again: whether an earlier try may have published it: then publishers that have it are not called.
     :return: the state after publishing.
-    :raises ObjectStoreError: if a publisher fails, or the owner keeps changing.
-    :raises SupersededError: if the owner is that of a newer rotation; it is published.
+    :raises ObjectStoreError: if a publisher fails, or the credential keeps changing.
+    :raises SupersededError: if the credential is that of a newer rotation; it is published.
     """
     for _ in range(MAX_PUBLISH_ATTEMPTS):
         for publisher in context.publishers:
-            _publish_to(publisher, context, owner, state)
+            if not (again and _has(publisher, context, credential, state)):
+                _publish_to(publisher, context, credential, state)
         context.outage.end()
         state = context.read()
-        found = state.owners[-1] if state.owners else owner
-        if same_keys(found, owner):
+        found = current(state)
+        if same_keys(found, credential):
             return context.require_current(state)
-        owner = context.hook.wait_for_keys(found)
-    raise ObjectStoreError(f"the owner of {store_names(state.stores)} keeps changing: another rotation is running")
+        credential = context.hook.wait_for_keys(found)
+    raise ObjectStoreError(f"the credential of {store_names(state.stores)} keeps changing: another rotation is running")
 
 
-def is_published(context: RotationContext, credential: Credential, state: LineageState, *, if_unknown: bool) -> bool:
+def is_published(
+    context: RotationContext, credential: Credential, stores: Sequence[ObjectStore], *, if_unknown: bool
+) -> bool:
     """
     Return whether a publisher has a credential, so that consumers may use it.
 
+    :param stores: the stores that it has access to.
     :param if_unknown: what to return if no publisher has it and at least one could not be reached.
     """
-    stores = state.stores_of(credential)
     if not credential.has_keys or not stores:
         return False
     result = False
@@ -69,9 +81,10 @@ def require_published(context: RotationContext) -> None:
         return
     owner = context.hook.wait_for_keys(state.owners[-1])
     stores = state.stores_of(owner)
+    newest = state.newest or owner
     for publisher in context.publishers:
         problem = _find_problem(publisher, context, owner, stores)
-        if problem is None:
+        if problem is None or _has(publisher, context, newest, state):
             continue
         found = "cannot be asked whether it has it" if _is_unreachable(problem) else "does not have it"
         raise ObjectStoreError(
@@ -87,13 +100,22 @@ def _publish_to(publisher: Publisher, context: RotationContext, new: Credential,
         publisher.publish(options)
         publisher.verify(options)
     except Exception as error:
-        old = ", ".join(member.name for member in state.members if member.id != new.id) or "its old keys"
         raise ObjectStoreError(
-            f"credential {new.name} could not be published to {publisher} ({_redacted(error, new)}). It is the owner "
-            f"of {store_names(state.stores)} already, and consumers of {old} are refused. Nothing is retired: run this "
-            "task again to finish"
+            f"credential {new.name} could not be published to {publisher} ({_redacted(error, new)}). "
+            f"{_consequence(new, state)} Nothing is retired: run this task again to finish"
         ) from error
     log.info("Published credential %s to %s", new.name, publisher)
+
+
+def _consequence(new: Credential, state: LineageState) -> str:
+    old = ", ".join(member.name for member in state.members if member.id != new.id) or "its old keys"
+    if all(state.owner_of(store).id != new.id for store in state.stores):
+        return f"Consumers of {old} are not affected."
+    return f"It is the owner of {store_names(state.stores)} already, and consumers of {old} are refused."
+
+
+def _has(publisher: Publisher, context: RotationContext, credential: Credential, state: LineageState) -> bool:
+    return credential.has_keys and _find_problem(publisher, context, credential, state.stores) is None
 
 
 def _find_problem(

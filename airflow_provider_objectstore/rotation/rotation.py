@@ -7,6 +7,7 @@ Each step reads the services first; see the package's docstring.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,12 +17,12 @@ from airflow_provider_objectstore.api.civo.models import Credential
 from airflow_provider_objectstore.exceptions import ObjectStoreError, OwnerChangeUnsupportedError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.publishers import Publisher
-from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
+from airflow_provider_objectstore.rotation.context import RotationContext
 from airflow_provider_objectstore.rotation.names import RotationId, name_for, rotation_id_of
-from airflow_provider_objectstore.rotation.publish import publish_owner, require_published
+from airflow_provider_objectstore.rotation.publish import publish_credential, require_published
 from airflow_provider_objectstore.rotation.retire import retire_credential
 from airflow_provider_objectstore.rotation.state import LineageState, RotationTarget, store_names
-from airflow_provider_objectstore.rotation.strategies import CHOICES, STRATEGIES, Strategy
+from airflow_provider_objectstore.rotation.strategies import CHOICES, STRATEGIES, Strategy, StrategyUnsupportedError
 
 MAX_SWITCH_ATTEMPTS = 5
 
@@ -44,12 +45,8 @@ class SwitchResult:
 
     @property
     def replaced(self) -> list[Credential]:
-        """The other members, which own no store any more."""
-        return [
-            member
-            for member in self.state.members
-            if member.id != self.credential.id and not self.state.stores_of(member)
-        ]
+        """The other members, which consumers need no longer."""
+        return [member for member in self.state.members if member.id != self.credential.id]
 
 
 class Rotation:
@@ -63,6 +60,7 @@ class Rotation:
     :param publishers: where the new credential goes, in this order.
     :param retire: what to do with the replaced credential: ``delete``, ``suspend`` or ``keep``.
     :param settle_timeout: for how many seconds S3 may lag behind the control plane.
+    :param max_outage: for how many seconds consumers may be refused; None for no limit.
     """
 
     def __init__(
@@ -74,11 +72,14 @@ class Rotation:
         publishers: Sequence[Publisher] = (),
         retire: str = "delete",
         settle_timeout: float = 60,
+        max_outage: float | None = None,
     ) -> None:
         self._context = RotationContext(hook, target, rotation_id, publishers, settle_timeout)
         self._strategies: dict[str, Strategy] = {kind.name: kind(self._context) for kind in STRATEGIES}
         self._strategy = strategy
         self._retire = retire
+        self._max_outage = max_outage
+        self._seconds_per_request = 0.0
 
     @property
     def outage_seconds(self) -> float | None:
@@ -92,7 +93,10 @@ class Rotation:
         :raises SupersededError: if there has been a newer rotation.
         :raises ConflictError: if another rotation that is due in the same second rotates the same credential.
         """
-        return self._context.refresh()
+        begin = time.monotonic()
+        state = self._context.refresh()
+        self._seconds_per_request = (time.monotonic() - begin) / 2  # it lists credentials and stores
+        return state
 
     def require_published(self) -> None:
         """Verify that publishers have what a newer rotation has made, see :func:`.publish.require_published`."""
@@ -107,7 +111,7 @@ class Rotation:
                 {
                     "name": strategy.name,
                     "description": strategy.description,
-                    "expected_outage": strategy.expected_outage,
+                    "expected_outage": self._expected_outage(strategy, state),
                 }
                 for strategy in self._candidates(state)
             ],
@@ -119,20 +123,24 @@ class Rotation:
             "leftovers": [_describe(member) for member in state.members if not state.stores_of(member)],
         }
 
-    def switch(self, state: LineageState) -> SwitchResult:
+    def switch(self, state: LineageState, *, again: bool = False) -> SwitchResult:
         """
         Give the stores their new keys and publish them.
 
         :param state: what :meth:`refresh` returned.
+        :param again: whether it goes on with what another process has switched: publishers that have the new keys are
+            not called again.
         :raises SupersededError: if a newer rotation came in between.
         :raises OwnerChangeUnsupportedError: if the service does not change owners, and ``in_place`` is not allowed.
         """
         try:
-            strategy, new, state = self._change_and_publish(state)
+            strategy, new, state = self._change_and_publish(state, again=again)
         except ObjectStoreError:
             self.refresh()  # raises SupersededError if a newer rotation is the reason
             raise
         strategy.after_publishing()
+        if strategy.outage_requests_per_store == 0:
+            self._context.outage.seconds = 0.0
         return SwitchResult(strategy.name, new, state)
 
     def finish(self, switched: SwitchResult | None = None) -> dict[str, Any]:
@@ -143,38 +151,42 @@ class Rotation:
             after the grace period, everything is read, proven and published again.
         :return: what was done, without secrets.
         """
-        done = switched or self.switch(self.refresh())
-        for credential in done.replaced:
-            retire_credential(self._context, credential, done.state, self._retire)
+        done = switched or self.switch(self.refresh(), again=True)
+        state = self._strategies[done.strategy].complete(done.state, done.credential)
+        retired = [member for member in done.replaced if not state.stores_of(member)]
+        for credential in retired:
+            retire_credential(self._context, credential, state, self._retire)
         return {
             "strategy": done.strategy,
             "credential": _describe(done.credential),
-            "stores": [store.name for store in done.state.stores],
+            "stores": [store.name for store in state.stores],
+            "owners": [owner.name for owner in state.owners],
             "published_to": [str(publisher) for publisher in self._context.publishers],
-            "retired": [_describe(credential) for credential in done.replaced],
+            "retired": [_describe(credential) for credential in retired],
         }
 
-    def _change_and_publish(self, state: LineageState) -> tuple[Strategy, Credential, LineageState]:
+    def _change_and_publish(self, state: LineageState, *, again: bool) -> tuple[Strategy, Credential, LineageState]:
         for _ in range(MAX_SWITCH_ATTEMPTS):
-            strategy, new = self._change(state)
-            state = publish_owner(self._context, new, state)
-            # Otherwise a store was added, or another worker on the same run undid the change, meanwhile.
-            if len(state.owners) == 1 and same_keys(state.owners[0], new):
+            strategy, new = self._change(state, again=again)
+            state = publish_credential(self._context, new, state, strategy.to_publish, again=again)
+            if strategy.is_applied(state, new):
                 return strategy, new, state
         raise ObjectStoreError(
-            f"{store_names(state.stores)} have other owners than credential {new.name} again and again: something else "
-            "changes them. Run this task again after it"
+            f"something else takes {store_names(state.stores)} from credential {new.name} again and again. Run this "
+            "task again after it"
         )
 
-    def _change(self, state: LineageState) -> tuple[Strategy, Credential]:
+    def _change(self, state: LineageState, *, again: bool) -> tuple[Strategy, Credential]:
         if not state.stores:
             raise ObjectStoreError(f"{self._context.target} owns no object store: there is nothing to rotate")
         candidates = self._candidates(state)
-        for strategy, fallback in pairwise(candidates):
+        if not again:
+            candidates = self._within_max_outage(candidates, state)
+        for strategy, following in pairwise(candidates):
             try:
                 return strategy, self._apply(strategy, state)
-            except OwnerChangeUnsupportedError as error:
-                log.warning("%s. Taking strategy %s instead of %s", error, fallback.name, strategy.name)
+            except (OwnerChangeUnsupportedError, StrategyUnsupportedError) as error:
+                log.warning("%s. Strategy %s cannot be used here: trying %s", error, strategy.name, following.name)
                 state = self.refresh()
         return candidates[-1], self._apply(candidates[-1], state)
 
@@ -182,6 +194,26 @@ class Rotation:
         """Return the strategies to try, in order."""
         begun = [strategy for strategy in self._strategies.values() if strategy.must_continue(state)]
         return begun or [self._strategies[name] for name in CHOICES[self._strategy]]
+
+    def _within_max_outage(self, candidates: list[Strategy], state: LineageState) -> list[Strategy]:
+        if self._max_outage is None:
+            return candidates
+        allowed = [
+            strategy
+            for strategy in candidates
+            if self._expected_outage(strategy, state) <= self._max_outage or strategy.must_continue(state)
+        ]
+        if not allowed:
+            raise ObjectStoreError(
+                f"{self._context.target}: each strategy that is left ({', '.join(one.name for one in candidates)}) "
+                f"refuses consumers for longer than max_outage={self._max_outage:g} s. Nothing was changed"
+            )
+        return allowed
+
+    def _expected_outage(self, strategy: Strategy, state: LineageState) -> float:
+        """Estimate an outage in seconds, from what reading the state took and the number of requests in it."""
+        requests = strategy.outage_requests_per_store * len(state.stores)
+        return round(requests * self._seconds_per_request, 2)
 
     @staticmethod
     def _apply(strategy: Strategy, state: LineageState) -> Credential:

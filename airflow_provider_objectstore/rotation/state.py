@@ -9,7 +9,13 @@ from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
 from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from airflow_provider_objectstore.rotation.names import RotationId, is_original, lineage_name, rotation_id_of
+from airflow_provider_objectstore.rotation.names import (
+    RotationId,
+    is_of_the_future,
+    is_original,
+    lineage_name,
+    rotation_id_of,
+)
 
 
 class SupersededError(ObjectStoreError):
@@ -64,6 +70,12 @@ class LineageState:
         """The newest rotation that a member shows."""
         return max((rotation_id for rotation_id in map(rotation_id_of, self.members) if rotation_id), default=None)
 
+    @property
+    def newest(self) -> Credential | None:
+        """The member of the newest rotation; None if there has been none."""
+        newest = self.newest_rotation
+        return self.created_by(newest) if newest else None
+
     def created_by(self, rotation_id: RotationId) -> Credential | None:
         """Return the credential that a rotation made. If there are several, prefer one that owns stores."""
         made = [member for member in self.members if rotation_id_of(member) == rotation_id]
@@ -107,7 +119,15 @@ def require_current(state: LineageState, target: RotationTarget, rotation_id: Ro
 
     :raises SupersededError: if there has been a newer rotation.
     :raises ConflictError: if another rotation that is due in the same second rotates the same credential.
+    :raises ObjectStoreError: if a credential is named like a rotation of the future.
     """
+    newest = state.newest
+    if newest and state.newest_rotation != rotation_id and is_of_the_future(newest):
+        raise ObjectStoreError(
+            f"{target}: credential {newest.name} ({newest.access_key_id}) is named like a rotation of the future, "
+            "which no run can have made yet: it would hold up every rotation until then. Rename it, or delete it if "
+            "nobody uses it"
+        )
     if state.newest_rotation and state.newest_rotation.timestamp > rotation_id.timestamp:
         raise SupersededError(
             f"{target}: the rotation of {state.newest_rotation.time} is newer than this run's, which is of "

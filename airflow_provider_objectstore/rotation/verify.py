@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL = 0.5
 """Seconds between two requests while S3 may lag behind the control plane."""
+PROBE = ".airflow-rotation"
+"""The key of the object with which a credential proves that it writes and deletes; it is deleted at once."""
 BOTO3_REASON = "a rotation proves credentials over S3"
 """What boto3 is needed for, see :func:`~airflow_provider_objectstore.hooks.s3.require_boto3`."""
 
@@ -39,6 +41,11 @@ class Bucket:
         self._options = options
         self._settle_timeout = settle_timeout
 
+    @property
+    def name(self) -> str:
+        """The bucket's name."""
+        return str(self._options.bucket)
+
     def __str__(self) -> str:
         return f"bucket {self._options.bucket} with access key {self._options.access_key_id}"
 
@@ -61,11 +68,11 @@ class Bucket:
         :raises OwnerChangeUnsupportedError: if the bucket can be listed and its objects cannot be read.
         :raises ObjectStoreError: if it cannot be listed.
         """
-        oldest = self._poll(self._list, until=_is_allowed)
+        oldest = self.poll(self._list, until=_is_allowed)
         if isinstance(oldest, AccessDenied):
             raise ObjectStoreError(f"{self} is refused ({oldest.code}), although the service says that it owns it")
         for key in (sample, oldest):
-            read = None if key is None else self._poll(partial(self._read, key), until=_is_allowed)
+            read = None if key is None else self.poll(partial(self._read, key), until=_is_allowed)
             if isinstance(read, AccessDenied):
                 raise OwnerChangeUnsupportedError(
                     f"{self} can be listed, but object {key!r} cannot be read ({read.code}): the bucket has changed "
@@ -80,10 +87,81 @@ class Bucket:
 
         :raises ObjectStoreError: if it still has access.
         """
-        if _is_allowed(self._poll(self._list, until=_is_denied)):
+        if _is_allowed(self.poll(self._list, until=_is_denied)):
             raise ObjectStoreError(
                 f"{self} can still be listed, {self._settle_timeout:g} s after that access should have ended"
             )
+
+    @cached_property
+    def user_id(self) -> str:
+        """
+        The id of the user that the credential belongs to, as bucket policies name it.
+
+        :raises ObjectStoreError: if the credential is refused.
+        """
+        response = self.poll(lambda: self._send(lambda client: call_s3(client, "list_buckets")), until=_is_allowed)
+        if isinstance(response, AccessDenied):
+            raise ObjectStoreError(f"{self} is refused ({response.code}) when it lists its buckets")
+        return str(response["Owner"]["ID"])
+
+    def wait_until_writable(self) -> None:
+        """
+        Wait until the credential writes, reads and deletes the object :data:`PROBE`.
+
+        :raises ObjectStoreError: if one of it is refused.
+        """
+        for request in (partial(self.request, "put_object", Body=b"", Key=PROBE), self._read_probe, self.delete_probe):
+            result = self.poll(request, until=_is_allowed)
+            if isinstance(result, AccessDenied):
+                raise ObjectStoreError(f"{self} is refused ({result.code}) when it writes, reads and deletes {PROBE!r}")
+
+    def delete_probe(self) -> Any:
+        """Delete the object :data:`PROBE`, which a credential that may not delete has left."""
+        return self.request("delete_object", Key=PROBE)
+
+    def wait_until_listed(self) -> None:
+        """
+        Wait until the bucket is among those that the credential owns.
+
+        :raises OwnerChangeUnsupportedError: if it is not.
+        """
+
+        def names() -> list[str]:
+            response = self._send(lambda client: call_s3(client, "list_buckets"))
+            return [] if isinstance(response, AccessDenied) else [entry["Name"] for entry in response["Buckets"]]
+
+        if self.name not in self.poll(names, until=lambda found: self.name in found):
+            raise OwnerChangeUnsupportedError(f"{self} is not among the buckets that S3 shows as this credential's")
+
+    def wait_until_objects_belong_to(self, user_id: str) -> None:
+        """
+        Wait until the first thousand objects belong to a user, as far as S3 shows their owners.
+
+        :raises OwnerChangeUnsupportedError: if one belongs to another user.
+        """
+
+        def foreign() -> str | None:
+            listing = self.request("list_objects_v2", FetchOwner=True)
+            if isinstance(listing, AccessDenied):
+                raise ObjectStoreError(f"{self} is refused ({listing.code})")
+            owners = {entry["Key"]: entry.get("Owner", {}).get("ID") for entry in listing.get("Contents", ())}
+            return next((key for key, owner in owners.items() if owner not in (None, "", user_id)), None)
+
+        if (key := self.poll(foreign, until=lambda found: found is None)) is not None:
+            raise OwnerChangeUnsupportedError(
+                f"{self}: the bucket has changed its owner and its object {key!r} has not"
+            )
+
+    def request(self, method: str, **arguments: Any) -> Any:
+        """
+        Send a request about this bucket.
+
+        :param method: the client's method, such as ``get_bucket_policy``.
+        :param arguments: its arguments without the bucket.
+        :return: the response, or :class:`AccessDenied` if S3 refuses it.
+        :raises ObjectStoreError: for any other error.
+        """
+        return self._send(lambda client: call_s3(client, method, Bucket=self._options.bucket, **arguments))
 
     @cached_property
     def _client(self) -> Any:
@@ -96,7 +174,7 @@ class Bucket:
 
     def _list(self) -> str | AccessDenied | None:
         """Return the key of the oldest object; None if the bucket is empty."""
-        result: str | AccessDenied | None = self._request(
+        result: str | AccessDenied | None = self._send(
             lambda client: _oldest_key(call_s3(client, "list_objects_v2", Bucket=self._options.bucket))
         )
         return result
@@ -109,10 +187,14 @@ class Bucket:
                 body.read(1)
             return True
 
-        result: bool | AccessDenied = self._request(read)
+        result: bool | AccessDenied = self._send(read)
         return None if result == AccessDenied("NoSuchKey") else result
 
-    def _request(self, request: Callable[[Any], Any]) -> Any:
+    def _read_probe(self) -> bool | AccessDenied | None:
+        """Read the object that was written; None if another worker has deleted it meanwhile."""
+        return self._read(PROBE)
+
+    def _send(self, request: Callable[[Any], Any]) -> Any:
         """Return what the request returns, or :class:`AccessDenied` if S3 refuses it."""
         from botocore.exceptions import ClientError
 
@@ -124,7 +206,7 @@ class Bucket:
                 return AccessDenied(code)
             raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from error
 
-    def _poll(self, request: Callable[[], Any], *, until: Callable[[Any], bool]) -> Any:
+    def poll(self, request: Callable[[], Any], *, until: Callable[[Any], bool]) -> Any:
         """Repeat a request until its result is as expected; return the last result."""
         from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 

@@ -31,14 +31,19 @@ def backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Callable[[str], Emulator]]:
+def moto_backend() -> MotoS3:
+    return MotoS3()
+
+
+@pytest.fixture(scope="session")
+def servers(moto_backend: MotoS3) -> Iterator[Callable[[str], Emulator]]:
     """Emulators by what serves S3, each started when it is first used."""
     running: dict[str, Emulator] = {}
     with ExitStack() as stack:
 
         def serve(backend: str) -> Emulator:
             if backend not in running:
-                s3 = MotoS3() if backend == "moto" else RgwS3()
+                s3 = moto_backend if backend == "moto" else RgwS3()
                 running[backend] = stack.enter_context(Emulator(Settings(creating_seconds=0), s3=s3))
             return running[backend]
 
@@ -67,6 +72,14 @@ def configure_emulator(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> C
             monkeypatch.setattr(emulator.settings, name, value)
 
     return change
+
+
+@pytest.fixture
+def no_policies(emulator: Emulator, moto_backend: MotoS3) -> Iterator[None]:
+    """S3 refuses bucket policies; only on moto."""
+    moto_backend.support_policies(False)
+    yield
+    moto_backend.support_policies(True)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +33,7 @@ CREDENTIAL = "reports"
 STORES = "reports-eu", "reports-us"
 OBJECTS = {"a/first": b"written first", "b/second": b"written second"}
 PUBLISHER = AnypointKeyPublisher("keys", "s3", "reports")
-STRATEGIES = ["replace", "in_place", "auto"]
+STRATEGIES = ["replace", "in_place", "overlap", "auto"]
 
 # Stores
 
@@ -105,6 +106,7 @@ class RecordingPublisher:
     def __init__(self, *problems: BaseException | None) -> None:
         self.problems = list(problems)
         self.published: list[S3Options] = []
+        self.verified = 0
 
     def publish(self, credential: S3Options) -> None:
         problem = self.problems.pop(0) if self.problems else None
@@ -113,6 +115,7 @@ class RecordingPublisher:
         self.published.append(credential)
 
     def verify(self, credential: S3Options) -> None:
+        self.verified += 1
         if not self.published or credential != self.published[-1]:
             raise ObjectStoreError("it holds something else")
 
@@ -200,17 +203,65 @@ def find_problems(
         return [f"{len(credentials)} credentials are there, {names} of the lineage"]
     problems = _problems_of_credential(hook, lineage[0], strategy, rotation_id_of_run(week, target))
     problems += unusable_keys(hook)
+    problems += [f"{name} has the policy {policy}" for name, policy in read_policies(hook).items() if policy]
     for options in before:
         if has_access(options):
             problems.append(f"the old {options.access_key_id} still has access to {options.bucket}")
     return problems
 
 
+def find_problems_under_kept_owner(
+    hook: CivoObjectStoreHook, owner: S3Options, before: list[S3Options], week: int = 1
+) -> list[str]:
+    """
+    Return what is not as it should be after a rotation where the service does not change owners.
+
+    :param owner: the stores' owner, with the keys that it has kept.
+    :param before: the keys that must be refused.
+    """
+    name = name_for(CREDENTIAL, rotation_id_of_run(week))
+    names = sorted(credential.name for credential in hook.list_credentials())
+    if names != [CREDENTIAL, name]:
+        return [f"the credentials are {names}"]
+    new = next(credential for credential in hook.list_credentials() if credential.name == name)
+    problems = [] if published_keys()["access_key_id"] == new.access_key_id else ["another key is published"]
+    policies = read_policies(hook)
+    for store in STORES:
+        options = hook.s3_options(store)
+        if options.access_key_id != owner.access_key_id:
+            problems.append(f"{options.access_key_id} owns {store}")
+        problems += unreadable_objects(options)
+        problems += unreadable_objects(replace(options, **_keys_of(new)))
+        statements = (policies[store] or {"Statement": []})["Statement"]
+        users = [user for statement in statements for user in statement["Principal"]["AWS"]]
+        if len(statements) != 1 or len(users) != 2:
+            problems.append(f"{store} has the policy {policies[store]}")
+    problems += [f"{old.access_key_id} still has access" for old in before if has_access(old)]
+    return problems
+
+
+def read_policies(hook: CivoObjectStoreHook) -> dict[str, Any]:
+    """Return the policy of each store, as its owner reads it; None where there is none or S3 has no policies."""
+    policies: dict[str, Any] = {}
+    for store in hook.list_object_stores():
+        try:
+            found = s3_client(hook.s3_options(store.name)).get_bucket_policy(Bucket=store.name)
+            policies[store.name] = json.loads(found["Policy"])
+        except ClientError as error:
+            assert error.response["Error"]["Code"] in ("NoSuchBucketPolicy", "NotImplemented"), error
+            policies[store.name] = None
+    return policies
+
+
+def _keys_of(credential: Credential) -> dict[str, str]:
+    return {"access_key_id": credential.access_key_id, "secret_access_key": credential.secret_access_key}
+
+
 def _problems_of_credential(
     hook: CivoObjectStoreHook, new: Credential, strategy: str, rotation_id: RotationId
 ) -> list[str]:
     problems = []
-    if strategy == "replace" and new.name != name_for(CREDENTIAL, rotation_id):
+    if strategy in ("replace", "overlap") and new.name != name_for(CREDENTIAL, rotation_id):
         problems.append(f"it is called {new.name}")
     if strategy == "in_place" and (new.name, new.access_key_id) != (CREDENTIAL, access_key_for(new.id, rotation_id)):
         problems.append(f"it is called {new.name} and has access key {new.access_key_id}")

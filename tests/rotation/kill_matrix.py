@@ -8,18 +8,26 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 from unittest import mock
 
 from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
-from tests.rotation.harness import STORES, connection_variables, create_stores, find_problems, short_sleeps
+from tests.rotation.harness import (
+    STORES,
+    connection_variables,
+    create_stores,
+    find_problems,
+    find_problems_under_kept_owner,
+    published_keys,
+    short_sleeps,
+)
 
 
 @dataclass(frozen=True)
@@ -27,18 +35,41 @@ class Scenario:
     """
     A kind of rotation that is killed.
 
-    :param strategy: ``replace``, ``in_place``, or ``auto``, for which the service ignores changes of owners.
+    :param strategy: the operator's argument.
     :param deferred: whether there is a grace period, after which the task is resumed as in another process.
+    :param owner_change: the emulator's setting.
+    :param policies: whether S3 supports bucket policies; only moto can do without.
     """
 
     strategy: str
     deferred: bool = False
+    owner_change: Literal["whole", "bucket", "ignored"] = "whole"
+    policies: bool = True
 
     def __str__(self) -> str:
-        return f"{self.strategy} with a grace period" if self.deferred else self.strategy
+        owner = {"whole": "", "bucket": " that transfers no objects", "ignored": " that keeps owners"}
+        return (
+            self.strategy
+            + owner[self.owner_change]
+            + ("" if self.policies else " and has no policies")
+            + (" with a grace period" if self.deferred else "")
+        )
+
+    @property
+    def keeps_owner(self) -> bool:
+        """Whether the stores keep their owner, and consumers' credentials rotate under it."""
+        return self.owner_change != "whole" and self.policies
 
 
-SCENARIOS = Scenario("replace"), Scenario("replace", deferred=True), Scenario("in_place"), Scenario("auto")
+SCENARIOS = (
+    Scenario("overlap"),
+    Scenario("overlap", deferred=True),
+    Scenario("auto", owner_change="ignored"),
+    Scenario("replace"),
+    Scenario("replace", deferred=True),
+    Scenario("in_place"),
+    Scenario("auto", owner_change="ignored", policies=False),
+)
 
 
 @dataclass(frozen=True)
@@ -141,8 +172,8 @@ class Scene:
         self._week = 0
         self._last_was_right = False
         self._emulator = Emulator(
-            Settings(creating_seconds=0, owner_change="ignored" if scenario.strategy == "auto" else "whole"),
-            s3=_s3(backend),
+            Settings(creating_seconds=0, owner_change=scenario.owner_change),
+            s3=_s3(backend, scenario),
         )
 
     def __enter__(self) -> Scene:
@@ -196,10 +227,13 @@ class Scene:
         self._week += 1
         hook = CivoObjectStoreHook()
         if self._last_was_right:
-            return [hook.s3_options(name) for name in STORES]
+            published = published_keys()
+            keys = {name: published[name] for name in ("access_key_id", "secret_access_key")}
+            return [replace(hook.s3_options(name), **keys) for name in STORES]
         self._emulator.reset()
         AnypointObjectStoreHook().create_store("keys")
-        return create_stores(hook)
+        self._owner, *_ = options = create_stores(hook)
+        return options
 
     def _rotate(self, *, warm_up: bool = False, **kill: Any) -> dict[str, Any]:
         assert self._worker.stdin is not None
@@ -225,6 +259,9 @@ class Scene:
     def _find_problems(self, before: list[S3Options], result: Mapping[str, Any]) -> list[str]:
         if result["error"]:
             problems = [result["error"].strip().splitlines()[-1]]
+        elif self._scenario.keeps_owner:
+            consumers = [] if before[0].access_key_id == self._owner.access_key_id else before
+            problems = find_problems_under_kept_owner(CivoObjectStoreHook(), self._owner, consumers, self._week)
         else:
             strategy = "in_place" if self._scenario.strategy == "auto" else self._scenario.strategy
             problems = find_problems(CivoObjectStoreHook(), before, strategy, self._week)
@@ -232,9 +269,9 @@ class Scene:
         return problems
 
 
-def _s3(backend: str) -> Any:
+def _s3(backend: str, scenario: Scenario) -> Any:
     if backend == "moto":
-        return MotoS3()
+        return MotoS3(policies=scenario.policies)
     from tests.rgw.backend import RgwS3
 
     return RgwS3()

@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from tests.rotation.conftest import ConfigureEmulator, on_both
@@ -31,20 +32,20 @@ Before = list[S3Options]
 @on_both
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_week_after_week_by_the_same_name(strategy: str, before: Before, hook: CivoObjectStoreHook) -> None:
-    applied = "in_place" if strategy == "in_place" else "replace"
+    applied = "overlap" if strategy == "auto" else strategy
     for week in (1, 2):
         result = rotate(week, strategy)
         assert find_problems(hook, before, applied, week) == []
         (new,) = hook.list_credentials()
         assert (result["rotated"], result["strategy"], sorted(result["stores"])) == (True, applied, sorted(STORES))
         assert (result["credential"]["id"], result["published_to"]) == (new.id, [str(PUBLISHER)])
-        assert len(result["retired"]) == (applied == "replace")
-        assert result["gap_seconds"] > 0
+        assert len(result["retired"]) == (applied != "in_place")
+        assert (result["gap_seconds"] == 0) if applied == "overlap" else (result["gap_seconds"] > 0)
 
         state = read_everything(hook)
         again = rotate(week, strategy)
         assert read_everything(hook) == state
-        assert again == {**result, "retired": [], "gap_seconds": None}
+        assert again == {**result, "retired": [], "gap_seconds": 0.0 if applied == "overlap" else None}
         before = [hook.s3_options(name) for name in STORES]
 
 
@@ -71,7 +72,7 @@ def test_s3_that_lags_for_longer_than_the_timeout(
     hook.delete_credential(marker.id)
     assert_unchanged(hook, before, state)
     rotate(strategy=strategy)
-    assert find_problems(hook, before, "in_place" if strategy == "in_place" else "replace") == []
+    assert find_problems(hook, before, "overlap" if strategy == "auto" else strategy) == []
 
 
 def test_the_old_credential_must_work(before: Before, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
@@ -146,13 +147,29 @@ class TestOneProcess:
         assert reads() - earlier == 3, "at the start, before the change of owner, after publishing"
         assert find_problems(hook, before, "replace") == []
 
-    def test_a_resumed_task_proves_and_publishes_again(self, before: Before, hook: CivoObjectStoreHook) -> None:
+    @pytest.mark.parametrize("strategy", ["replace", "overlap"])
+    def test_a_resumed_task_proves_again_what_publishers_have(
+        self, strategy: str, before: Before, hook: CivoObjectStoreHook
+    ) -> None:
         publisher = RecordingPublisher()
-        finish = start_grace_period(publishers=[PUBLISHER, publisher])
+        finish = start_grace_period(strategy=strategy, publishers=[PUBLISHER, publisher])
         assert len(publisher.published) == 1
         finish()
-        assert len(publisher.published) == 2
-        assert find_problems(hook, before, "replace") == []
+        assert len(publisher.published) == 1
+        assert publisher.verified > 1
+        assert find_problems(hook, before, strategy) == []
+
+    @pytest.mark.parametrize("strategy", ["replace", "overlap"])
+    def test_a_resumed_task_publishes_again_where_it_is_missing(
+        self, strategy: str, before: Before, hook: CivoObjectStoreHook
+    ) -> None:
+        publisher = RecordingPublisher()
+        finish = start_grace_period(strategy=strategy, publishers=[PUBLISHER, publisher])
+        AnypointObjectStoreHook().put_key(PUBLISHER.store_id, PUBLISHER.partition, PUBLISHER.key, "{}")
+        kept = publisher.published.pop()
+        finish()
+        assert publisher.published == [kept]
+        assert find_problems(hook, before, strategy) == []
 
     def test_a_store_that_is_created_while_publishing_is_rotated_too(
         self, before: Before, hook: CivoObjectStoreHook

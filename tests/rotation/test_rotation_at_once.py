@@ -23,6 +23,7 @@ from tests.rotation.conftest import ConfigureEmulator
 from tests.rotation.harness import (
     STORES,
     find_problems,
+    find_problems_under_kept_owner,
     rotate,
     rotation_id_of_run,
     rotation_task,
@@ -51,17 +52,14 @@ def rotation_of(week: int, strategy: str, pause: float = 0) -> Callable[[], Any]
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("strategy", ["replace", "in_place", "auto"])
+@pytest.mark.parametrize("strategy", ["replace", "in_place", "overlap"])
 def test_the_same_run_twice(
     strategy: str,
     seed: int,
     before: Before,
     hook: CivoObjectStoreHook,
     emulator: Emulator,
-    configure_emulator: ConfigureEmulator,
 ) -> None:
-    if strategy == "auto":
-        configure_emulator(owner_change="ignored")
     emulator.faults([{**delay, "share": 0.2 + 0.2 * seed} for delay in DELAYS])
     pause = Random(seed).random() * 0.3
     results = run_together(rotation_of(1, strategy), rotation_of(1, strategy, pause))
@@ -71,21 +69,18 @@ def test_the_same_run_twice(
     for result in results:
         if isinstance(result, ObjectStoreError):  # Airflow retries it
             rotation_of(1, strategy)()
-    assert find_problems(hook, before, "replace" if strategy == "replace" else "in_place") == [], results
+    assert find_problems(hook, before, strategy) == [], results
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("strategy", ["replace", "in_place", "auto"])
+@pytest.mark.parametrize("strategy", ["replace", "in_place", "overlap"])
 def test_two_runs(
     strategy: str,
     seed: int,
     before: Before,
     hook: CivoObjectStoreHook,
     emulator: Emulator,
-    configure_emulator: ConfigureEmulator,
 ) -> None:
-    if strategy == "auto":
-        configure_emulator(owner_change="ignored")
     emulator.faults([{**delay, "share": 0.2 + 0.2 * seed} for delay in DELAYS])
     pause = Random(seed).random() * 0.3
     results = run_together(rotation_of(1, strategy), rotation_of(2, strategy, pause))
@@ -95,7 +90,63 @@ def test_two_runs(
     for week in (2, 1) if isinstance(results[1], ObjectStoreError) else (1,):
         again = rotation_of(week, strategy)()
         assert again["rotated"] == (week == 2)
-    assert find_problems(hook, before, "replace" if strategy == "replace" else "in_place", 2) == [], results
+    assert find_problems(hook, before, strategy, 2) == [], results
+
+
+@pytest.mark.usefixtures("no_policies")
+class TestWhereNothingButInPlaceWorks:
+    @pytest.mark.parametrize("seed", range(2))
+    @pytest.mark.parametrize("runs", [(1, 1), (1, 2)])
+    def test_at_once(
+        self,
+        runs: tuple[int, int],
+        seed: int,
+        before: Before,
+        hook: CivoObjectStoreHook,
+        emulator: Emulator,
+        configure_emulator: ConfigureEmulator,
+    ) -> None:
+        configure_emulator(owner_change="ignored")
+        results = run_twice(runs, "auto", seed, emulator)
+        last = runs[1]
+        if isinstance(results[1], dict):
+            assert unusable_keys(hook) == [], results
+        else:
+            rotation_of(last, "auto")()
+        if runs[0] == last and isinstance(results[0], ObjectStoreError):
+            rotation_of(last, "auto")()
+        assert find_problems(hook, before, "in_place", last) == [], results
+
+
+class TestWhereOwnersAreKept:
+    @pytest.mark.parametrize("seed", range(2))
+    @pytest.mark.parametrize("runs", [(1, 1), (1, 2)])
+    def test_at_once(
+        self,
+        runs: tuple[int, int],
+        seed: int,
+        before: Before,
+        hook: CivoObjectStoreHook,
+        emulator: Emulator,
+        configure_emulator: ConfigureEmulator,
+    ) -> None:
+        configure_emulator(owner_change="ignored")
+        results = run_twice(runs, "auto", seed, emulator)
+        last = runs[1]
+        assert not isinstance(results[1], dict) or results[1]["strategy"] == "overlap"
+        for week, result in reversed(list(zip(runs, results, strict=True))):
+            if isinstance(result, ObjectStoreError):
+                rotation_of(week, "auto")()
+        assert find_problems_under_kept_owner(hook, before[0], [], last) == [], results
+
+
+def run_twice(runs: tuple[int, int], strategy: str, seed: int, emulator: Emulator) -> list[Any]:
+    """Run the rotations of two weeks at once, while services are slow at random."""
+    emulator.faults([{**delay, "share": 0.2 + 0.2 * seed} for delay in DELAYS])
+    pause = Random(seed).random() * 0.3
+    results = run_together(rotation_of(runs[0], strategy), rotation_of(runs[1], strategy, pause))
+    emulator.faults([])
+    return results
 
 
 def rotation_of_store(number: int, week: int = 1, strategy: str = "replace", **arguments: Any) -> Callable[[], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.rotation.names import lineage_name, rotation_id_of
-from airflow_provider_objectstore.rotation.state import RotationTarget
+from airflow_provider_objectstore.rotation.state import RotationTarget, SupersededError
 from tests.rotation.harness import (
     CREDENTIAL,
     STORES,
@@ -70,6 +71,22 @@ def test_a_target_that_is_not_there(before: Before, hook: CivoObjectStoreHook, e
     with pytest.raises(ObjectStoreError, match="credential idle owns no object store"):
         rotate(credential=idle.name)
     assert count_changes(emulator) == {**changes, "civo.create_credential": {"200": 2}}
+
+
+@pytest.mark.parametrize("strategy", ["overlap", "replace", "in_place"])
+def test_a_credential_that_is_named_like_a_rotation_of_the_future(
+    strategy: str, before: Before, hook: CivoObjectStoreHook, emulator: Emulator
+) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1, minutes=5)).strftime("%Y%m%d%H%M%S")
+    for timestamp in (soon, "99999999999999"):
+        stray = hook.create_credential(f"{CREDENTIAL}-r{timestamp}-abcdef")
+        state, changes = read_everything(hook), count_changes(emulator)
+        with pytest.raises(ObjectStoreError, match=f"{stray.name} .*named like a rotation of the future") as caught:
+            rotate(strategy=strategy)
+        assert not isinstance(caught.value, SupersededError)
+        assert (read_everything(hook), count_changes(emulator)) == (state, changes)
+        hook.delete_credential(stray.id)
+    assert rotate(strategy=strategy)["rotated"]
 
 
 def test_names_with_a_long_beginning_in_common(hook: CivoObjectStoreHook, emulator: Emulator) -> None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_provider_objectstore.rotation.strategies.base import Strategy
+from airflow_provider_objectstore.rotation.strategies.base import Strategy, StrategyUnsupportedError
 from airflow_provider_objectstore.rotation.strategies.in_place import InPlace
+from airflow_provider_objectstore.rotation.strategies.overlap import Overlap
 from airflow_provider_objectstore.rotation.strategies.replace import Replace
 
-STRATEGIES: tuple[type[Strategy], ...] = (Replace, InPlace)
+STRATEGIES: tuple[type[Strategy], ...] = (Overlap, Replace, InPlace)
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "auto": (Replace.name, InPlace.name),
+    "auto": (Overlap.name, Replace.name, InPlace.name),
+    "overlap": (Overlap.name,),
     "replace": (Replace.name,),
     "in_place": (InPlace.name,),
 }
 """By the operator's argument ``strategy``: which to try. If the service cannot do one, the next one is tried."""
 
-__all__ = ["CHOICES", "STRATEGIES", "Strategy"]
+__all__ = ["CHOICES", "STRATEGIES", "Strategy", "StrategyUnsupportedError"]

@@ -13,7 +13,7 @@ from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
 from airflow_provider_objectstore.rotation.names import access_key_for
 from airflow_provider_objectstore.rotation.state import LineageState
-from airflow_provider_objectstore.rotation.strategies.base import Samples
+from airflow_provider_objectstore.rotation.strategies.base import Samples, is_only_owner
 from airflow_provider_objectstore.rotation.verify import Bucket
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class InPlace:
 
     name: ClassVar[str] = "in_place"
     description: ClassVar[str] = "give the owner of the stores a new access key and secret"
-    expected_outage: ClassVar[str] = "from the change of keys until they are published"
+    outage_requests_per_store: ClassVar[int] = 2
 
     def __init__(self, context: RotationContext) -> None:
         self._context = context
@@ -40,6 +40,14 @@ class InPlace:
     def must_continue(self, state: LineageState) -> bool:
         """Return whether a member has the access key that this rotation gives: the old keys are gone."""
         return any(self._has_new_access_key(member) for member in state.members)
+
+    def to_publish(self, state: LineageState) -> Credential:
+        """Return the newest owner."""
+        return state.owners[-1]
+
+    def is_applied(self, state: LineageState, new: Credential) -> bool:
+        """Return whether the credential is the only owner, with the same keys."""
+        return is_only_owner(new, state)
 
     def prepare(self, state: LineageState) -> Samples:
         """Prove that the old keys have access; return an object's key for each store."""
@@ -81,6 +89,11 @@ class InPlace:
         """Prove that the old keys are refused."""
         for bucket in self._replaced:
             bucket.wait_until_refused()
+
+    def complete(self, state: LineageState, new: Credential) -> LineageState:
+        """Take away the access that a rotation with overlap may have given to other credentials."""
+        self._context.restrict_granted_access(state, new)
+        return state
 
     def _single_owner(self, state: LineageState) -> Credential:
         if len(state.owners) != 1:

@@ -6,12 +6,12 @@ import logging
 from typing import ClassVar
 
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
-from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError, OwnerChangeUnsupportedError
+from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.rotation.context import RotationContext
-from airflow_provider_objectstore.rotation.names import name_for
+from airflow_provider_objectstore.rotation.creation import create_or_continue
 from airflow_provider_objectstore.rotation.publish import is_published
 from airflow_provider_objectstore.rotation.state import LineageState, store_names
-from airflow_provider_objectstore.rotation.strategies.base import Samples
+from airflow_provider_objectstore.rotation.strategies.base import Samples, is_only_owner
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Replace:
 
     name: ClassVar[str] = "replace"
     description: ClassVar[str] = "create a credential and make it the owner of the stores"
-    expected_outage: ClassVar[str] = "from the change of owner until the new credential is published"
+    outage_requests_per_store: ClassVar[int] = 2
 
     def __init__(self, context: RotationContext) -> None:
         self._context = context
@@ -33,6 +33,14 @@ class Replace:
     def must_continue(self, state: LineageState) -> bool:
         """Return False: stores can be given back to their earlier owner."""
         return False
+
+    def to_publish(self, state: LineageState) -> Credential:
+        """Return the newest owner."""
+        return state.owners[-1]
+
+    def is_applied(self, state: LineageState, new: Credential) -> bool:
+        """Return whether the credential is the only owner, with the same keys."""
+        return is_only_owner(new, state)
 
     def prepare(self, state: LineageState) -> Samples:
         """Prove that the owners have access; return the key of an object for each store to be transferred."""
@@ -43,11 +51,8 @@ class Replace:
 
     def apply(self, state: LineageState, samples: Samples) -> Credential:
         """Create the credential, make it the owner of each store, and prove that it has access."""
-        new = state.created_by(self._context.rotation_id)
-        waiting = self._stores_to_transfer(state)
-        if new is None or waiting or not new.has_keys:
-            new = self._create_or_continue(state, new)
-        for store in waiting:
+        new = create_or_continue(self._context, state)
+        for store in self._stores_to_transfer(state):
             self._transfer_ownership(store, new)
         self._context.verify_access(new, state.stores, samples)
         return new
@@ -77,38 +82,18 @@ class Replace:
     def after_publishing(self) -> None:
         """Do nothing: the replaced credential is refused since the change of owner, and is retired later."""
 
+    def complete(self, state: LineageState, new: Credential) -> LineageState:
+        """Remove the statement that a rotation with overlap may have left in the buckets' policies."""
+        self._context.remove_granted_access(state, new)
+        return state
+
     def _stores_to_transfer(self, state: LineageState) -> list[ObjectStore]:
         new = state.created_by(self._context.rotation_id)
         return [store for store in state.stores if new is None or state.owner_of(store).id != new.id]
 
-    def _create_or_continue(self, state: LineageState, begun: Credential | None) -> Credential:
-        """Create the credential, or take the one that an earlier try created; wait until it can be used."""
-        new = self._context.hook.wait_until_ready(begun or self._create(state))
-        self._context.refresh()  # the last moment at which nothing has changed for consumers
-        return new
-
-    def _create(self, state: LineageState) -> Credential:
-        name = name_for(state.base, self._context.rotation_id)
-        size = max((owner.max_size_gb or 0 for owner in state.owners), default=0) or None
-        try:
-            return self._context.hook.create_credential(name, max_size_gb=size)
-        except ConflictError:
-            # Another worker on the same run was faster.
-            created = self._context.refresh().created_by(self._context.rotation_id)
-            if created is None:
-                raise
-            return created
-
     def _transfer_ownership(self, store: ObjectStore, owner: Credential) -> None:
         self._context.outage.begin()
-        self._context.hook.update_object_store(store.id, access_key_id=owner.access_key_id)
-        found = self._context.hook.get_object_store(store.id)
-        if owner.access_key_id != found.owner_access_key_id:
-            raise OwnerChangeUnsupportedError(
-                f"the service accepted credential {owner.name} as owner of object store {store.name}, but its owner is "
-                f"still {found.owner_access_key_id}"
-            )
-        log.info("Object store %s now belongs to credential %s", store.name, owner.name)
+        self._context.transfer_ownership(store, owner)
 
     def _give_back(self, before: LineageState) -> list[ObjectStore] | None:
         """Return the stores that were given back; None if there was nothing to undo."""
@@ -118,7 +103,7 @@ class Replace:
             return None
         earlier_owners = {store.id: before.owner_of(store) for store in before.stores}
         owned_before = any(owner.id == new.id for owner in earlier_owners.values())
-        published = is_published(self._context, new, state, if_unknown=owned_before)
+        published = is_published(self._context, new, state.stores_of(new), if_unknown=owned_before)
         if published and not owned_before:  # by another worker on the same run
             return None
         given_back = []

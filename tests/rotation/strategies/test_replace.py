@@ -43,6 +43,16 @@ def test_owners_that_do_not_change(
     assert STORES[0] in str(caught.value)
     assert_unchanged(hook, before, state)
 
+
+@pytest.mark.parametrize("owner_change", ["ignored", "bucket"])
+def test_where_neither_owners_change_nor_policies_are_supported(
+    owner_change: str,
+    before: Before,
+    hook: CivoObjectStoreHook,
+    configure_emulator: ConfigureEmulator,
+    no_policies: None,
+) -> None:
+    configure_emulator(owner_change=owner_change)
     assert rotate(strategy="auto", settle_timeout=0.2)["strategy"] == "in_place"
     assert find_problems(hook, before, "in_place") == []
     rotate(2, strategy="auto", settle_timeout=0.2)
