@@ -31,6 +31,7 @@ import boto3
 from airflow_provider_objectstore.emulator import Emulator, Settings
 from airflow_provider_objectstore.emulator.settings import CIVO_KEY, CLIENT_SECRET
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from benchmarks.timing import table
 from dev.demo import s3_backend
 from dev.server import Airflow, AirflowError
 from tests.rotation.kill_matrix import SCENARIOS, kill_everywhere
@@ -264,13 +265,6 @@ def _found(words: Iterable[str], texts: list[str]) -> int:
 
 def _encodings(word: str) -> tuple[str, ...]:
     return word, quote(word), json.dumps(word)[1:-1], base64.b64encode(word.encode()).decode()
-
-
-def table(title: str, head: tuple[str, ...], *rows: tuple[object, ...]) -> None:
-    """Print as Markdown."""
-    lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
-    lines.insert(1, "|" + "---|" * len(head))
-    print(f"**{title}**\n", *lines, "", sep="\n", flush=True)
 
 
 PARTS = {"kills": kills, "outage": outage}
