@@ -230,6 +230,7 @@ def test_other_outlets_cost_nothing() -> None:
     emit_asset_events([Asset("other"), Asset(uri="s3://bucket/key"), object()], context, refuse, {})
 
 
+@pytest.mark.slow
 def test_loading_is_cheap() -> None:
     """Airflow imports it while DAGs are parsed."""
     code = (

@@ -59,6 +59,7 @@ class Shown:
         self.texts.append(repr(pickle.loads(pickle.dumps(error)).__dict__))
 
 
+@pytest.mark.slow
 def test_no_secret_shows(emulator: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("asyncio").setLevel(logging.DEBUG)
@@ -170,6 +171,7 @@ class TestANewSecretIsKnownBeforeItIsSent:
         assert civo.update_credential("7", suspended=True).secrets == ()
 
     @pytest.mark.parametrize("status", [400, 409, 422, 500])
+    @pytest.mark.slow
     def test_to_what_scrubs(self, status: int, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         shown = Shown()
@@ -298,6 +300,7 @@ ECHOES = {
 
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.slow
 def test_a_service_that_repeats_the_key(
     echo: str, status: int, emulator: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

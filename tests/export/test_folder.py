@@ -140,6 +140,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, filesystem: Any) -> Callable[[int], l
 
 class TestAKilledExport:
     @pytest.mark.parametrize("where", ["file", "civo"])
+    @pytest.mark.slow
     def test_leaves_the_good_one_or_is_it(
         self,
         where: str,

@@ -13,6 +13,8 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
+pytestmark = pytest.mark.slow
+
 
 class Fixtures(abstract.AbstractFixtures):  # type: ignore[misc]
     @pytest.fixture

@@ -49,6 +49,7 @@ def rotate(hook: CivoObjectStoreHook, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", CHANGES)
+@pytest.mark.slow
 def test_a_rotated_credential_is_picked_up(fs: Any, hook: CivoObjectStoreHook, how: str) -> None:
     for number, act in enumerate(
         [
@@ -70,6 +71,7 @@ def test_a_rotated_credential_is_picked_up(fs: Any, hook: CivoObjectStoreHook, h
 
 
 @pytest.mark.parametrize("how", CHANGES)
+@pytest.mark.slow
 async def test_a_rotated_credential_is_picked_up_on_an_event_loop(hook: CivoObjectStoreHook, how: str) -> None:
     fs = fsspec.filesystem("civo", asynchronous=True, skip_instance_cache=True)
     await fs._pipe_file("photos/a", b"1")
@@ -105,6 +107,7 @@ def test_a_bucket_that_is_not_there(fs: Any, hook: CivoObjectStoreHook, bucket: 
     assert not fs.exists(bucket)
 
 
+@pytest.mark.slow
 def test_a_bucket_made_later_is_found(fs: Any, hook: CivoObjectStoreHook) -> None:
     assert not fs.exists("later/a")
     store = create(hook, "later")
@@ -143,6 +146,7 @@ def _in_a_child(path: str) -> Any:
     return _INHERITED.cat_file(path)
 
 
+@pytest.mark.slow
 def test_a_forked_child_may_use_it(fs: Any) -> None:
     global _INHERITED
     fs.pipe("photos/a", b"1")
@@ -184,6 +188,7 @@ def test_403_for_a_missing_object_reads_as_missing(fs: Any, hook: CivoObjectStor
     assert fs.cat("photos/ab") == b"1"
 
 
+@pytest.mark.slow
 def test_without_s3fs_other_paths_work(tmp_path: Any) -> None:
     code = f"""
 import sys
@@ -217,6 +222,7 @@ class TestForks:
             ),
         ],
     )
+    @pytest.mark.slow
     def test_of_a_filesystem_in_use(
         self, hook: CivoObjectStoreHook, served: Any, scheme: str, monkeypatch: Any
     ) -> None:
@@ -251,6 +257,7 @@ class TestForks:
                 future.result()
         assert fs.cat(paths) == {path: path.encode() for path in paths}
 
+    @pytest.mark.slow
     async def test_on_an_event_loop(self, hook: CivoObjectStoreHook) -> None:
         global _INHERITED
         fs = fsspec.filesystem("civo", asynchronous=True, skip_instance_cache=True)

@@ -24,6 +24,7 @@ class TestEveryWay:
     @example("a?", "ab")
     @example("d[1]", "d1")
     @example("[", "]")
+    @pytest.mark.slow
     def test_files(self, fs: Any, name: str, other: str) -> None:
         if name == other:
             return
@@ -71,6 +72,7 @@ class TestEveryWay:
     @example("day[1]", "day1")
     @example("d*", "day")
     @example("day?", "day1")
+    @pytest.mark.slow
     def test_folders(self, fs: Any, name: str, other: str) -> None:
         if name == other:
             return

@@ -62,6 +62,7 @@ class TestClients:
         assert dict(fsspec.get_mapper(f"{base}/map")) == {"x/y": b"1"}
 
     @pytest.mark.parametrize("kind", ["simplecache", "filecache", "blockcache"])
+    @pytest.mark.slow
     def test_caches(self, base: str, fs: Any, kind: str, tmp_path: Path) -> None:
         fs.pipe("reports/in/a", b"0123456789" * 1000)
         url = f"{kind}::{base}/a"

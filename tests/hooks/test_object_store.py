@@ -123,6 +123,7 @@ def test_test_connection(stores: AnypointObjectStoreHook, emulator: Emulator, mo
         list(CivoObjectStoreHook().list_object_stores())
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported_with_a_dag() -> None:
     modules = [
         "operators.anypoint",

@@ -68,6 +68,7 @@ def read_mapping(hook: AnypointObjectStoreHook, seen: Any) -> None:
 
 class TestForks:
     @pytest.mark.parametrize("read", [read_all, read_many, read_mapping])
+    @pytest.mark.slow
     def test_children_read_their_own_values(self, read: Any, hook: AnypointObjectStoreHook) -> None:
         processes = multiprocessing.get_context("fork")
         seen: Any = processes.Queue()

@@ -60,6 +60,7 @@ def lineage(tmp_path: Path, emulator: Emulator) -> Lineage:
     return run
 
 
+@pytest.mark.slow
 def test_keys(lineage: Lineage) -> None:
     code = """
 hook.put_key("s", "p", "a/b", "v")
@@ -77,6 +78,7 @@ hook.key_exists("s", "p", "x"), list(hook.list_keys("s", "p"))
     ]
 
 
+@pytest.mark.slow
 def test_many_keys_are_their_partition(lineage: Lineage) -> None:
     code = """
 hook.put_many("s", "p", {f"k{n}": n for n in range(150)})
@@ -87,6 +89,7 @@ hook.delete_many("s", "gone", ["absent"])
     assert lineage(code) == [[[P, 1]], [[P, 2]], ["AnypointObjectStoreHook"]]
 
 
+@pytest.mark.slow
 def test_partitions(lineage: Lineage) -> None:
     code = """
 hook.put_many("s", "p", {"k": 1})
@@ -96,6 +99,7 @@ hook.delete_partition("s", "p")
     assert lineage(code) == [[[P, 1]], [[P, 2]], ["AnypointObjectStoreHook"]]
 
 
+@pytest.mark.slow
 def test_buckets(lineage: Lineage) -> None:
     code = """
 civo.create_object_store("photos")
@@ -104,6 +108,7 @@ list(civo.list_object_stores())
     assert lineage(code) == [[], [["civo://LON1/photos", 1]], ["CivoObjectStoreHook"]]
 
 
+@pytest.mark.slow
 def test_what_failed_is_not_reported(lineage: Lineage) -> None:
     code = """
 for call in (hook.get_key, hook.delete_key):
@@ -115,6 +120,7 @@ for call in (hook.get_key, hook.delete_key):
     assert lineage(code) == [[], [], []]
 
 
+@pytest.mark.slow
 def test_no_call_fails_by_it(lineage: Lineage) -> None:
     """Airflow takes no URI of more than 1,500 characters; a key may need more."""
     code = """
@@ -125,6 +131,7 @@ assert hook.get_key("s", "p", key).value == "v"
     assert lineage(code) == [[], [], []]
 
 
+@pytest.mark.slow
 def test_it_costs_no_look_up(lineage: Lineage) -> None:
     code = """
 looked_up = []

@@ -22,6 +22,7 @@ def refused(options: S3Options) -> str:
     return code
 
 
+@pytest.mark.slow
 def test_write_read_list(backend_hook: CivoObjectStoreHook) -> None:
     store = create(backend_hook, "photos")
     options = backend_hook.s3_options("photos")

@@ -69,6 +69,7 @@ class TestAnyRenderedValue:
 
     @many
     @given(st.sampled_from(ARGUMENTS), ANYTHING)
+    @pytest.mark.slow
     def test_it_is_read_or_refused(self, argument: tuple[type[BaseOperator], str], value: Any) -> None:
         kind, name = argument
         task: Any = kind(task_id="my_task", **{**TASKS[kind], **given_as_template(kind, name)})
@@ -81,6 +82,7 @@ class TestAnyRenderedValue:
 
     @many
     @given(st.sampled_from(ARGUMENTS), ANYTHING)
+    @pytest.mark.slow
     def test_a_constant_is_read_or_refused(self, argument: tuple[type[BaseOperator], str], value: Any) -> None:
         kind, name = argument
         with suppress(InvalidArgumentError):

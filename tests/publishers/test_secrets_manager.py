@@ -62,6 +62,7 @@ def versions(secrets: Any) -> int:
     return len(secrets.list_secret_version_ids(SecretId=NAME, IncludeDeprecated=True)["Versions"])
 
 
+@pytest.mark.slow
 def test_airflows_secrets_backend_resolves_it(secrets: Any, moto_server: str) -> None:
     from airflow.providers.amazon.aws.secrets.secrets_manager import SecretsManagerBackend
 
@@ -76,6 +77,7 @@ def test_airflows_secrets_backend_resolves_it(secrets: Any, moto_server: str) ->
     assert (found.conn_type, found.login, found.password) == ("aws", "AKIA", "the-bucket-secret")
 
 
+@pytest.mark.slow
 def test_new_version_only_if_it_differs(secrets: Any) -> None:
     for credential, count in ((CREDENTIAL, 1), (CREDENTIAL, 1), (ROTATED, 2), (ROTATED, 2)):
         PUBLISHER.publish(credential)

@@ -201,6 +201,7 @@ def test_checksums_by_default_fail_over_tls(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.slow
 def test_nothing_is_left_when_the_process_ends(signal_number: int, tmp_path: Path) -> None:
     script = (
         "from tests.rgw.backend import RgwS3; backend = RgwS3(); backend.start(0);"

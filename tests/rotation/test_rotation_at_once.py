@@ -74,6 +74,7 @@ def test_the_same_run_twice(
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("strategy", ["replace", "in_place", "overlap"])
+@pytest.mark.slow
 def test_two_runs(
     strategy: str,
     seed: int,

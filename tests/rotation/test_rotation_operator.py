@@ -201,6 +201,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_in_a_dag(before: Before, hook: CivoObjectStoreHook, emulator: Emulator, tmp_path: Path) -> None:
     (tmp_path / "rotation.py").write_text(DAG_FILE)
     environment = {

@@ -30,6 +30,7 @@ Before = list[S3Options]
 
 @pytest.mark.parametrize("strategy", ["replace", "in_place"])
 @pytest.mark.parametrize("by", ["name", "id", "access key", "store name", "store id"])
+@pytest.mark.slow
 def test_targets(strategy: str, by: str, before: Before, hook: CivoObjectStoreHook) -> None:
     (owner,) = hook.list_credentials()
     store = hook.find_object_store(STORES[1])
@@ -89,6 +90,7 @@ def test_a_credential_that_is_named_like_a_rotation_of_the_future(
     assert rotate(strategy=strategy)["rotated"]
 
 
+@pytest.mark.slow
 def test_names_with_a_long_beginning_in_common(hook: CivoObjectStoreHook, emulator: Emulator) -> None:
     start = "a-name-of-which-the-first-forty-characters-are-shared"
     names = [start[:40] + "-one", start[:40] + "-two", start[:40], f"{start}-{'x' * 9}", start[:39]]

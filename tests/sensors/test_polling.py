@@ -163,6 +163,7 @@ TRANSIENT = {
 
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
+@pytest.mark.slow
 def test_transient_errors_are_tolerated(
     case: Case, mode: dict[str, bool], fault: dict[str, Any], emulator: Emulator
 ) -> None:

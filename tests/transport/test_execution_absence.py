@@ -259,6 +259,7 @@ class TestValues:
         (entry,) = stores.items(anypoint.get_partition("s", "p", "metadata"))
         assert (entry.value, entry.value_type, entry.metadata) == (None, "STRING", {"a": 1})
 
+    @pytest.mark.slow
     def test_a_default_is_for_missing_keys_only(self, emulator: Emulator) -> None:
         hook = AnypointObjectStoreHook()
         hook.create_store("s")

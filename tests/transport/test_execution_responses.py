@@ -131,6 +131,7 @@ class TestForeignAnswers:
         fault(emulator, call, status=200, body="", headers={"content-type": "text/html"})
         assert stores.send(call) is None
 
+    @pytest.mark.slow
     def test_a_move_loses_nothing(self, emulator: Emulator) -> None:
         from airflow_provider_objectstore.fs.anypoint import AnypointFileSystem
 

@@ -35,6 +35,7 @@ async def test_fires_for_what_appears_and_changes(emulator: Emulator, keys: Keys
         assert watch.keys() == []
 
 
+@pytest.mark.slow
 async def test_first_poll_fires_nothing(emulator: Emulator, keys: Keys) -> None:
     await keys.put("old")
     async with watching(emulator) as watch:

@@ -10,6 +10,7 @@ from airflow_provider_objectstore.triggers import anypoint, change_tracker
 from tests.triggers.watching import Keys, State, event_trigger, until, watching
 
 
+@pytest.mark.slow
 async def test_1000_keys_at_once(emulator: Emulator, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"k{number:04}" for number in range(1000)]
     state = State()

@@ -11,6 +11,7 @@ from airflow_provider_objectstore.emulator import MotoS3
 from tests.emulator.conftest import Connect
 
 
+@pytest.mark.slow
 def test_two_backends_in_a_process_share_nothing() -> None:
     backends = MotoS3(), MotoS3()
     urls = [backend.start(0) for backend in backends]
