@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import random
 import shutil
@@ -83,6 +84,9 @@ cat >/dev/null
 exec setsid --wait sh -c 'kill -s KILL -- -"$1"; rm -rf "$0"' "$0" $$
 """
 
+# What a command answers that is repeated: the user exists already, or is gone already.
+_DONE_BEFORE = errno.EEXIST, errno.ENOENT
+
 
 class ClusterError(RuntimeError):
     """A daemon or an administrative command failed."""
@@ -131,12 +135,21 @@ class Cluster:
 
     def admin(self, *arguments: str) -> str:
         """
-        Run ``radosgw-admin``.
+        Run ``radosgw-admin``. It has been seen to hang: then it is killed and run again.
 
         :return: its output.
         :raises ClusterError: with its exit code, if it fails.
         """
-        return self._run("radosgw-admin", *arguments, "-c", str(self._configuration), "--no-mon-config")
+        command = "radosgw-admin", *arguments, "-c", str(self._configuration), "--no-mon-config"
+        try:
+            return self._run(*command, timeout=20)
+        except subprocess.TimeoutExpired:
+            try:
+                return self._run(*command)
+            except ClusterError as error:
+                if error.code in _DONE_BEFORE:
+                    return ""
+                raise
 
     def _create(self, root: Path, port: int, tls_port: int | None) -> None:
         fsid, mon_port = str(uuid.uuid4()), free_port()
@@ -162,14 +175,14 @@ class Cluster:
         self._run("ceph-mon", "-c", configuration, "--mkfs", "-i", "a", "--monmap", monitors, "--osdmap", devices)
         self._run("ceph-osd", "-c", configuration, "--mkfs", "-i", "0", "--no-mon-config", "--osd-uuid", fsid)
 
-    def _run(self, program: str, *arguments: str) -> str:
+    def _run(self, program: str, *arguments: str, timeout: float = 120) -> str:
         result = subprocess.run(
             [self._bin / program, *arguments],
             env=self._environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout,
         )
         if result.returncode:
             command = " ".join([program, *arguments[:2]])
