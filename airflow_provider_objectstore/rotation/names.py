@@ -1,8 +1,9 @@
 """
 Names and access keys that a rotation gives, so that the services' state alone tells what has been done.
 
-A new credential is called ``{base}-r{timestamp}-{hash}``. A key that is changed in place is
-``R{timestamp}X{hash}{credential}``.
+A new credential is called ``{base}-r{timestamp}-{hash}{check}``. A key that is changed in place is
+``R{timestamp}X{hash}{credential}``. ``check`` and ``credential`` are digits of a hash: a name or key that a person gave
+is not taken for a rotation's.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from airflow_provider_objectstore.api.civo.models import Credential
 MAX_CLOCK_DIFFERENCE = timedelta(hours=1)
 """By how much the clocks of two machines that rotate may differ."""
 _HASH_LENGTH = 6
+_CHECK_LENGTH = 4
 _TIMESTAMP_FORMAT = "%Y%m%d%H%M%S"
-_NAME = re.compile(rf"(?P<base>.+)-r(?P<timestamp>\d{{14}})-(?P<hash>[0-9a-f]{{{_HASH_LENGTH}}})")
-_ACCESS_KEY = re.compile(rf"R(?P<timestamp>\d{{14}})X(?P<hash>[0-9A-F]{{{_HASH_LENGTH}}})[0-9A-F]{{{_HASH_LENGTH}}}")
-_MAX_BASE_LENGTH = MAX_NAME_LENGTH - len("-r") - 14 - len("-") - _HASH_LENGTH
+_NAME = re.compile(rf"(?P<base>.+)-r(?P<timestamp>[0-9]{{14}})-(?P<hash>[0-9a-f]{{{_HASH_LENGTH}}})[0-9a-f]*")
+_ACCESS_KEY = re.compile(rf"R(?P<timestamp>[0-9]{{14}})X(?P<hash>[0-9A-F]{{{_HASH_LENGTH}}})[0-9A-F]{{{_HASH_LENGTH}}}")
+_MAX_BASE_LENGTH = MAX_NAME_LENGTH - len("-r") - 14 - len("-") - _HASH_LENGTH - _CHECK_LENGTH
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -44,7 +46,7 @@ class RotationId:
         :param run_after: when the run was due, with a time zone.
         :param identity: texts that identify run and target, such as the DAG's id and the run's id.
         """
-        return cls(run_after.astimezone(UTC).strftime(_TIMESTAMP_FORMAT), _short_hash("\n".join(identity)))
+        return cls(run_after.astimezone(UTC).strftime(_TIMESTAMP_FORMAT), _hash("\n".join(identity), _HASH_LENGTH))
 
     @property
     def time(self) -> datetime:
@@ -54,30 +56,42 @@ class RotationId:
 
 def rotation_id_of(credential: Credential) -> RotationId | None:
     """Return the newest rotation that a credential's name or access key shows; None if no rotation made either."""
-    matches = (_NAME.fullmatch(credential.name), _ACCESS_KEY.fullmatch(credential.access_key_id))
-    return max((RotationId(match["timestamp"], match["hash"].lower()) for match in matches if match), default=None)
+    by_key = _match(_ACCESS_KEY, credential.access_key_id)
+    if by_key and access_key_for(credential.id, by_key) != credential.access_key_id:
+        by_key = None
+    by_name = _match(_NAME, credential.name) if not is_original(credential.name) else None
+    return max(filter(None, (by_name, by_key)), default=None)
 
 
 def is_of_the_future(credential: Credential) -> bool:
-    """Return whether a credential's name or access key shows a rotation that is due more than an hour from now."""
-    rotation_id = rotation_id_of(credential)
-    latest = datetime.now(UTC) + MAX_CLOCK_DIFFERENCE
-    return rotation_id is not None and rotation_id.timestamp > latest.strftime(_TIMESTAMP_FORMAT)
+    """Return whether a name or access key looks like that of a rotation which is due more than an hour from now."""
+    latest = (datetime.now(UTC) + MAX_CLOCK_DIFFERENCE).strftime(_TIMESTAMP_FORMAT)
+    shown = _match(_NAME, credential.name), _match(_ACCESS_KEY, credential.access_key_id)
+    return any(rotation_id.timestamp > latest for rotation_id in shown if rotation_id)
 
 
 def is_original(name: str) -> bool:
     """Return whether a name is the first of its lineage, which no rotation made."""
-    return _NAME.fullmatch(name) is None
+    rotation_id = _match(_NAME, name)
+    return rotation_id is None or name_for(_base_of(name), rotation_id) != name
+
+
+def looks_rotated(name: str, base: str) -> bool:
+    """
+    Return whether a name looks as if a rotation had made it, and none has.
+
+    :param base: the name of the lineage that it seems to belong to.
+    """
+    return _NAME.fullmatch(name) is not None and is_original(name) and _base_of(name) == base
 
 
 def lineage_name(name: str) -> str:
     """Return what the names of all credentials of one lineage have in common: the first name, shortened if long."""
-    match = _NAME.fullmatch(name)
-    if match:
-        return match["base"]
+    if not is_original(name):
+        return _base_of(name)
     if len(name) <= _MAX_BASE_LENGTH:
         return name
-    return f"{name[: _MAX_BASE_LENGTH - _HASH_LENGTH - 1]}-{_short_hash(name)}"
+    return f"{name[: _MAX_BASE_LENGTH - _HASH_LENGTH - 1]}-{_hash(name, _HASH_LENGTH)}"
 
 
 def name_for(base: str, rotation_id: RotationId) -> str:
@@ -86,13 +100,24 @@ def name_for(base: str, rotation_id: RotationId) -> str:
 
     :param base: the lineage's name, see :func:`lineage_name`.
     """
-    return f"{base}-r{rotation_id.timestamp}-{rotation_id.hash}"
+    name = f"{base}-r{rotation_id.timestamp}-{rotation_id.hash}"
+    return name + _hash(name, _CHECK_LENGTH)
 
 
 def access_key_for(credential_id: str, rotation_id: RotationId) -> str:
     """Return the access key that a rotation gives to a credential."""
-    return f"R{rotation_id.timestamp}X{rotation_id.hash}{_short_hash(credential_id)}".upper()
+    return f"R{rotation_id.timestamp}X{rotation_id.hash}{_hash(credential_id, _HASH_LENGTH)}".upper()
 
 
-def _short_hash(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
+def _match(pattern: re.Pattern[str], text: str) -> RotationId | None:
+    match = pattern.fullmatch(text)
+    return RotationId(match["timestamp"], match["hash"].lower()) if match else None
+
+
+def _base_of(name: str) -> str:
+    match = _NAME.fullmatch(name)
+    return match["base"] if match else name
+
+
+def _hash(text: str, length: int) -> str:
+    return sha256(text.encode()).hexdigest()[:length]

@@ -121,6 +121,7 @@ class Rotation:
             "publishers": [str(publisher) for publisher in self._context.publishers],
             "retire": self._retire,
             "leftovers": [_describe(member) for member in state.members if not state.stores_of(member)],
+            "look_alikes": [_describe(credential) for credential in state.look_alikes],
         }
 
     def switch(self, state: LineageState, *, again: bool = False) -> SwitchResult:
@@ -156,6 +157,13 @@ class Rotation:
         retired = [member for member in done.replaced if not state.stores_of(member)]
         for credential in retired:
             retire_credential(self._context, credential, state, self._retire)
+        for credential in state.look_alikes:
+            log.warning(
+                "Credential %s (%s) is named like one that a rotation made, and none has made it: it is left as it is. "
+                "Delete it if nobody uses it",
+                credential.name,
+                credential.id,
+            )
         return {
             "strategy": done.strategy,
             "credential": _describe(done.credential),
@@ -163,6 +171,7 @@ class Rotation:
             "owners": [owner.name for owner in state.owners],
             "published_to": [str(publisher) for publisher in self._context.publishers],
             "retired": [_describe(credential) for credential in retired],
+            "look_alikes": [_describe(credential) for credential in state.look_alikes],
         }
 
     def _change_and_publish(self, state: LineageState, *, again: bool) -> tuple[Strategy, Credential, LineageState]:

@@ -14,6 +14,7 @@ from airflow_provider_objectstore.rotation.names import (
     is_of_the_future,
     is_original,
     lineage_name,
+    looks_rotated,
     rotation_id_of,
 )
 
@@ -46,11 +47,14 @@ class LineageState:
     :param base: what the names of the lineage have in common, see :func:`.names.lineage_name`.
     :param members: the credentials of the lineage that exist, the oldest first.
     :param stores: the object stores that a member owns.
+    :param look_alikes: credentials that are named like those of the lineage and that no rotation made. They are
+        reported and never changed.
     """
 
     base: str
     members: tuple[Credential, ...]
     stores: tuple[ObjectStore, ...]
+    look_alikes: tuple[Credential, ...] = ()
 
     def owner_of(self, store: ObjectStore) -> Credential:
         """Return the member that owns a store."""
@@ -110,7 +114,8 @@ def read_state(hook: CivoObjectStoreHook, target: RotationTarget, rotation_id: R
             "distinguishes credentials by their names: rename one, or delete it if it owns nothing"
         )
     owned = tuple(store for store in stores if any(civo.owns(member, store) for member in members))
-    return LineageState(base, tuple(sorted(members, key=_age)), owned)
+    look_alikes = tuple(credential for credential in credentials if looks_rotated(credential.name, base))
+    return LineageState(base, tuple(sorted(members, key=_age)), owned, look_alikes)
 
 
 def require_current(state: LineageState, target: RotationTarget, rotation_id: RotationId) -> LineageState:
@@ -121,13 +126,13 @@ def require_current(state: LineageState, target: RotationTarget, rotation_id: Ro
     :raises ConflictError: if another rotation that is due in the same second rotates the same credential.
     :raises ObjectStoreError: if a credential is named like a rotation of the future.
     """
-    newest = state.newest
-    if newest and state.newest_rotation != rotation_id and is_of_the_future(newest):
-        raise ObjectStoreError(
-            f"{target}: credential {newest.name} ({newest.access_key_id}) is named like a rotation of the future, "
-            "which no run can have made yet: it would hold up every rotation until then. Rename it, or delete it if "
-            "nobody uses it"
-        )
+    for credential in (*state.members, *state.look_alikes):
+        if rotation_id_of(credential) != rotation_id and is_of_the_future(credential):
+            raise ObjectStoreError(
+                f"{target}: credential {credential.name} ({credential.access_key_id}) is named like a rotation of the "
+                "future, which no run can have made yet: it would hold up every rotation until then. Rename it, or "
+                "delete it if nobody uses it"
+            )
     if state.newest_rotation and state.newest_rotation.timestamp > rotation_id.timestamp:
         raise SupersededError(
             f"{target}: the rotation of {state.newest_rotation.time} is newer than this run's, which is of "
@@ -172,7 +177,7 @@ def _find_credential(
 def _find_owner(wanted: str, credentials: list[Credential], stores: list[ObjectStore]) -> Credential:
     store = civo.match_object_store(wanted, stores)
     if store is None:
-        raise NotFoundError(f"there is no object store with the exact name or id {wanted!r}", status=404)
+        raise civo.object_store_not_found(wanted)
     owner = next((credential for credential in credentials if civo.owns(credential, store)), None)
     if owner is None:
         raise ObjectStoreError(

@@ -90,10 +90,27 @@ def test_a_credential_that_is_named_like_a_rotation_of_the_future(
     assert rotate(strategy=strategy)["rotated"]
 
 
+@pytest.mark.parametrize("strategy", ["overlap", "replace", "in_place"])
+def test_a_credential_that_a_person_named_like_a_rotations(
+    strategy: str, before: Before, hook: CivoObjectStoreHook, caplog: pytest.LogCaptureFixture
+) -> None:
+    persons = [hook.create_credential(f"{CREDENTIAL}-r20200101000000-{end}") for end in ("abcdef", "abcdef0123")]
+    for week in (1, 2):
+        caplog.clear()
+        result = rotate(week, strategy=strategy)
+        assert result["rotated"]
+        assert [shown["id"] for shown in result["look_alikes"]] == [person.id for person in persons]
+        assert {person.id for person in persons}.isdisjoint(retired["id"] for retired in result["retired"])
+        assert [hook.get_credential(person.id) for person in persons] == persons
+        assert all(
+            f"{person.name} ({person.id}) is named like one that a rotation made" in caplog.text for person in persons
+        )
+
+
 @pytest.mark.slow
 def test_names_with_a_long_beginning_in_common(hook: CivoObjectStoreHook, emulator: Emulator) -> None:
     start = "a-name-of-which-the-first-forty-characters-are-shared"
-    names = [start[:40] + "-one", start[:40] + "-two", start[:40], f"{start}-{'x' * 9}", start[:39]]
+    names = [start[:36] + "-one", start[:36] + "-two", start[:36], f"{start}-{'x' * 9}", start[:35]]
     assert len(names[3]) == 63
     stores = [f"store-{number}" for number in range(len(names))]
     before = [create_stores(hook, name, [store])[0] for name, store in zip(names, stores, strict=True)]
