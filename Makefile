@@ -29,9 +29,11 @@ VENV := .venv-airflow-$(AIRFLOW)
 EXTRA := test
 CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 # What does not touch Airflow is tested once, on the newest.
-TESTS := -m "not rgw" $(addprefix --ignore=tests/,wheel api emulator transport fs/test_abstract.py \
-  $(addprefix rotation/,strategies $(addprefix test_,kill.py publish.py retire.py rotation.py rotation_at_once.py state.py)) \
-  $(addprefix operators/test_,purge.py transfer.py) triggers/test_polling_many.py)
+TESTS := -m "not rgw" $(addprefix --ignore=tests/,wheel api emulator transport export \
+  $(addsuffix .py,$(addprefix fs/test_,abstract bucket_clients civo_s3fs civo_s3fs_names files key_encoding literal_names paths \
+  s3_responses) $(addprefix hooks/test_s3,_backends _client) $(addprefix rotation/test_,kill policy publish retire rotation \
+  rotation_at_once state) $(addprefix operators/test_,purge transfer) $(addprefix triggers/test_,change_tracker polling_many \
+  snapshots)) rotation/strategies)
 endif
 
 BIN := $(VENV)/bin
@@ -80,11 +82,11 @@ up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-
 
 .PHONY: test
 test: $(STAMP) $(if $(TESTS),,$(if $(filter skip,$(RGW)),,rgw)) ## all tests
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --reruns $(RERUNS) $(TESTS) $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) $(TESTS) $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## what needs no scheduler, no Ceph and little time
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not airflow and not slow and not rgw" $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not airflow and not slow and not rgw" $(ARGS)
 
 .PHONY: test-airflow-3.1
 test-airflow-3.1: ## the tests on Airflow 3.1, without Ceph and the wheel

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,33 @@ from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from airflow_provider_objectstore.transport import client as sync_client
 from airflow_provider_objectstore.transport.state import ParentCache
 from tests.rgw.certificate import write_certificate
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """
+    Spread the files that take minutes over the first half of the run, from its beginning on.
+
+    They mostly wait. As the last ones they would wait alone, and side by side they would all start their Airflows at
+    once.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    long = [path for path, tests in files.items() if _takes_minutes(tests[0])]
+    short = [path for path in files if path not in long]
+    every = max(1, len(short) // (2 * len(long))) if long else 1
+    order = []
+    for number, path in enumerate(short):
+        if number % every == 0 and long:
+            order.append(long.pop(0))
+        order.append(path)
+    items[:] = [item for path in (*order, *long) for item in files[path]]
+
+
+def _takes_minutes(test: pytest.Item) -> bool:
+    module = test.getparent(pytest.Module)
+    marks = {mark.name for mark in module.own_markers} if module else set()
+    return "airflow" in marks or test.path.name == "test_kill.py"
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,11 @@ class Scenario:
         )
 
     @property
+    def settle_timeout(self) -> float:
+        """The operator's argument: short where it passes in each rotation, because objects never change their owner."""
+        return 1 if self.owner_change == "bucket" else 60
+
+    @property
     def keeps_owner(self) -> bool:
         """Whether the stores keep their owner, and consumers' credentials rotate under it."""
         return self.owner_change != "whole" and self.policies
@@ -65,6 +70,7 @@ SCENARIOS = (
     Scenario("overlap"),
     Scenario("overlap", deferred=True),
     Scenario("auto", owner_change="ignored"),
+    Scenario("auto", owner_change="bucket"),
     Scenario("replace"),
     Scenario("replace", deferred=True),
     Scenario("in_place"),
@@ -157,11 +163,11 @@ def every_request(requests: list[str]) -> Iterator[tuple[int, str]]:
             yield position, "sent"
 
 
-def every_fifth_request(requests: list[str]) -> Iterator[tuple[int, str]]:
-    """Yield every fifth response, and the time before the response of every third request that changes something."""
-    yield from ((position, "answered") for position in range(1, len(requests) + 1, 5))
+def every_tenth_request(requests: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield every tenth response, and the time before the response of every sixth request that changes something."""
+    yield from ((position, "answered") for position in range(1, len(requests) + 1, 10))
     changes = [position for position, request in enumerate(requests, 1) if not request.startswith("GET")]
-    yield from ((position, "sent") for position in changes[::3])
+    yield from ((position, "sent") for position in changes[::6])
 
 
 class Scene:
@@ -240,6 +246,7 @@ class Scene:
         order = {
             "strategy": self._scenario.strategy,
             "deferred": self._scenario.deferred,
+            "settle_timeout": self._scenario.settle_timeout,
             "week": self._week,
             "warm_up": warm_up,
             **kill,

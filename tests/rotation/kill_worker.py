@@ -61,15 +61,16 @@ def fork(**order: Any) -> dict[str, Any]:
 
 
 def rotate(
-    strategy: str, deferred: bool, week: int, report: io.TextIOBase, position: int | None = None, when: str = ""
+    report: io.TextIOBase, position: int | None = None, when: str = "", *, deferred: bool, week: int, **arguments: Any
 ) -> None:
     """
     Run one rotation.
 
-    :param deferred: whether it has a grace period, after which a new task is resumed, as in another process.
     :param report: where each request and the result are written, one a line.
     :param position: kill this process at that request, counted from 1; None for not at all.
     :param when: ``sent`` to kill it before the response, ``answered`` after it.
+    :param deferred: whether it has a grace period, after which a new task is resumed, as in another process.
+    :param arguments: more of the operator's arguments.
     """
     send, receive = http.client.HTTPConnection.putrequest, http.client.HTTPConnection.getresponse
     request, count = "", 0
@@ -96,19 +97,19 @@ def rotate(
         patches.enter_context(mock.patch.object(http.client.HTTPConnection, "getresponse", receive_counted))
         patches.enter_context(short_sleeps())
         try:
-            result = execute(strategy, deferred, week)
+            result = execute(deferred, week, **arguments)
             report.write(json.dumps({"result": result}) + "\n")
         except Exception:
             report.write(json.dumps({"error": traceback.format_exc()}) + "\n")
 
 
-def execute(strategy: str, deferred: bool, week: int) -> Any:
+def execute(deferred: bool, week: int, **arguments: Any) -> Any:
     """Execute the task, and a new one from where it deferred."""
-    arguments = {"credential": CREDENTIAL, "grace_period": 60 if deferred else None}
+    arguments |= {"credential": CREDENTIAL, "grace_period": 60 if deferred else None}
     try:
-        return rotation_task(strategy, **arguments).execute(run_context(week))
+        return rotation_task(**arguments).execute(run_context(week))
     except TaskDeferred as wait:
-        return resume(rotation_task(strategy, **arguments), wait, week)
+        return resume(rotation_task(**arguments), wait, week)
 
 
 if __name__ == "__main__":

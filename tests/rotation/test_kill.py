@@ -1,7 +1,7 @@
 """
 A rotation that is killed at any of its requests, before or after the response, is finished by the next run.
 
-At every fifth request, on moto and on Ceph's gateway; ``KILL=all`` (``make kill``) at all of them.
+At every tenth request, on moto and on Ceph's gateway; ``KILL=all`` (``make kill``) at all of them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tests.rotation.kill_matrix import (
     SCENARIOS,
     KillMatrix,
     Scenario,
-    every_fifth_request,
     every_request,
+    every_tenth_request,
     kill_everywhere,
 )
 
@@ -36,7 +36,7 @@ def matrices(request: pytest.FixtureRequest) -> Iterator[Matrices]:
     with ProcessPoolExecutor(2, get_context("spawn")) as processes:
         yield {
             (backend, scenario): processes.submit(
-                kill_everywhere, backend, scenario, every_request if EVERYWHERE else every_fifth_request
+                kill_everywhere, backend, scenario, every_request if EVERYWHERE else every_tenth_request
             )
             for backend, scenario in ((params["backend"], params["scenario"]) for params in selected)
         }
@@ -56,5 +56,5 @@ def test_killed(backend: str, scenario: Scenario, matrices: Matrices) -> None:
     print(f"{scenario} on {backend}: {right} of {len(matrix.outcomes)} end right; {len(matrix.requests)} requests")
     assert [outcome for outcome in matrix.outcomes if not outcome.right] == []
     # So many requests, each of them killed at: none is left out because a rotation ended early.
-    assert len(matrix.outcomes) >= (len(matrix.steps) if EVERYWHERE else 4)
+    assert len(matrix.outcomes) >= (len(matrix.steps) if EVERYWHERE else 3)
     assert backend != "moto" or matrix.ended_before == 0, "moto does not lag"
