@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from airflow_provider_objectstore.api.civo.models import Credential
 from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.emulator.s3.policies import MAX_POLICY_BYTES
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -251,6 +252,17 @@ def read_policies(hook: CivoObjectStoreHook) -> dict[str, Any]:
             assert error.response["Error"]["Code"] in ("NoSuchBucketPolicy", "NotImplemented"), error
             policies[store.name] = None
     return policies
+
+
+def largest_policy(bucket: str) -> dict[str, Any]:
+    """Return a bucket policy that has no room for another statement."""
+    resource = f"arn:aws:s3:::{bucket}/{'x' * 900}*"
+    resources = [resource] * ((MAX_POLICY_BYTES - 500) // (len(resource) + 4))
+    statement = {"Sid": "t", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": resources}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    resources.append(resource[: MAX_POLICY_BYTES - 100 - len(json.dumps(policy))])
+    assert MAX_POLICY_BYTES - 300 < len(json.dumps(policy)) <= MAX_POLICY_BYTES
+    return policy
 
 
 def _keys_of(credential: Credential) -> dict[str, str]:

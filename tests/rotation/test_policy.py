@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_objectstore.emulator.s3.policies import MAX_POLICY_BYTES
 from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -24,7 +23,7 @@ from airflow_provider_objectstore.rotation.policy import (
 )
 from airflow_provider_objectstore.rotation.verify import Bucket
 from tests.rotation.conftest import on_both
-from tests.rotation.harness import has_access, read_policies, s3_client
+from tests.rotation.harness import has_access, largest_policy, read_policies, s3_client
 from tests.transport.stub import LOGIN_PAGE, http, serving
 
 Before = list[S3Options]
@@ -134,11 +133,7 @@ class TestABucketsPolicy:
         assert not has_access(other)
 
     def test_a_policy_at_the_size_limit(self, bucket: Bucket, other: S3Options, before: Before) -> None:
-        resource = f"arn:aws:s3:::{bucket.name}/{'x' * 900}*"
-        statement = {**DENY, "Resource": [resource] * ((MAX_POLICY_BYTES - 500) // (len(resource) + 4))}
-        big = {"Version": "2012-10-17", "Statement": [statement]}
-        statement["Resource"].append(resource[: 100 - len(json.dumps(big)) + MAX_POLICY_BYTES - 200])
-        assert MAX_POLICY_BYTES - 300 < len(json.dumps(big)) <= MAX_POLICY_BYTES
+        big = largest_policy(bucket.name)
         s3_client(before[0]).put_bucket_policy(Bucket=bucket.name, Policy=json.dumps(big))
         with pytest.raises(PolicyUnsupportedError, match="reports-eu"):
             BucketPolicy(bucket).give_access([bucket.user_id, Bucket(other, 1).user_id])

@@ -34,6 +34,7 @@ from tests.rotation.harness import (
     find_problems,
     find_problems_under_kept_owner,
     has_access,
+    largest_policy,
     published_keys,
     read_everything,
     read_policies,
@@ -110,6 +111,21 @@ def test_the_users_policy_survives(before: Before, hook: CivoObjectStoreHook) ->
     assert read_policies(hook) == {STORES[0]: theirs, STORES[1]: None}
     s3_client(hook.s3_options(STORES[0])).delete_bucket_policy(Bucket=STORES[0])
     assert find_problems(hook, before, "overlap") == []
+
+
+@on_both
+def test_one_of_two_buckets_has_no_room_in_its_policy(before: Before, hook: CivoObjectStoreHook) -> None:
+    theirs = largest_policy(STORES[1])
+    s3_client(before[1]).put_bucket_policy(Bucket=STORES[1], Policy=json.dumps(theirs))
+    state = read_everything(hook)
+    with pytest.raises(StrategyUnsupportedError, match=STORES[1]):
+        rotate(strategy="overlap")
+    assert_unchanged(hook, before, state)
+    assert read_policies(hook) == {STORES[0]: None, STORES[1]: theirs}
+    assert rotate(strategy="auto")["strategy"] == "replace"
+    assert read_policies(hook) == {STORES[0]: None, STORES[1]: theirs}
+    s3_client(hook.s3_options(STORES[1])).delete_bucket_policy(Bucket=STORES[1])
+    assert find_problems(hook, before, "replace") == []
 
 
 @on_both
