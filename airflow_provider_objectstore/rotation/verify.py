@@ -135,17 +135,25 @@ class Bucket:
 
     def wait_until_objects_belong_to(self, user_id: str) -> None:
         """
-        Wait until the first thousand objects belong to a user, as far as S3 shows their owners.
+        Wait until all objects belong to a user, as far as S3 shows their owners. Each page of the listing is a request.
 
         :raises OwnerChangeUnsupportedError: if one belongs to another user.
         """
+        checked: dict[str, str] = {}  # where the listing goes on
 
         def foreign() -> str | None:
-            listing = self.request("list_objects_v2", FetchOwner=True)
-            if isinstance(listing, AccessDenied):
-                raise ObjectStoreError(f"{self} is refused ({listing.code})")
-            owners = {entry["Key"]: entry.get("Owner", {}).get("ID") for entry in listing.get("Contents", ())}
-            return next((key for key, owner in owners.items() if owner not in (None, "", user_id)), None)
+            while True:
+                listing = self.request("list_objects_v2", FetchOwner=True, **checked)
+                if isinstance(listing, AccessDenied):
+                    raise ObjectStoreError(f"{self} is refused ({listing.code})")
+                for entry in listing.get("Contents", ()):
+                    if entry.get("Owner", {}).get("ID") not in (None, "", user_id):
+                        return str(entry["Key"])
+                    checked["StartAfter"] = entry["Key"]
+                if not listing.get("IsTruncated"):
+                    return None
+                if not listing.get("Contents"):
+                    raise ObjectStoreError(f"{self}: a page of its listing is empty and says that more follows")
 
         if (key := self.poll(foreign, until=lambda found: found is None)) is not None:
             raise OwnerChangeUnsupportedError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError, OwnerChangeUnsupportedError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.rotation.policy import (
@@ -23,7 +23,7 @@ from airflow_provider_objectstore.rotation.policy import (
 )
 from airflow_provider_objectstore.rotation.verify import Bucket
 from tests.rotation.conftest import on_both
-from tests.rotation.harness import has_access, largest_policy, read_policies, s3_client
+from tests.rotation.harness import OBJECTS, has_access, largest_policy, read_policies, s3_client
 from tests.transport.stub import LOGIN_PAGE, http, serving
 
 Before = list[S3Options]
@@ -131,6 +131,30 @@ class TestABucketsPolicy:
         policy.remove_access()
         assert s3_client(before[0]).get_bucket_policy(Bucket=bucket.name)["Policy"] == theirs
         assert not has_access(other)
+
+    def test_the_owner_of_each_object(
+        self, bucket: Bucket, other: S3Options, before: Before, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        request = Bucket.request
+        small_pages = {"list_objects_v2": {"MaxKeys": 2}}
+        monkeypatch.setattr(
+            Bucket,
+            "request",
+            lambda self, method, **given: request(self, method, **given, **small_pages.get(method, {})),
+        )
+        user = Bucket(other, 1).user_id
+        BucketPolicy(bucket).give_access([bucket.user_id, user])
+        with pytest.raises(OwnerChangeUnsupportedError, match="its object 'a/first' has not"):
+            bucket.wait_until_objects_belong_to(user)
+        delete = {"Objects": [{"Key": key} for key in OBJECTS]}
+        s3_client(before[0]).delete_objects(Bucket=bucket.name, Delete=delete)
+        writer = s3_client(other)
+        for number in range(5):
+            writer.put_object(Bucket=bucket.name, Key=f"p/{number} %", Body=b"")
+        bucket.wait_until_objects_belong_to(user)
+        s3_client(before[0]).put_object(Bucket=bucket.name, Key="the last one", Body=b"")
+        with pytest.raises(OwnerChangeUnsupportedError, match="its object 'the last one' has not"):
+            bucket.wait_until_objects_belong_to(user)
 
     def test_a_policy_at_the_size_limit(self, bucket: Bucket, other: S3Options, before: Before) -> None:
         big = largest_policy(bucket.name)
