@@ -86,7 +86,7 @@ class Faults:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._random = Random(seed)
+        self._random = Random(seed)  # noqa: S311 - repeatable on purpose
         self.active: list[Fault] = []
 
     def set(self, faults: Any) -> None:
@@ -99,7 +99,7 @@ class Faults:
         if not isinstance(faults, list):
             raise ValueError("faults are a list of objects")
         self.active = [_parse(number, item) for number, item in enumerate(faults)]
-        self._random = Random(self._seed)
+        self._random = Random(self._seed)  # noqa: S311
 
     def draw(self, operation: str) -> list[Fault]:
         """Return the faults that hit this request: delays, then at most one fault of another kind."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 CLIENT_ID = "emulator-client"
-CLIENT_SECRET = "emulator-secret"
+CLIENT_SECRET = "emulator-secret"  # noqa: S105 - the emulator's own, for everybody to read
 READER_ID = "emulator-reader"
 USERNAME = "emulator-user"
 MFA_USERNAME = "emulator-mfa"

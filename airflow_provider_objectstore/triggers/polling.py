@@ -139,7 +139,7 @@ class PollingTrigger(DataclassTrigger):
             return self.poke_interval
         # The rule of Airflow's sensors: double from poke_interval / 2, at least 1 s, plus up to as much at random.
         minimum = max(int(self.poke_interval * 2.0 ** min(number - 2, 30)), 1)
-        interval = float(minimum + randrange(minimum))
+        interval = float(minimum + randrange(minimum))  # noqa: S311 - spreads polls
         return interval if not self.max_wait else min(interval, self.max_wait)
 
 

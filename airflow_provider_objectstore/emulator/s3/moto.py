@@ -43,7 +43,7 @@ class MotoS3:
         with socket.create_server(("127.0.0.1", port)) as listener:
             descriptor = listener.fileno()
             files = self._certfile or "", self._keyfile or ""
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - the program is our own
                 [sys.executable, "-c", _PROGRAM, root, str(descriptor), *files],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
