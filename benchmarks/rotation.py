@@ -1,10 +1,15 @@
 """
-Measure rotations: what is left when they are killed, how long consumers are refused, whether Airflow stores a secret.
+Measure rotations: what is left when they are killed, what consumers are refused, whether Airflow stores a secret.
 
-``python benchmarks/rotation.py [--part kills|outage] [--s3 moto|rgw]`` prints Markdown tables and asserts nothing (in
-five minutes). First, rotations are killed at each of their requests and run again. Then they run on a real Airflow, on
-SQLite, while tasks read through the published connection, and that Airflow's database and logs are searched for
-secrets. Services and Airflow are on 127.0.0.1, so there is no network latency.
+``python benchmarks/rotation.py [--part …] [--s3 moto|rgw]`` prints Markdown tables and asserts nothing. The parts:
+
+- ``kills``: rotations are killed at each of their requests and run again.
+- ``consumers``: they run while consumers read and write without a pause; with ``--s3 rgw`` over https.
+- ``requests``: how many requests they send, for one store and for three.
+- ``airflow``: they run on a real Airflow, on SQLite, while tasks read through the published connection. That Airflow's
+  database and logs are then searched for secrets.
+
+Services and Airflow are on 127.0.0.1, so there is no network latency.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ import boto3
 from airflow_provider_objectstore.emulator import Emulator, Settings
 from airflow_provider_objectstore.emulator.settings import CIVO_KEY, CLIENT_SECRET
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from benchmarks.rotation_consumers import consumers, requests
 from benchmarks.timing import table
 from dev.demo import s3_backend
 from dev.server import Airflow, AirflowError
@@ -39,8 +45,7 @@ from tests.rotation.kill_matrix import SCENARIOS, kill_everywhere
 HERE = Path(__file__).parent
 BUCKET, CONNECTION = "bench", "s3_bench"  # as in the DAGs
 POOL = {"s3_consumers": 4}
-ROTATIONS = [("replace", 10), ("replace", 1000), ("in_place", 10)]
-"""Strategy, and the connection's requests a second."""
+STRATEGIES = ("overlap", "replace", "in_place")
 
 
 def kills(s3: str) -> None:
@@ -67,33 +72,22 @@ def kills(s3: str) -> None:
     )
 
 
-def outage(s3: str) -> None:
-    """Read while the credential is rotated, then search what Airflow stores."""
+def airflow(s3: str) -> None:
+    """Read in tasks while the credential is rotated, then search what Airflow stores."""
     settings = Settings(creating_seconds=1)
     with tempfile.TemporaryDirectory() as folder, Emulator(settings, s3=s3_backend(s3)) as services:
         connections = services.connections()
-        for rate in {rate for _, rate in ROTATIONS}:
-            civo = connections["civo_default"]
-            connections[f"civo_{rate}"] = {**civo, "extra": {**civo["extra"], "requests_per_second": rate}}
-        with Airflow(Path(folder), HERE / "rotation_dags", connections, POOL) as airflow:
-            os.environ.update(airflow.environment)
-            scene = Scene(airflow)
-            rows = [row for strategy, rate in ROTATIONS for row in scene.at_any_time(strategy, rate)]
+        del connections["civo_default"]["extra"]["requests_per_second"]  # the default, as users have it
+        with Airflow(Path(folder), HERE / "rotation_dags", connections, POOL) as running:
+            os.environ.update(running.environment)
+            scene = Scene(running)
             table(
-                f"Reads while a credential with one store is rotated; S3 by {s3}",
-                (
-                    "consumer looks the connection up",
-                    "strategy",
-                    "requests/s allowed",
-                    "reads",
-                    "failed",
-                    "first to last failed",
-                    "`gap_seconds`",
-                ),
-                *rows,
+                f"Reads of a task that looks the connection up each time, while a credential is rotated; S3 by {s3}",
+                ("strategy", "reads", "failed", "first to last failed", "`gap_seconds`"),
+                *map(scene.at_any_time, STRATEGIES),
             )
             table(
-                f"The same with consumers in a pool of 4 slots, and the switch taking all of them; S3 by {s3}",
+                "`replace` with consumers in a pool of 4 slots, and the switch taking all of them",
                 ("tasks before the switch", "after it", "reads", "failed", "switch waited", "`gap_seconds`"),
                 scene.in_the_pool(),
             )
@@ -159,23 +153,20 @@ class Scene:
         for dag in airflow.call("GET", "/dags")["dags"]:
             airflow.call("PATCH", f"/dags/{dag['dag_id']}", json={"is_paused": False})
 
-    def at_any_time(self, strategy: str, rate: int) -> Iterator[tuple[object, ...]]:
-        """Rotate while tasks read; yield a row per kind of consumer."""
-        consumers = self._start("consumers")
-        consumers.wait("running")
+    def at_any_time(self, strategy: str) -> tuple[object, ...]:
+        """Rotate while a task reads; return the row."""
+        consumer = self._start("consumers")
+        consumer.wait("running")
         time.sleep(2)
-        rotation = self._start("rotate", civo=f"civo_{rate}", strategy=strategy)
+        rotation = self._start("rotate", strategy=strategy)
         rotation.wait()
-        consumers.wait()
+        consumer.wait()
         self._note_secrets()
-        seconds = next(value["gap_seconds"] for _, value in rotation.returned())
-        for task, value in consumers.returned():
-            failed = value["failed"]
-            lasted = f"{failed[-1] - failed[0]:.2f} s" if failed else "-"
-            if task["task_id"] == "once" and failed:
-                lasted = f"{lasted}, to its end"
-            looks_up = {"each_time": "for each read", "once": "once"}[task["task_id"]]
-            yield looks_up, strategy, rate, value["reads"], len(failed), lasted, f"{seconds:.2f}"
+        ((_, result),) = rotation.returned()
+        ((_, reads),) = consumer.returned()
+        failed = reads["failed"]
+        lasted = f"{failed[-1] - failed[0]:.2f} s" if failed else "-"
+        return f"`{strategy}`", reads["reads"], len(failed), lasted, f"{result['gap_seconds']:.2f}"
 
     def in_the_pool(self) -> tuple[object, ...]:
         """Rotate while tasks in the pool read; return the row."""
@@ -267,7 +258,7 @@ def _encodings(word: str) -> tuple[str, ...]:
     return word, quote(word), json.dumps(word)[1:-1], base64.b64encode(word.encode()).decode()
 
 
-PARTS = {"kills": kills, "outage": outage}
+PARTS = {"kills": kills, "consumers": consumers, "requests": requests, "airflow": airflow}
 
 
 def main() -> None:

@@ -38,11 +38,10 @@ def read(seconds: float, *, look_up_each_time: bool) -> dict[str, Any]:
     return {"reads": reads, "failed": failed}
 
 
-with DAG("rotate", schedule=None, params={"civo": "civo_10", "strategy": "replace"}):
+with DAG("rotate", schedule=None, params={"strategy": "overlap"}):
     CivoRotateCredentialOperator(
         task_id="rotate",
         object_store=BUCKET,
-        civo_conn_id="{{ params.civo }}",
         strategy="{{ params.strategy }}",
         publishers=PUBLISHERS,
         grace_period=GRACE_SECONDS,
@@ -51,20 +50,14 @@ with DAG("rotate", schedule=None, params={"civo": "civo_10", "strategy": "replac
 with DAG("consumers", schedule=None, params={"seconds": 18}):
 
     @task
-    def each_time(params: dict[str, Any]) -> dict[str, Any]:
+    def consumer(params: dict[str, Any]) -> dict[str, Any]:
         """Look the connection up for each read."""
         return read(params["seconds"], look_up_each_time=True)
 
-    @task
-    def once(params: dict[str, Any]) -> dict[str, Any]:
-        """Look the connection up at the beginning."""
-        return read(params["seconds"], look_up_each_time=False)
-
-    each_time()
-    once()
+    consumer()
 
 with DAG("rotate_in_pool", schedule=None):
-    common: dict[str, Any] = {"object_store": BUCKET, "civo_conn_id": "civo_10", "publishers": PUBLISHERS}
+    common: dict[str, Any] = {"object_store": BUCKET, "strategy": "replace", "publishers": PUBLISHERS}
     switch = CivoRotateCredentialOperator(
         task_id="switch", retire="keep", pool=POOL, pool_slots=SLOTS, priority_weight=100, **common
     )
