@@ -237,3 +237,54 @@ def test_going_back(emulator: Emulator) -> None:
     assert options.access_key_id == old_access_key
     assert old_access_key in str(anypoint.get_key("mule", "credentials", "s3").value)
     assert boto3.client("s3", **options).list_objects_v2(Bucket="reports")["KeyCount"] == 0
+
+
+def test_nobody_reads_during_the_switch(emulator: Emulator) -> None:
+    from datetime import UTC, datetime, timedelta
+    from types import SimpleNamespace
+    from typing import Any
+
+    from airflow.sdk import DAG
+
+    from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+    from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+    from airflow_provider_objectstore.operators.civo import CivoCreateObjectStoreOperator
+    from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
+    from airflow_provider_objectstore.publishers import AnypointKeyPublisher
+
+    BUCKET, GRACE_PERIOD = "reports", timedelta()
+    civo, anypoint = CivoObjectStoreHook(), AnypointObjectStoreHook()
+    anypoint.create_store("mule")
+    publishers = [AnypointKeyPublisher("mule", "credentials", "s3")]
+    run: Any = {"dag_run": SimpleNamespace(run_after=datetime.now(UTC), dag_id="rotation", run_id="run")}
+    with DAG("recipe", schedule=None):
+        CivoCreateObjectStoreOperator(task_id="create", name=BUCKET, poke_interval=0.1).execute({})
+        (old,) = civo.list_credentials()
+
+        # [START pool]
+        switch = CivoRotateCredentialOperator(
+            task_id="switch",
+            object_store=BUCKET,
+            strategy="replace",
+            publishers=publishers,
+            retire="keep",
+            pool="s3_consumers",
+            pool_slots=4,
+            priority_weight=100,
+        )
+        retire = CivoRotateCredentialOperator(
+            task_id="retire",
+            object_store=BUCKET,
+            strategy="replace",
+            publishers=publishers,
+            grace_period=GRACE_PERIOD,
+        )
+        switch >> retire
+        # [END pool]
+        switched = switch.execute(run)
+        assert old.id in {credential.id for credential in civo.list_credentials()}
+        retired = retire.execute(run)
+
+    assert (switched["strategy"], retired["strategy"]) == ("replace", "replace")
+    (new,) = civo.list_credentials()
+    assert new.id == switched["credential"]["id"] == retired["credential"]["id"] != old.id
