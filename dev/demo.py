@@ -17,6 +17,7 @@ from rich.console import Console
 
 from airflow_provider_objectstore.emulator import Emulator, S3Backend, Settings
 from dev.report import Progress, content_tables, task_table
+from dev.rotation import ObservedRotation
 from dev.runs import DONE, Run, Task
 from dev.server import Airflow, AirflowError, free_port
 
@@ -25,21 +26,24 @@ HOME = ROOT / ".cache" / "demo"
 
 # Chains of DAGs. The chains run in parallel, the DAGs of a chain one after the other. The checkpoint's second run
 # continues where the first one stopped. example_waiting writes the key that the watcher of example_waiting_event polls
-# for since Airflow started.
+# for since Airflow started. The second rotation takes place while its consumers read and write.
 PLAN = [
+    ["example_rotation", "example_rotation_consumer", "example_rotation"],
     ["example_checkpoint", "example_checkpoint"],
-    ["example_rotation", "example_rotation_pool"],
     ["example_purge", "example_backup"],
     ["example_task_state"] if metadata.version("apache-airflow") >= "3.3" else [],
     ["example_confirmation", "example_provisioning", "example_waiting", "example_waiting_event"],
 ]
-# How Airflow starts these. The demo starts the others.
+# How Airflow starts these, by DAG and number of the run. The demo starts the others.
 STARTED_BY_AIRFLOW = {
-    "example_waiting_event": "asset_triggered",
-    "example_rotation": "scheduled",
-    "example_purge": "scheduled",
+    ("example_waiting_event", 1): "asset_triggered",
+    ("example_rotation", 1): "scheduled",
+    ("example_purge", 1): "scheduled",
 }
-POOLS = {"s3_consumers": 4, "object_store_v2": 2}
+CONF = {("example_rotation", 2): {"days": 0}}
+# The next DAG of the chain starts as soon as all tasks of these run.
+BESIDE_NEXT = {"example_rotation_consumer"}
+POOLS = {"object_store_v2": 2}
 # For tasks only: in the triggerer, the backend would block the event loop.
 STATE_STORE = {
     "WORKERS__STATE_STORE_BACKEND": "airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend",
@@ -80,7 +84,7 @@ def parse_arguments() -> argparse.Namespace:
         nargs="*",
         type=parse_chain,
         default=PLAN,
-        help="DAG or DAG:runs, not the usual ones; all in parallel",
+        help="DAGs instead of the usual ones, one after the other as in DAG,DAG; all chains in parallel",
     )
     parser.add_argument("--s3", choices=S3_BACKENDS, default="moto", help="the S3 backend")
     parser.add_argument("--dags", type=Path, default=ROOT / "example_dags", help="folder of the DAG files")
@@ -90,9 +94,8 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def parse_chain(text: str) -> list[str]:
-    """Return ``dag`` or ``dag:runs`` as a chain of the plan."""
-    dag_id, _, runs = text.partition(":")
-    return [dag_id] * int(runs or 1)
+    """Return DAGs, separated by commas, as a chain of the plan."""
+    return text.split(",")
 
 
 def emulator(s3: str) -> Emulator:
@@ -113,10 +116,7 @@ def run_plan(
 ) -> tuple[list[Run], list[Task]]:
     """Run all chains in parallel, each up to its first failure."""
     tasks: dict[Run, list[Task]] = {}  # of every run that has started
-    chains = [
-        iter([Run(airflow, dag, chain[: i + 1].count(dag), STARTED_BY_AIRFLOW.get(dag)) for i, dag in enumerate(chain)])
-        for chain in plan
-    ]
+    chains = [iter(planned_runs(airflow, chain)) for chain in plan]
     running = {run: chain for chain in chains if (run := start_next(chain))}
     while running:
         time.sleep(0.4)
@@ -127,10 +127,24 @@ def run_plan(
             if run.state in DONE or elapsed > timeout:
                 progress.log(f"{run.dag_id}, run {run.number}: {run.state} after {elapsed:.1f} s")
                 del running[run]
-                if run.state == "success" and (next_run := start_next(chain)):
-                    running[next_run] = chain
+                goes_on = run.state == "success"
+            elif goes_on := is_beside_next(run, tasks[run]):
+                running[run] = iter(())  # only its end is awaited
+            if goes_on and (next_run := start_next(chain)):
+                running[next_run] = chain
         progress.show([task for run in running for task in tasks.get(run, ())])
     return list(tasks), [task for of_run in tasks.values() for task in of_run]
+
+
+def planned_runs(airflow: Airflow, chain: list[str]) -> list[Run]:
+    """Return the runs of a chain."""
+    numbered = [(dag_id, chain[: place + 1].count(dag_id)) for place, dag_id in enumerate(chain)]
+    return [Run(airflow, *run, STARTED_BY_AIRFLOW.get(run), CONF.get(run)) for run in numbered]
+
+
+def is_beside_next(run: Run, tasks: list[Task]) -> bool:
+    """Return whether the next run of the chain is to start although this one has not ended."""
+    return run.dag_id in BESIDE_NEXT and bool(tasks) and all(task.state == "running" for task in tasks)
 
 
 def start_next(chain: Iterator[Run]) -> Run | None:
@@ -150,12 +164,20 @@ def report(console: Console, airflow: Airflow, runs: list[Run], tasks: list[Task
     for table in content_tables():
         console.print()
         console.print(table)
+    rotation = ObservedRotation.of(runs)
+    problems = rotation.problems() if rotation else []
+    if rotation:
+        console.print()
+        console.print(rotation.table())
+        console.print(rotation.summary(), highlight=False)
+    for problem in problems:
+        console.print(problem, style="red")
     failed = [run for run in runs if run.state != "success"]
     for run in failed:
         console.print(f"\n{run.dag_id}, run {run.number}: {run.state}", style="red")
         for name, log in run.failures():
             console.print(f"--- {name}\n{log}", markup=False, highlight=False, soft_wrap=True)
-    return 1 if failed or any(task.state != "success" for task in tasks) else 0
+    return 1 if failed or problems or any(task.state != "success" for task in tasks) else 0
 
 
 def stay_up(progress: Progress, services: Emulator, airflow: Airflow) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -31,11 +33,20 @@ class Run:
 
     :param number: number among this DAG's runs, from 1.
     :param run_type: how Airflow starts the run: ``asset_triggered`` or ``scheduled``; ``None`` if :meth:`start` does.
+    :param conf: params, if :meth:`start` starts the run.
     """
 
-    def __init__(self, airflow: Airflow, dag_id: str, number: int, run_type: str | None = None) -> None:
+    def __init__(
+        self,
+        airflow: Airflow,
+        dag_id: str,
+        number: int,
+        run_type: str | None = None,
+        conf: Mapping[str, Any] | None = None,
+    ) -> None:
         self.dag_id = dag_id
         self.number = number
+        self.conf = conf or {}
         self.state = "queued"
         self.started = time.monotonic()
         self._run_type = run_type
@@ -48,7 +59,7 @@ class Run:
         self._wait_for_dag()
         self._airflow.call("PATCH", f"/dags/{self.dag_id}", json={"is_paused": False})
         if not self._run_type:
-            run = {"dag_run_id": self._run_id, "logical_date": None}
+            run = {"dag_run_id": self._run_id, "logical_date": None, "conf": dict(self.conf)}
             self._airflow.call("POST", f"/dags/{self.dag_id}/dagRuns", json=run)
         self.started = time.monotonic()
 
@@ -70,6 +81,16 @@ class Run:
             for instance in (self._instances() if self._run_id else ())
             if instance["state"] in ("failed", "up_for_retry", "running", "deferred")
         ]
+
+    def result(self, task_id: str) -> Any:
+        """Return what a task has returned."""
+        return self._airflow.call("GET", f"{self._path}/taskInstances/{task_id}/xcomEntries/return_value")["value"]
+
+    def times(self, task_id: str) -> tuple[float, float]:
+        """Return the time stamps of a task's first start and of its end."""
+        instance = self._airflow.call("GET", f"{self._path}/taskInstances/{task_id}")
+        begin, end = (datetime.fromisoformat(instance[name]).timestamp() for name in ("start_date", "end_date"))
+        return begin, end
 
     def _wait_for_dag(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds

@@ -1,13 +1,12 @@
 """
 Replace the credential of a bucket, and hand the new one to its consumers.
 
-``example_rotation`` checks once a week whether the credential is due, replaces it, publishes the new one as the ``aws``
-connection ``s3_stock_prices``, and deletes the old one some time later. Until the new one is published, consumers are
-refused for a moment. In ``example_rotation_pool`` nobody reads in that moment: consumers run in a pool, and the switch
-takes all its slots. It works on the bucket and the connection of the first DAG.
+Checks once a week whether the credential is due, replaces it, publishes the new one as the ``aws`` connection
+``s3_stock_prices``, and deletes the old one when the grace period is over. Where the service has bucket policies, old
+and new one work until then, and no consumer is refused: see ``example_rotation_consumer``.
 
-Needs the connection ``airflow_api``, which leads to this Airflow's own API server; for the second DAG the pool
-``s3_consumers`` with 4 slots; and the extras ``pip install airflow-provider-objectstore[s3,amazon] vega_datasets``.
+Needs the connection ``airflow_api``, which leads to this Airflow's own API server, and the extras
+``pip install airflow-provider-objectstore[s3,amazon] vega_datasets``.
 """
 
 from __future__ import annotations
@@ -25,9 +24,7 @@ from airflow_provider_objectstore.publishers import AirflowConnectionPublisher
 
 BUCKET = "stock-prices"
 CONNECTION = "s3_stock_prices"
-GRACE_PERIOD = timedelta(seconds=5)  # short for the demo; a day in production
-POOL = "s3_consumers"
-POOL_SLOTS = 4
+GRACE_PERIOD = timedelta(seconds=10)  # short for the demo; in production longer than any consumer's task, say a day
 
 with DAG(
     dag_id="example_rotation",
@@ -107,41 +104,3 @@ with DAG(
     # [END report]
 
     create_bucket >> fill() >> due() >> rotate >> read() >> report()
-
-with DAG(
-    dag_id="example_rotation_pool",
-    description="Replaces the credential of a bucket while nobody reads",
-    schedule=None,
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
-    catchup=False,
-    max_active_runs=1,
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
-    doc_md=__doc__,
-    tags=["example", "objectstore"],
-):
-    # [START pool]
-    publishers = [AirflowConnectionPublisher(CONNECTION, airflow_api_conn_id="airflow_api")]
-    switch = CivoRotateCredentialOperator(
-        task_id="switch",
-        object_store=BUCKET,
-        publishers=publishers,
-        retire="keep",
-        pool=POOL,
-        pool_slots=POOL_SLOTS,
-        priority_weight=100,
-    )
-    retire = CivoRotateCredentialOperator(
-        task_id="retire", object_store=BUCKET, publishers=publishers, grace_period=GRACE_PERIOD
-    )
-    switch >> retire
-
-    @task(pool=POOL)
-    def read_share(share: str) -> str:
-        """Read a file through the published connection."""
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-        return S3Hook(CONNECTION).read_key(f"prices/{share}.csv", BUCKET).splitlines()[-1]
-
-    # [END pool]
-
-    read_share.expand(share=["AAPL", "AMZN", "GOOG", "IBM", "MSFT"])

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ def python(airflow_home: Mapping[str, str], code: str, *arguments: object) -> st
         env={**airflow_home, **connections},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
     return result.stdout + result.stderr
@@ -153,11 +155,9 @@ def test_waiting_completes_the_delivery(airflow_home: Mapping[str, str], emulato
     assert sorted(state) == sorted(["complete", *(f"{run_id}/{region}" for region in ("north", "south", "west"))])
 
 
-def test_rotation_publishes_the_new_credential_to_consumers(
-    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rotation_refuses_no_consumer(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hook = CivoObjectStoreHook()
-    with ApiServer(tmp_path) as server:
+    with ApiServer(tmp_path) as server, ThreadPoolExecutor() as executor:
         api = {"conn_type": "http", "host": server.url, "login": "admin", "password": PASSWORDS["admin"]}
         monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(api))
         environment = {**server.environment, "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES)}
@@ -172,12 +172,35 @@ def test_rotation_publishes_the_new_credential_to_consumers(
         assert list(hook.list_credentials()) == [first]
         assert "{'orphans': [], 'shared': []}" in again
 
-        pooled = run(environment, "example_rotation_pool")
+        # Each run executes one task of the two, because it executes one after the other.
+        consumers = [
+            executor.submit(run, environment, "example_rotation_consumer", skipped=skipped)
+            for skipped in ("hold_connection", "look_up_each_time")
+        ]
+        wait_for_objects("stock-prices", ["latest/hold_connection", "latest/look_up_each_time"], consumers)
+        forced = run(environment, "example_rotation", conf={"days": 0})
         (second,) = hook.list_credentials()
         assert second.name > first.name  # of the same length and beginning, with a later time
+        assert '"strategy": "overlap"' in forced
         assert server.call("GET", "/connections/s3_stock_prices")["login"] == second.access_key_id
+
+        look_up_each_time, hold_connection = (consumer.result() for consumer in consumers)  # no read failed
+        assert first.access_key_id in look_up_each_time
+        assert second.access_key_id in look_up_each_time
+        assert first.access_key_id in hold_connection
+        assert second.access_key_id not in hold_connection
     secrets = first.secret_access_key, second.secret_access_key, PASSWORDS["admin"]
-    assert [secret for secret in secrets if secret in output + again + pooled] == []
+    printed = output + again + forced + look_up_each_time + hold_connection
+    assert [secret for secret in secrets if secret in printed] == []
+
+
+def wait_for_objects(bucket: str, keys: list[str], writers: Sequence[Future[str]]) -> None:
+    """Wait until the objects exist. Fail if a writer ends before."""
+    s3 = boto3.client("s3", **CivoObjectStoreHook().s3_options(bucket))
+    while not set(keys) <= {item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]}:
+        ended = [writer.result() for writer in writers if writer.done()]
+        assert ended == []
+        time.sleep(0.5)
 
 
 def test_purge_keeps_a_week(airflow_home: Mapping[str, str], emulator: Emulator) -> None:

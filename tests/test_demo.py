@@ -1,0 +1,40 @@
+"""What the demo requires of a rotation beside its consumers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dev.rotation import EACH, HELD, ObservedRotation, ReadLog
+
+EACH_LOG: ReadLog = {"old": {"first": 1, "last": 14, "reads": 9}, "new": {"first": 15, "last": 31, "reads": 9}}
+HELD_LOG: ReadLog = {"old": {"first": 2, "last": 20, "reads": 9}}
+GOOD = ObservedRotation("overlap", 10, 30, "new", {EACH: EACH_LOG, HELD: HELD_LOG})
+
+
+def test_reads_before_during_and_after() -> None:
+    assert GOOD.problems() == []
+    assert "27 reads, 0 failed, rotated meanwhile with overlap in 20.0 s" in GOOD.summary()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"strategy": "replace"}, "the strategy was replace instead of overlap"),
+        ({"begin": 1.5}, "hold_connection did not read before the rotation"),
+        ({"begin": 1, "reads": {EACH: EACH_LOG, HELD: {"old": {**HELD_LOG["old"], "first": 0}}}}, f"{EACH} did not"),
+        ({"new": "newer"}, "did not read with the new credential during the rotation"),
+        ({"end": 15}, "did not read with the new credential during the rotation"),
+        ({"end": 31}, "look_up_each_time did not read after the rotation"),
+        (
+            {"reads": {EACH: EACH_LOG, HELD: {"old": {**HELD_LOG["old"], "last": 15}}}},
+            "after the new one was published",
+        ),
+        ({"reads": {EACH: EACH_LOG, HELD: {**EACH_LOG}}}, "hold_connection read with the new credential"),
+        ({"reads": {EACH: {"new": EACH_LOG["new"]}, HELD: HELD_LOG}}, f"{EACH} did not read before the rotation"),
+    ],
+)
+def test_a_rotation_that_proves_nothing(changes: dict[str, object], problem: str) -> None:
+    (found,) = replace(GOOD, **changes).problems()  # type: ignore[arg-type]
+    assert problem in found
