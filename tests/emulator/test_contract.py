@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from airflow_provider_objectstore.emulator import Emulator, Settings
 from tests.emulator.conftest import STORES, Anypoint, Api
 
+pytestmark = pytest.mark.slow
+
 ROOT = "/organizations/{organizationId}"
 STORE = f"{ROOT}/environments/{{environmentId}}/stores/{{storeId}}"
 KEY = f"{STORE}/partitions/{{partitionId}}/keys/{{keyId}}"

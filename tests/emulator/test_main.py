@@ -15,6 +15,8 @@ import pytest
 from airflow_provider_objectstore.emulator.__main__ import parse_arguments, s3_backend
 from tests.emulator.conftest import Api
 
+pytestmark = pytest.mark.slow
+
 MODULE = [sys.executable, "-m", "airflow_provider_objectstore.emulator"]
 
 

@@ -15,6 +15,8 @@ import requests
 from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from tests.emulator.conftest import Anypoint, Api, Civo
 
+pytestmark = pytest.mark.slow
+
 
 def port(url: str) -> int:
     port = urlsplit(url).port

@@ -26,6 +26,8 @@ from airflow_provider_objectstore.export.importer import Importer
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from tests.operators.test_transfer import GET, PUT, answers, bucket, export, folder, hook, names, restore
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["bucket", "folder", "hook"]
 
 WHOLE = ["data.jsonl", "manifest.json"]

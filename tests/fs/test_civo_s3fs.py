@@ -16,6 +16,8 @@ import pytest
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def fs(hook: CivoObjectStoreHook) -> Any:
@@ -188,7 +190,6 @@ def test_deletion_takes_no_more_than_was_asked(fs: Any) -> None:
     assert fs.find("photos") == ["photos/p/b/c"]
 
 
-@pytest.mark.slow
 def test_many_threads_on_one_instance(fs: Any) -> None:
     def work(number: int) -> bool:
         fs.pipe(f"photos/{number}", str(number).encode())

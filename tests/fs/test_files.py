@@ -14,6 +14,8 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.usefixtures("reports")
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-be", "cp1252"])

@@ -22,6 +22,8 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
+pytestmark = pytest.mark.slow
+
 try:
     from airflow.sdk.serde import deserialize, serialize
 except ImportError:  # before Airflow 3.2
@@ -63,7 +65,6 @@ def test_parts(base: ObjectStoragePath) -> None:
 
 @pytest.mark.parametrize("scheme", BASES)
 @pytest.mark.parametrize("form", ["in the URL", "argument", "default"])
-@pytest.mark.slow
 def test_connection(scheme: str, form: str) -> None:
     url = BASES[scheme]
     bare = url.replace(f"{url.partition('://')[2].partition('@')[0]}@", "")
@@ -249,7 +250,6 @@ def write(path: ObjectStoragePath, mode: str, contents: Any) -> None:
 
 @pytest.mark.skipif(not AIRFLOW_V_3_2_PLUS, reason="before 3.2 an ObjectStoragePath of ours names no container")
 @pytest.mark.parametrize("scheme", BASES)
-@pytest.mark.slow
 def test_lineage_does_not_spam(scheme: str) -> None:
     """A collector is active: every file that is opened becomes an asset, and at most one warning comes of all."""
     code = f"""

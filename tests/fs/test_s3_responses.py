@@ -14,6 +14,8 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from tests.fs.buckets import create
 from tests.transport.stub import LOGIN_PAGE, http, serving
 
+pytestmark = pytest.mark.slow
+
 
 class TestAnswersThatAreNotOfS3:
     """A login page is well-formed XML, in which an S3 client finds nothing: no error, and no result either."""

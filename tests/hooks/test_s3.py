@@ -18,6 +18,8 @@ from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidA
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 
+pytestmark = pytest.mark.slow
+
 Configure = Callable[..., None]
 
 

@@ -25,6 +25,8 @@ from airflow_provider_objectstore.operators.civo import (
 from tests.transport.stub import LOGIN_PAGE, http, serving
 from tests.triggers.waiting import answers, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def hook(emulator: Emulator) -> CivoObjectStoreHook:

@@ -32,6 +32,8 @@ from airflow_provider_objectstore.transport.bulk import DRAIN_TIMEOUT, BulkRunne
 from tests.conftest import connect
 from tests.triggers.waiting import answers, once
 
+pytestmark = pytest.mark.slow
+
 Printed = pytest.CaptureFixture[str]
 DELETE_PARTITION, DELETE_KEY = "anypoint.delete_partition", "anypoint.delete_key"
 
@@ -171,7 +173,6 @@ def test_one_round_is_enough_where_nothing_is_hidden(hook: AnypointObjectStoreHo
     assert done["missing"] == 0
 
 
-@pytest.mark.slow
 def test_memory_is_flat(emulator: Emulator, hook: AnypointObjectStoreHook) -> None:
     data = emulator._app.anypoint.data
 
@@ -474,7 +475,6 @@ def _in_child(connection: str, settings: dict[str, Any]) -> None:
     purge(**settings)
 
 
-@pytest.mark.slow
 def test_killed_at_any_moment_and_rerun_leaves_nothing(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
     """20 times, by SIGKILL; children are forked from a process that has imported everything."""
     context = multiprocessing.get_context("forkserver")

@@ -37,6 +37,8 @@ from airflow_provider_objectstore.operators.transfer import AnypointExportOperat
 from tests.conftest import connect
 from tests.triggers.waiting import answers, once
 
+pytestmark = pytest.mark.slow
+
 GET, PUT = "anypoint.get_key", "anypoint.put_key"
 
 
@@ -131,7 +133,6 @@ def fill(emulator: Emulator, values: int) -> None:
 # ---- there and back ------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_ten_thousand_mixed_values(hook: AnypointObjectStoreHook, emulator: Emulator, tmp_path: Path) -> None:
     fill(emulator, 10_000)
     manifest = export(f"file://{tmp_path}/1")
@@ -429,7 +430,6 @@ def test_what_vanished_meanwhile_is_counted_and_logged(
     assert "3 values and 0 partitions were listed and no longer existed" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_long_files_in_a_bucket_are_read_line_by_line(
     bucket: str, hook: AnypointObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -501,7 +501,6 @@ def test_outlets(hook: AnypointObjectStoreHook, folder: str) -> None:
     assert [recorded.extra for recorded in events.values()] == [event, {}, {}]
 
 
-@pytest.mark.slow
 def test_memory_is_flat(
     hook: AnypointObjectStoreHook, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,8 @@ from airflow_provider_objectstore.operators.civo import CivoCreateCredentialOper
 from airflow_provider_objectstore.publishers import AirflowConnectionPublisher, AnypointKeyPublisher, Publisher
 from tests.publishers.servers import ApiServer
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs/publishers.md"
 CREDENTIAL = S3Options("photos", "http://127.0.0.1:9", "AKIA", "the-bucket-secret", "lon1")
 ROTATED = S3Options("photos", "http://127.0.0.1:9", "AKIB", "the-next-secret", "lon1")

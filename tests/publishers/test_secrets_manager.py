@@ -23,6 +23,8 @@ from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.publishers import SecretsManagerPublisher
 from tests.test_secrets import Shown
 
+pytestmark = pytest.mark.slow
+
 NAME = "airflow/connections/s3_photos"
 PUBLISHER = SecretsManagerPublisher(NAME)
 CREDENTIAL = S3Options("photos", "http://127.0.0.1:9", "AKIA", "the-bucket-secret", "lon1", verify=False)
@@ -62,7 +64,6 @@ def versions(secrets: Any) -> int:
     return len(secrets.list_secret_version_ids(SecretId=NAME, IncludeDeprecated=True)["Versions"])
 
 
-@pytest.mark.slow
 def test_airflows_secrets_backend_resolves_it(secrets: Any, moto_server: str) -> None:
     from airflow.providers.amazon.aws.secrets.secrets_manager import SecretsManagerBackend
 
@@ -77,7 +78,6 @@ def test_airflows_secrets_backend_resolves_it(secrets: Any, moto_server: str) ->
     assert (found.conn_type, found.login, found.password) == ("aws", "AKIA", "the-bucket-secret")
 
 
-@pytest.mark.slow
 def test_new_version_only_if_it_differs(secrets: Any) -> None:
     for credential, count in ((CREDENTIAL, 1), (CREDENTIAL, 1), (ROTATED, 2), (ROTATED, 2)):
         PUBLISHER.publish(credential)

@@ -26,6 +26,8 @@ from tests.rotation.conftest import on_both
 from tests.rotation.harness import OBJECTS, has_access, largest_policy, read_policies, s3_client
 from tests.transport.stub import LOGIN_PAGE, http, serving
 
+pytestmark = pytest.mark.slow
+
 Before = list[S3Options]
 OURS = {
     "Sid": SID,

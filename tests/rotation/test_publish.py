@@ -22,6 +22,8 @@ from tests.rotation.harness import (
     rotate,
 )
 
+pytestmark = pytest.mark.slow
+
 Before = list[S3Options]
 
 

@@ -10,6 +10,8 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from tests.rotation.harness import find_problems, has_access, read_everything, rotate
 
+pytestmark = pytest.mark.slow
+
 Before = list[S3Options]
 
 

@@ -26,12 +26,13 @@ from tests.rotation.harness import (
     start_grace_period,
 )
 
+pytestmark = pytest.mark.slow
+
 Before = list[S3Options]
 
 
 @on_both
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.slow
 def test_week_after_week_by_the_same_name(strategy: str, before: Before, hook: CivoObjectStoreHook) -> None:
     applied = "overlap" if strategy == "auto" else strategy
     for week in (1, 2):
@@ -52,7 +53,6 @@ def test_week_after_week_by_the_same_name(strategy: str, before: Before, hook: C
 
 @on_both
 @pytest.mark.parametrize("strategy", ["replace", "in_place"])
-@pytest.mark.slow
 def test_s3_that_lags(
     strategy: str, before: Before, hook: CivoObjectStoreHook, configure_emulator: ConfigureEmulator
 ) -> None:
@@ -62,7 +62,6 @@ def test_s3_that_lags(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.slow
 def test_s3_that_lags_for_longer_than_the_timeout(
     strategy: str, before: Before, hook: CivoObjectStoreHook, configure_emulator: ConfigureEmulator
 ) -> None:

@@ -32,6 +32,8 @@ from tests.rotation.harness import (
     unusable_keys,
 )
 
+pytestmark = pytest.mark.slow
+
 Before = list[S3Options]
 DELAYS = [
     {"operation": operation, "kind": "delay", "seconds": seconds}
@@ -74,7 +76,6 @@ def test_the_same_run_twice(
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("strategy", ["replace", "in_place", "overlap"])
-@pytest.mark.slow
 def test_two_runs(
     strategy: str,
     seed: int,

@@ -35,6 +35,8 @@ from tests.rotation.harness import (
     run_context,
 )
 
+pytestmark = pytest.mark.slow
+
 Before = list[S3Options]
 
 
@@ -201,7 +203,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
 def test_in_a_dag(before: Before, hook: CivoObjectStoreHook, emulator: Emulator, tmp_path: Path) -> None:
     (tmp_path / "rotation.py").write_text(DAG_FILE)
     environment = {

@@ -27,6 +27,8 @@ from tests.transport.drivers import anypoint_connection
 from tests.transport.stub import http, serving
 from tests.triggers.waiting import answers, once
 
+pytestmark = pytest.mark.slow
+
 GET = "anypoint.get_key"
 
 

@@ -12,6 +12,8 @@ from airflow_provider_objectstore.exceptions import (
 from tests.transport.drivers import ONCE, Connect, anypoint_connection, civo_connection, get_quota_from
 from tests.transport.stub import Answer, dripping, http, serving
 
+pytestmark = pytest.mark.slow
+
 
 class TestTime:
     @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from tests.conftest import connect
 from tests.triggers.waiting import answers
 from tests.triggers.watching import GET, LIST, Keys, until, watching
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "fault",

@@ -24,6 +24,8 @@ from tests.rotation.harness import (
     unusable_keys,
 )
 
+pytestmark = pytest.mark.slow
+
 Before = list[S3Options]
 
 
@@ -100,7 +102,6 @@ def test_another_worker_sets_keys_before_ours_are_published(before: Before, hook
 
 
 @pytest.mark.parametrize("week", [1, 2])
-@pytest.mark.slow
 def test_another_worker_sets_keys_before_ours_are_read_back(
     week: int, before: Before, hook: CivoObjectStoreHook
 ) -> None:

@@ -45,6 +45,8 @@ from tests.rotation.harness import (
     unreadable_objects,
 )
 
+pytestmark = pytest.mark.slow
+
 Before = list[S3Options]
 
 

@@ -28,12 +28,13 @@ from tests.rotation.harness import (
     unreadable_objects,
 )
 
+pytestmark = pytest.mark.slow
+
 Before = list[S3Options]
 
 
 @on_both
 @pytest.mark.parametrize(("owner_change", "reason"), [("ignored", "its owner is still"), ("bucket", "a/first")])
-@pytest.mark.slow
 def test_owners_that_do_not_change(
     owner_change: str, reason: str, before: Before, hook: CivoObjectStoreHook, configure_emulator: ConfigureEmulator
 ) -> None:
