@@ -163,7 +163,7 @@ class TestANewSecretIsKnownBeforeItIsSent:
                     return super()._exchange(*arguments)
 
             with suppress(ObjectStoreError):
-                WatchRegistry(CivoObjectStoreHook()._resolve(), mask=known.append).send(call)
+                WatchRegistry(CivoObjectStoreHook().resolve(), mask=known.append).send(call)
             assert known == [self.SECRET]
 
     def test_without_one_nothing_is_masked(self) -> None:
@@ -182,7 +182,7 @@ class TestANewSecretIsKnownBeforeItIsSent:
         for call in self.calls():
             shown.add(call)
             with pytest.raises(ObjectStoreError, match=r"could not process \*\*\*") as caught:
-                hook._send(call)
+                hook.send(call)
             shown.error(caught.value)
         assert [text for text in [*shown.texts, caplog.text] if self.SECRET in text] == []
 

@@ -76,7 +76,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         )
 
     def _ping(self) -> str:
-        page = self._send(api.list_stores())
+        page = self.send(api.list_stores())
         return f"Connected; the first page of stores has {len(page.items)}"
 
     def asset(self, store_id: str, partition: str, key: str | None = None) -> Asset:
@@ -120,7 +120,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :param store_id: its id.
         :raises NotFoundError: if there is no such store.
         """
-        return self._send(api.get_store(store_id))
+        return self.send(api.get_store(store_id))
 
     def store_exists(self, store_id: str) -> bool:
         """
@@ -160,7 +160,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
             encrypted=encrypted,
             attributes=attributes,
         )
-        return self._send(call)
+        return self.send(call)
 
     def update_store(
         self,
@@ -189,7 +189,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
             encrypted=encrypted,
             attributes=attributes,
         )
-        return self._send(call)
+        return self.send(call)
 
     def delete_store(self, store_id: str) -> None:
         """
@@ -198,7 +198,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :param store_id: its id.
         :raises NotFoundError: if there is no such store.
         """
-        self._send(api.delete_store(store_id))
+        self.send(api.delete_store(store_id))
 
     # Partitions
 
@@ -220,7 +220,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :param partition: the partition.
         :raises StoreNotFoundError: if there is no such store.
         """
-        return self._send(api.partition_exists(store_id, partition))
+        return self.send(api.partition_exists(store_id, partition))
 
     def get_partition(
         self, store_id: str, partition: str, inclusion: api.Inclusion = "all", *, page_size: int | None = None
@@ -247,7 +247,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :return: the confirmation id of a confirmable deletion.
         :raises NotFoundError: if there is no such partition; ``StoreNotFoundError`` if there is no such store.
         """
-        return self._send(api.delete_partition(store_id, partition, confirmable=confirmable))
+        return self.send(api.delete_partition(store_id, partition, confirmable=confirmable))
 
     def partition(self, store_id: str, partition: str) -> Partition:
         """
@@ -285,7 +285,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :param confirmable: sent as the parameter of this name. Its effect on a HEAD is not documented.
         :raises StoreNotFoundError: if there is no such store.
         """
-        return self._send(api.key_exists(store_id, partition, key, confirmable=confirmable))
+        return self.send(api.key_exists(store_id, partition, key, confirmable=confirmable))
 
     def get_key(self, store_id: str, partition: str, key: str, *, confirmable: bool = False) -> Entry:
         """
@@ -299,7 +299,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :raises NotFoundError: if there is no such key; ``StoreNotFoundError`` if there is no such store.
         :raises UnreadableValueError: if the value's type is unknown.
         """
-        return self._send(api.get_key(store_id, partition, key, confirmable=confirmable))
+        return self.send(api.get_key(store_id, partition, key, confirmable=confirmable))
 
     def put_key(
         self,
@@ -326,7 +326,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :return: the confirmation id of a confirmable write.
         """
         call = api.put_key(store_id, partition, key, value, metadata=metadata, index=index, confirmable=confirmable)
-        return self._send(call)
+        return self.send(call)
 
     def delete_key(self, store_id: str, partition: str, key: str, *, confirmable: bool = False) -> str | None:
         """
@@ -339,7 +339,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :return: the confirmation id of a confirmable deletion.
         :raises NotFoundError: if there is no such key; ``StoreNotFoundError`` if there is no such store.
         """
-        return self._send(api.delete_key(store_id, partition, key, confirmable=confirmable))
+        return self.send(api.delete_key(store_id, partition, key, confirmable=confirmable))
 
     def alter_number(
         self, store_id: str, partition: str, key: str, operation: Mapping[str, Any]
@@ -354,7 +354,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :return: the response's body, if it is a JSON object.
         :raises OutcomeUnknownError: if no response came; it is never sent twice.
         """
-        return self._send(api.alter_number(store_id, partition, key, operation))
+        return self.send(api.alter_number(store_id, partition, key, operation))
 
     # Confirmations
 
@@ -367,7 +367,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :param key: the key.
         :param confirmation_id: what the confirmable operation returned.
         """
-        self._send(api.acknowledge(store_id, partition, key, confirmation_id))
+        self.send(api.acknowledge(store_id, partition, key, confirmation_id))
 
     def extend_confirmation(self, store_id: str, partition: str, key: str, confirmation_id: str, ttl: Ttl) -> None:
         """
@@ -379,7 +379,7 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :param confirmation_id: what the confirmable operation returned.
         :param ttl: seconds, a ``timedelta`` or an ISO 8601 duration.
         """
-        self._send(api.extend_confirmation(store_id, partition, key, confirmation_id, ttl))
+        self.send(api.extend_confirmation(store_id, partition, key, confirmation_id, ttl))
 
     def reject(self, store_id: str, partition: str, key: str, confirmation_id: str) -> None:
         """
@@ -390,8 +390,8 @@ class AnypointObjectStoreHook(BulkKeysMixin):
         :param key: the key.
         :param confirmation_id: what the confirmable operation returned.
         """
-        self._send(api.reject(store_id, partition, key, confirmation_id))
+        self.send(api.reject(store_id, partition, key, confirmation_id))
 
     def list_regions(self) -> tuple[Region, ...]:
         """List the regions in which the service is available to the organization."""
-        return self._send(api.list_regions())
+        return self.send(api.list_regions())

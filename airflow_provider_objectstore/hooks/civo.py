@@ -92,7 +92,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
         return resolve_civo(connection, extra, region=self.region)
 
     def _ping(self) -> str:
-        page = self._send(api.list_object_stores())
+        page = self.send(api.list_object_stores())
         return f"Connected; the first page of object stores has {len(page.items)}"
 
     def asset(self, bucket: str, path: str | None = None) -> Asset:
@@ -122,7 +122,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
         :param id: its id.
         :raises NotFoundError: if there is no such object store.
         """
-        return self._send(api.get_object_store(id))
+        return self.send(api.get_object_store(id))
 
     def find_object_store(self, name_or_id: str) -> ObjectStore | None:
         """
@@ -156,7 +156,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
         :raises ConflictError: if the name is taken.
         :raises OutcomeUnknownError: if no response came and the store cannot be found by its name.
         """
-        return self._send(api.create_object_store(name, size_gb, access_key_id))
+        return self.send(api.create_object_store(name, size_gb, access_key_id))
 
     def update_object_store(
         self, id: str, *, max_size_gb: int | None = None, access_key_id: str | None = None
@@ -169,7 +169,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
         :param access_key_id: access key of the credential that should own it.
         :return: the store as in the response, which does not prove a change of owner: read it back.
         """
-        return self._send(api.update_object_store(id, max_size_gb=max_size_gb, access_key_id=access_key_id))
+        return self.send(api.update_object_store(id, max_size_gb=max_size_gb, access_key_id=access_key_id))
 
     def delete_object_store(self, id: str) -> None:
         """
@@ -177,7 +177,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
 
         :param id: its id.
         """
-        self._send(api.delete_object_store(id))
+        self.send(api.delete_object_store(id))
 
     def get_object_store_stats(self, id: str) -> ObjectStoreStats:
         """
@@ -185,7 +185,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
 
         :param id: its id.
         """
-        return self._send(api.get_object_store_stats(id))
+        return self.send(api.get_object_store_stats(id))
 
     # Credentials
 
@@ -200,7 +200,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
         :param id: its id.
         :raises NotFoundError: if there is no such credential.
         """
-        return self._masked(self._send(api.get_credential(id)))
+        return self._masked(self.send(api.get_credential(id)))
 
     def find_credential(self, name_or_id_or_access_key: str) -> Credential | None:
         """
@@ -243,7 +243,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
         call = api.create_credential(
             name, access_key_id=access_key_id, secret_access_key=secret_access_key, max_size_gb=max_size_gb
         )
-        return self.wait_for_keys(self._send(call))
+        return self.wait_for_keys(self.send(call))
 
     def wait_for_keys(self, credential: Credential) -> Credential:
         """
@@ -305,7 +305,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
             access_key_id=access_key_id,
             secret_access_key=secret_access_key,
         )
-        return self._masked(self._send(call))
+        return self._masked(self.send(call))
 
     def delete_credential(self, id: str) -> None:
         """
@@ -313,7 +313,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
 
         :param id: its id.
         """
-        self._send(api.delete_credential(id))
+        self.send(api.delete_credential(id))
 
     def credential_inventory(self) -> list[CredentialUse]:
         """
@@ -331,11 +331,11 @@ class CivoObjectStoreHook(ObjectStoreHook):
 
     def list_regions(self) -> tuple[Region, ...]:
         """List regions; object stores can be created in those that are usable."""
-        return self._send(api.list_regions())
+        return self.send(api.list_regions())
 
     def get_quota(self) -> Quota:
         """Read the account's limit for object stores and its use."""
-        return self._send(api.get_quota())
+        return self.send(api.get_quota())
 
     # S3
 

@@ -48,6 +48,37 @@ class ObjectStoreHook(BaseHook):
         # A client belongs to its process, and a connection holds secrets.
         return {**self.__dict__, "_cached_client": None, "_cached_connection": None}
 
+    def resolve(self) -> ResolvedConnection:
+        """
+        Look up the connection, check it and mask its secrets. No request is sent to the service.
+
+        The hook uses what it has found from then on.
+
+        :raises ConfigurationError: naming everything that is missing or wrong in it.
+        """
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        from airflow_provider_objectstore.compat import forbid_blocking_in_triggerer
+
+        forbid_blocking_in_triggerer()
+        connection = self.get_connection(self._conn_id)
+        resolved = self._parse_connection(connection, connection.extra_dejson)
+        for secret in resolved.secrets:
+            mask_secret(secret)
+        self._cached_connection = resolved
+        return resolved
+
+    def send(self, call: Call[T]) -> T:
+        """
+        Send any call of :mod:`airflow_provider_objectstore.api` and return its result.
+
+        :param call: the call.
+        :raises ObjectStoreError: one of its subclasses, as the service answered or did not.
+        """
+        result = self._client.send(call)
+        self._report_lineage(call.operation, call.about)
+        return result
+
     @contextmanager
     def client(self) -> Iterator[Client]:
         """
@@ -57,7 +88,7 @@ class ObjectStoreHook(BaseHook):
 
         :return: a context manager.
         """
-        yield self._new_client(self._resolve())
+        yield self._new_client(self.resolve())
 
     @asynccontextmanager
     async def async_client(self) -> AsyncIterator[AsyncClient]:
@@ -107,10 +138,10 @@ class ObjectStoreHook(BaseHook):
         from airflow_provider_objectstore.transport.bulk import BulkRunner
 
         return BulkRunner(
-            self._resolve(),
+            self.resolve(),
             mask=_mask_in_thread,
             check_caller=partial(forbid_blocking_in_triggerer, own_threads=True),
-            refresh_connection=self._resolve,
+            refresh_connection=self.resolve,
             concurrency=concurrency,
             requests_per_second=requests_per_second,
             report=report,
@@ -139,11 +170,6 @@ class ObjectStoreHook(BaseHook):
 
     # Sending
 
-    def _send(self, call: Call[T]) -> T:
-        result = self._client.send(call)
-        self._report_lineage(call.operation, call.about)
-        return result
-
     def _run(self, flow: Flow[T]) -> T:
         return self._client.run(flow)
 
@@ -170,28 +196,14 @@ class ObjectStoreHook(BaseHook):
 
         from airflow_provider_objectstore.transport import Client
 
-        return Client(connection, mask=mask_secret, refresh_connection=self._resolve)
+        return Client(connection, mask=mask_secret, refresh_connection=self.resolve)
 
     # The connection
 
     @property
     def _connection(self) -> ResolvedConnection:
         """The connection as it was looked up last; a hook that has not used it yet looks it up."""
-        return self._cached_connection or self._resolve()
-
-    def _resolve(self) -> ResolvedConnection:
-        """Look up the connection, parse it and mask its secrets."""
-        from airflow.providers.common.compat.sdk import mask_secret
-
-        from airflow_provider_objectstore.compat import forbid_blocking_in_triggerer
-
-        forbid_blocking_in_triggerer()
-        connection = self.get_connection(self._conn_id)
-        resolved = self._parse_connection(connection, connection.extra_dejson)
-        for secret in resolved.secrets:
-            mask_secret(secret)
-        self._cached_connection = resolved
-        return resolved
+        return self._cached_connection or self.resolve()
 
     async def _resolve_async(self) -> ResolvedConnection:
         """Look up the connection, parse it and mask its secrets, on an event loop."""

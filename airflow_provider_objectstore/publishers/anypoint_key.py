@@ -65,7 +65,7 @@ class AnypointKeyPublisher:
         :raises ConfigurationError: if it does not exist, or naming everything that is missing or wrong in it.
         """
         with naming_missing_connection(self, self.anypoint_conn_id):
-            self._hook._resolve()
+            self._hook.resolve()
 
     def publish(self, credential: S3Options) -> None:
         """
@@ -105,7 +105,7 @@ class AnypointKeyPublisher:
 
     def _send(self, call: Call[T], credential: S3Options) -> T:
         with naming_missing_connection(self, self.anypoint_conn_id):
-            return self._hook._send(replace(call, secrets=(credential.secret_access_key,)))
+            return self._hook.send(replace(call, secrets=(credential.secret_access_key,)))
 
 
 def _as_json(credential: S3Options) -> str:

@@ -24,7 +24,7 @@ def resolve(
     def run(hook: ObjectStoreHook, connection: str | dict[str, Any]) -> ResolvedConnection:
         stored = connection if isinstance(connection, str) else json.dumps(connection)
         monkeypatch.setenv(f"AIRFLOW_CONN_{hook._conn_id.upper()}", stored)
-        return hook._resolve() if request.param == "sync" else asyncio.run(hook._resolve_async())
+        return hook.resolve() if request.param == "sync" else asyncio.run(hook._resolve_async())
 
     return run
 

@@ -60,8 +60,8 @@ def test_none_means_the_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = {"conn_type": "anypoint", "login": "i", "password": "a secret", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_ANYPOINT_DEFAULT", json.dumps(connection))
     labels = {"conn_id": "anypoint_default", **extra}
-    assert AnypointObjectStoreHook()._resolve().labels == labels
-    assert AnypointObjectStoreHook(organization_id="other")._resolve().labels == {**labels, "organization_id": "other"}
+    assert AnypointObjectStoreHook().resolve().labels == labels
+    assert AnypointObjectStoreHook(organization_id="other").resolve().labels == {**labels, "organization_id": "other"}
 
 
 @pytest.mark.parametrize("empty", ["", " ", "None"], ids=repr)
