@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from airflow_provider_objectstore.api.call import Call, Response, Token, error_message, fits_header
 from airflow_provider_objectstore.api.encoding import segment
 from airflow_provider_objectstore.exceptions import ApiError, error_for
 
+Connection: TypeAlias = dict[str, Any]
+"""A connection as Airflow's API shows it."""
 _API = "api"
 _LOGIN = "login"
 _TOKEN_SECONDS = 3600
@@ -20,19 +22,9 @@ def base_urls(url: str) -> dict[str, str]:
     return {_API: f"{url}/api/v2", _LOGIN: url}
 
 
-def get_connection(conn_id: str, api_conn_id: str) -> Call[dict[str, Any] | None]:
+def get_connection(conn_id: str, api_conn_id: str) -> Call[Connection | None]:
     """Read a connection, with redacted secrets; None if it does not exist. `GET /connections/{id}`."""
-
-    def read(response: Response) -> dict[str, Any] | None:
-        return None if response.status == 404 else dict(response.json())
-
-    return Call(
-        **_common("airflow.get_connection", conn_id, api_conn_id),
-        method="GET",
-        path=f"/connections/{segment('connection id', conn_id)}",
-        read=read,
-        ok_statuses=frozenset({404}),
-    )
+    return Call(**_common("airflow.get_connection", conn_id, api_conn_id), **_one(conn_id), method="GET")
 
 
 def create_connection(conn_id: str, api_conn_id: str, fields: Mapping[str, Any]) -> Call[bool]:
@@ -47,15 +39,24 @@ def create_connection(conn_id: str, api_conn_id: str, fields: Mapping[str, Any])
     )
 
 
-def update_connection(conn_id: str, api_conn_id: str, fields: Mapping[str, Any]) -> Call[None]:
-    """Set these fields of a connection and keep its other fields. `PATCH /connections/{id}`."""
+def update_connection(
+    conn_id: str, api_conn_id: str, conn_type: str, fields: Mapping[str, Any]
+) -> Call[Connection | None]:
+    """
+    Set these fields of a connection and keep its other fields. `PATCH /connections/{id}`.
+
+    The result is the connection afterwards, with redacted secrets; None if it does not exist.
+
+    :param conn_type: the type that it is expected to have: Airflow requires one in the body. It is not set.
+    :param fields: what to set.
+    """
     return Call(
         **_common("airflow.update_connection", conn_id, api_conn_id),
+        **_one(conn_id),
         method="PATCH",
-        path=f"/connections/{segment('connection id', conn_id)}",
-        query=tuple(("update_mask", name) for name in fields),
-        body={"connection_id": conn_id, **fields},
-        read=lambda response: None,
+        # The id never changes. Without it, no fields would mean all of them.
+        query=tuple(("update_mask", name) for name in fields) or (("update_mask", "connection_id"),),
+        body={"connection_id": conn_id, "conn_type": conn_type, **fields},
     )
 
 
@@ -79,6 +80,14 @@ def _read_token(response: Response) -> Token:
     if not isinstance(token, str) or not fits_header(token):
         raise TypeError("no token")
     return Token(token, _TOKEN_SECONDS)
+
+
+def _one(conn_id: str) -> dict[str, Any]:
+    def read(response: Response) -> Connection | None:
+        return None if response.status == 404 else dict(response.json())
+
+    path = f"/connections/{segment('connection id', conn_id)}"
+    return {"path": path, "read": read, "ok_statuses": frozenset({404})}
 
 
 def _common(operation: str, conn_id: str, api_conn_id: str) -> dict[str, Any]:

@@ -307,13 +307,12 @@ def resolve_civo(connection: Connection, extra: Mapping[str, Any], *, region: st
     )
 
 
-def resolve_airflow_api(connection: Connection, problems: list[str], *secrets: str) -> ResolvedConnection:
+def resolve_airflow_api(connection: Connection, problems: list[str]) -> ResolvedConnection:
     """
     Resolve an ``http`` connection to Airflow's API.
 
     :param connection: the Airflow connection.
     :param problems: gets what is missing or wrong; the result is usable only if it stays empty.
-    :param secrets: further texts that must not appear in a log or an error.
     """
     fields = Fields(connection, connection.extra_dejson)
     host, scheme = connection.host or "", (connection.schema or "").lower()
@@ -328,7 +327,7 @@ def resolve_airflow_api(connection: Connection, problems: list[str], *secrets: s
     problems += (f"connection {connection.conn_id!r}: {problem}" for problem in fields.problems)
     return ResolvedConnection(
         base_urls=airflow_rest.base_urls(url),
-        secrets=(*_secrets(password, transport_options["proxy"]), *secrets),
+        secrets=_secrets(password, transport_options["proxy"]),
         bearer=None if login else password,
         token_call=airflow_rest.user_token(login, password, str(connection.conn_id)) if login else None,
         labels=_conn_id(connection),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_objectstore import arguments as read
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.exceptions import ObjectStoreError, PermissionDeniedError
 from airflow_provider_objectstore.publishers.checks import check_fields, naming_missing_connection
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.api.call import Call
-    from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
     from airflow_provider_objectstore.hooks.s3 import S3Options
+    from airflow_provider_objectstore.publishers import Publisher
 
 T = TypeVar("T")
 
@@ -64,8 +65,21 @@ class AnypointKeyPublisher:
 
         :raises ConfigurationError: if it does not exist, or naming everything that is missing or wrong in it.
         """
-        with naming_missing_connection(self, self.anypoint_conn_id):
-            self._hook.resolve()
+        _Access(self).resolve()
+
+    def prepare(self) -> Publisher:
+        """
+        Fetch a token, open a connection to the service, and look whether the key can be read and its store exists.
+
+        Whether it can be written shows only when it is.
+
+        :return: what publishes with one request.
+        :raises ConfigurationError: as :meth:`check`.
+        :raises ObjectStoreError: if the store does not exist, or the key may not be read.
+        """
+        access = _Access(self)
+        access.look()
+        return access
 
     def publish(self, credential: S3Options) -> None:
         """
@@ -76,10 +90,7 @@ class AnypointKeyPublisher:
         :raises ConfigurationError: if the connection cannot be used, before any request.
         :raises ObjectStoreError: as :meth:`.AnypointObjectStoreHook.put_key`.
         """
-        from airflow_provider_objectstore.api.anypoint import put_key
-
-        self._send(put_key(self.store_id, self.partition, self.key, _as_json(credential)), credential)
-        log.info("Wrote %s", self)
+        _Access(self).publish(credential)
 
     def verify(self, credential: S3Options) -> None:
         """
@@ -88,24 +99,52 @@ class AnypointKeyPublisher:
         :param credential: what was published.
         :raises ObjectStoreError: if the key is missing or holds anything else.
         """
-        from airflow_provider_objectstore.api.anypoint import get_key
+        _Access(self).verify(credential)
 
-        entry = self._send(get_key(self.store_id, self.partition, self.key), credential)
-        if entry.value != _as_json(credential):
-            raise ObjectStoreError(
-                f"key {self.key!r} of {self.store_id}/{self.partition} does not hold what was published: something "
-                "else writes it too. Give the credential a key of its own"
-            )
 
-    @property
-    def _hook(self) -> AnypointObjectStoreHook:
+class _Access:
+    """A publisher's key, through a connection that is looked up once."""
+
+    def __init__(self, publisher: AnypointKeyPublisher) -> None:
         from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
-        return AnypointObjectStoreHook(self.anypoint_conn_id, region=self.region)
+        self._publisher = publisher
+        self._names = publisher.store_id, publisher.partition, publisher.key
+        self._hook = AnypointObjectStoreHook(publisher.anypoint_conn_id, region=publisher.region)
 
-    def _send(self, call: Call[T], credential: S3Options) -> T:
-        with naming_missing_connection(self, self.anypoint_conn_id):
-            return self._hook.send(replace(call, secrets=(credential.secret_access_key,)))
+    def resolve(self) -> None:
+        with naming_missing_connection(self._publisher, self._publisher.anypoint_conn_id):
+            self._hook.resolve()
+
+    def look(self) -> None:
+        from airflow_provider_objectstore.api.anypoint import get_store, key_exists
+
+        # The store is read apart from the key: writing keys does not need the permission to view stores.
+        if not self._send(replace(key_exists(*self._names), parent=None)):
+            with suppress(PermissionDeniedError):
+                self._send(get_store(self._publisher.store_id))
+
+    def publish(self, credential: S3Options) -> None:
+        from airflow_provider_objectstore.api.anypoint import put_key
+
+        call = put_key(*self._names, _as_json(credential))
+        self._send(replace(call, secrets=(credential.secret_access_key,)))
+        log.info("Wrote %s", self._publisher)
+
+    def verify(self, credential: S3Options) -> None:
+        from airflow_provider_objectstore.api.anypoint import get_key
+
+        wanted = _as_json(credential)
+        entry = self._send(replace(get_key(*self._names), secrets=(credential.secret_access_key,)))
+        if entry.value != wanted:
+            raise ObjectStoreError(
+                f"key {self._publisher.key!r} of {self._publisher.store_id}/{self._publisher.partition} does not hold "
+                "what was published: something else writes it too. Give the credential a key of its own"
+            )
+
+    def _send(self, call: Call[T]) -> T:
+        with naming_missing_connection(self._publisher, self._publisher.anypoint_conn_id):
+            return self._hook.send(call)
 
 
 def _as_json(credential: S3Options) -> str:

@@ -43,7 +43,16 @@ def naming_missing_connection(publisher: Any, conn_id: str) -> Iterator[None]:
     try:
         yield
     except AirflowNotFoundException as error:
-        raise ConfigurationError(
-            f"{publisher} cannot publish: there is no connection {conn_id!r}. Create it, or give the id of one that "
-            "exists"
-        ) from error
+        raise missing_connection(publisher, conn_id) from error
+
+
+def missing_connection(publisher: Any, conn_id: str) -> ConfigurationError:
+    """
+    Return the error for a connection that does not exist.
+
+    :param publisher: the publisher that uses the connection.
+    :param conn_id: id of the connection.
+    """
+    return ConfigurationError(
+        f"{publisher} cannot publish: there is no connection {conn_id!r}. Create it, or give the id of one that exists"
+    )

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore import arguments as read
@@ -23,10 +24,11 @@ from airflow_provider_objectstore.exceptions import (
     TransportError,
     error_for,
 )
-from airflow_provider_objectstore.publishers.checks import check_fields, naming_missing_connection
+from airflow_provider_objectstore.publishers.checks import check_fields, missing_connection
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
+    from airflow_provider_objectstore.publishers import Publisher
 
 log = logging.getLogger(__name__)
 
@@ -75,18 +77,24 @@ class SecretsManagerPublisher:
 
         :raises ConfigurationError: if it does not, or if the extra ``amazon`` is not installed.
         """
-        from airflow.providers.common.compat.sdk import BaseHook
+        _Access(self).resolve()
 
-        try:
-            import airflow.providers.amazon.aws.hooks.base_aws  # noqa: F401
-        except ImportError as error:
-            raise ConfigurationError(
-                "SecretsManagerPublisher needs the amazon provider: pip install 'airflow-provider-objectstore[amazon]'"
-            ) from error
-        if self.aws_conn_id is not None:
-            # The amazon provider treats a missing connection as one without keys.
-            with naming_missing_connection(self, self.aws_conn_id):
-                BaseHook.get_connection(self.aws_conn_id)
+    def prepare(self) -> Publisher:
+        """
+        Create a client, and read the secret. Whether it can be written shows only when it is.
+
+        AWS has no conditional writes: a connection of another type that is put into an existing secret between this and
+        publishing is overwritten, and is then the secret's version ``AWSPREVIOUS``.
+
+        :return: what publishes with one request, without reading again.
+        :raises ConfigurationError: as :meth:`check`.
+        :raises ConflictError: if the secret holds a connection of another type.
+        :raises TransportError: if AWS cannot be reached.
+        :raises ApiError: if AWS refuses the request.
+        """
+        access = _Access(self)
+        access.look()
+        return access
 
     def publish(self, credential: S3Options) -> None:
         """
@@ -99,28 +107,7 @@ class SecretsManagerPublisher:
         :raises TransportError: if AWS cannot be reached.
         :raises ApiError: if AWS refuses the request.
         """
-        wanted = credential.aws_connection()
-        with self._client() as client:
-            text = self._read(client)
-            conn_type = _conn_type(text)
-            if conn_type not in (None, "aws"):
-                raise ConflictError(
-                    f"secret {self.secret_id!r} holds a connection of type {conn_type!r}, not 'aws': it is left as it "
-                    "is. Publish under another name, or delete it"
-                )
-            if _parse_json(text) == wanted:
-                log.info("Secret %r holds the credential already", self.secret_id)
-                return
-            new = json.dumps(wanted)
-            if text is None:
-                try:
-                    client.create_secret(Name=self.secret_id, SecretString=new)
-                    log.info("Created secret %r", self.secret_id)
-                    return
-                except client.exceptions.ResourceExistsException:
-                    pass  # it exists and has no value
-            client.put_secret_value(SecretId=self.secret_id, SecretString=new)
-            log.info("Put a new version of secret %r", self.secret_id)
+        _Access(self).publish(credential)
 
     def verify(self, credential: S3Options) -> None:
         """
@@ -129,31 +116,103 @@ class SecretsManagerPublisher:
         :param credential: what was published.
         :raises ObjectStoreError: if the secret is missing or holds anything else.
         """
-        with self._client() as client:
-            found = _parse_json(self._read(client))
-        if found != credential.aws_connection():
+        _Access(self).verify(credential)
+
+
+class _Access:
+    """A publisher's secret, through a client that is created once."""
+
+    def __init__(self, publisher: SecretsManagerPublisher) -> None:
+        self._publisher = publisher
+        self._id = publisher.secret_id
+        self._found: tuple[str | None] | None = None
+        """What :meth:`look` has read, until something is published."""
+
+    def resolve(self) -> None:
+        if self._hook.conn_config or self._publisher.aws_conn_id is None:
+            return
+        # The amazon provider treats a missing connection as one without keys.
+        raise missing_connection(self._publisher, self._publisher.aws_conn_id)
+
+    def look(self) -> None:
+        self._found = (self._read(),)
+
+    def publish(self, credential: S3Options) -> None:
+        wanted = credential.aws_connection()
+        (text,) = self._found or (self._read(),)
+        self._found = None
+        if _parse_json(text) == wanted:
+            log.info("Secret %r holds the credential already", self._id)
+            return
+        new = json.dumps(wanted)
+        if text is None:
+            if self._create(new):
+                return
+            self._read()  # it appeared meanwhile, or it exists and has no value
+        with self._requesting() as client:
+            client.put_secret_value(SecretId=self._id, SecretString=new)
+        log.info("Put a new version of secret %r", self._id)
+
+    def verify(self, credential: S3Options) -> None:
+        wanted = credential.aws_connection()
+        if _parse_json(self._get()) != wanted:
             raise ObjectStoreError(
-                f"secret {self.secret_id!r} does not hold what was published: something else writes it too. Check "
+                f"secret {self._id!r} does not hold what was published: something else writes it too. Check "
                 "its versions"
             )
 
-    def _read(self, client: Any) -> str | None:
+    def _read(self) -> str | None:
+        """Return the secret's text, unless it is a connection of another type."""
+        text = self._get()
+        conn_type = _conn_type(text)
+        if conn_type not in (None, "aws"):
+            raise ConflictError(
+                f"secret {self._id!r} holds a connection of type {conn_type!r}, not 'aws': it is left as it is. "
+                "Publish under another name, or delete it"
+            )
+        return text
+
+    def _get(self) -> str | None:
+        with self._requesting() as client:
+            try:
+                response = client.get_secret_value(SecretId=self._id)
+            except client.exceptions.ResourceNotFoundException:
+                return None
+            return str(response.get("SecretString", ""))
+
+    def _create(self, text: str) -> bool:
+        """Return False if the secret exists."""
+        with self._requesting() as client:
+            try:
+                client.create_secret(Name=self._id, SecretString=text)
+            except client.exceptions.ResourceExistsException:
+                return False
+        log.info("Created secret %r", self._id)
+        return True
+
+    @cached_property
+    def _hook(self) -> Any:
         try:
-            response = client.get_secret_value(SecretId=self.secret_id)
-        except client.exceptions.ResourceNotFoundException:
-            return None
-        return str(response.get("SecretString", ""))
+            from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+        except ImportError as error:
+            raise ConfigurationError(
+                "SecretsManagerPublisher needs the amazon provider: pip install 'airflow-provider-objectstore[amazon]'"
+            ) from error
+        return AwsBaseHook(self._publisher.aws_conn_id, client_type="secretsmanager")
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._hook.get_conn()
 
     @contextmanager
-    def _client(self) -> Iterator[Any]:
-        self.check()
-        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+    def _requesting(self) -> Iterator[Any]:
+        self.resolve()
         from botocore.exceptions import BotoCoreError, ClientError
 
-        what = f"secret {self.secret_id!r} by way of connection {self.aws_conn_id!r}"
+        what = f"secret {self._id!r} by way of connection {self._publisher.aws_conn_id!r}"
         try:
             with _without_body_logs():
-                yield AwsBaseHook(self.aws_conn_id, client_type="secretsmanager").get_conn()
+                yield self._client
         except ClientError as error:
             details = error.response.get("Error", {})
             metadata = error.response.get("ResponseMetadata", {})

@@ -10,7 +10,7 @@ from airflow_provider_objectstore.exceptions import ApiError, PermissionDeniedEr
 
 READ = airflow_rest.get_connection("aws/1", "api")
 CREATE = airflow_rest.create_connection("aws", "api", {"conn_type": "aws"})
-UPDATE = airflow_rest.update_connection("aws", "api", {"login": "key", "password": "secret"})
+UPDATE = airflow_rest.update_connection("aws", "api", "aws", {"login": "key", "password": "secret"})
 
 
 def test_calls_are_under_the_api() -> None:
@@ -22,12 +22,18 @@ def test_calls_are_under_the_api() -> None:
 
 def test_an_update_names_its_fields() -> None:
     assert UPDATE.query == (("update_mask", "login"), ("update_mask", "password"))
-    assert UPDATE.body == {"connection_id": "aws", "login": "key", "password": "secret"}
+    assert UPDATE.body == {"connection_id": "aws", "conn_type": "aws", "login": "key", "password": "secret"}
+
+
+def test_an_update_of_nothing_does_not_update_everything() -> None:
+    assert airflow_rest.update_connection("aws", "api", "aws", {}).query == (("update_mask", "connection_id"),)
 
 
 def test_what_exists_and_what_does_not() -> None:
     assert READ.interpret(Response(404, {}, b"{}")) is None
     assert READ.interpret(Response(200, {}, b'{"connection_id": "aws/1"}')) == {"connection_id": "aws/1"}
+    assert UPDATE.interpret(Response(404, {}, b"{}")) is None
+    assert UPDATE.interpret(Response(200, {}, b'{"conn_type": "aws"}')) == {"conn_type": "aws"}
     assert CREATE.interpret(Response(201, {}, b"{}")) is True
     assert CREATE.interpret(Response(409, {}, b"{}")) is False
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
@@ -23,6 +24,22 @@ def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call is tried twice, almost without a wait."""
     fast = partial(transport.ResolvedConnection, retry=RetryPolicy(attempts=2, initial_wait=0.001))
     monkeypatch.setattr(transport, "ResolvedConnection", fast)
+
+
+@pytest.fixture
+def lookups(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each Airflow connection was looked up."""
+    from airflow.providers.common.compat.sdk import BaseHook
+
+    counts: Counter[str] = Counter()
+    get_connection = BaseHook.get_connection
+
+    def count(conn_id: str) -> Any:
+        counts[conn_id] += 1
+        return get_connection(conn_id)
+
+    monkeypatch.setattr(BaseHook, "get_connection", staticmethod(count))
+    return counts
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -315,6 +316,130 @@ def test_verify_names_airflows_cache(
     PUBLISHER.publish(rotated)
     with pytest.raises(ObjectStoreError, match=r"cache of them \(\[secrets\] use_cache\)"):
         PUBLISHER.verify(rotated)
+
+
+class TestPrepare:
+    PATH = "/api/v2/connections"
+
+    def test_publishing_is_one_request(
+        self, gateway: Gateway, credential: S3Options, rotated: S3Options, lookups: Counter[str]
+    ) -> None:
+        one = f"{self.PATH}/s3_photos"
+        for number, (published, write) in enumerate(
+            [(credential, f"POST {self.PATH}"), (rotated, f"PATCH {one}"), (credential, f"PATCH {one}")]
+        ):
+            lookups.clear()
+            gateway.seen.clear()
+            prepared = PUBLISHER.prepare()
+            token = [] if number else ["POST /auth/token"]
+            assert gateway.seen == [*token, f"GET {one}", f"PATCH {one}"]
+            gateway.seen.clear()
+            prepared.publish(published)
+            assert gateway.seen == [write]
+            assert lookups == {API: 1}
+            prepared.verify(published)
+            assert lookups == {API: 1, "s3_photos": 1}
+            PUBLISHER.verify(published)
+
+    def test_it_changes_nothing(self, airflow: ApiServer) -> None:
+        PUBLISHER.prepare()
+        assert airflow.call("GET", "/connections")["total_entries"] == 0
+        create(airflow, description="Ours", login="old", password="older", schema="x", port=1, extra='{"token": "t"}')
+        before = stored(airflow)
+        PUBLISHER.prepare()
+        assert stored(airflow) == before
+
+    def test_what_was_read_counts_once(self, airflow: ApiServer, credential: S3Options, rotated: S3Options) -> None:
+        prepared = PUBLISHER.prepare()
+        for published in (credential, rotated, credential):
+            prepared.publish(published)
+            PUBLISHER.verify(published)
+
+    def test_update_leaves_what_is_not_the_publishers(self, airflow: ApiServer, credential: S3Options) -> None:
+        create(airflow, description="Ours, ask Ann", port=1, login="old", extra='{"my_token": "foreign-token"}')
+        PUBLISHER.prepare().publish(credential)
+        found = stored(airflow)
+        assert (found["description"], found["port"]) == ("Ours, ask Ann", 1)
+        assert found["extra"] == {**credential.aws_connection()["extra"], "my_token": "foreign-token"}
+
+    def test_one_who_may_not_edit_connections(
+        self, airflow: ApiServer, configure: Configure, gateway: Gateway, credential: S3Options
+    ) -> None:
+        configure(gateway.url, login="viewer", password=PASSWORDS["viewer"])
+        for exists in (False, True):
+            if exists:
+                create(airflow, login="old")
+            with pytest.raises(PermissionDeniedError, match="permission to read, create and edit connections"):
+                PUBLISHER.prepare()
+
+    def test_one_who_may_only_read_connections(self, airflow: ApiServer, gateway: Gateway) -> None:
+        class Forbidden(dict[str, Any]):
+            def pop(self, method: str, default: Any = None) -> Any:
+                return {"status": 403, "body": {"detail": "Forbidden"}} if method == "PATCH" else default
+
+        create(airflow, login="old")
+        gateway.faults = Forbidden()
+        with pytest.raises(PermissionDeniedError, match="permission to read, create and edit connections"):
+            PUBLISHER.prepare()
+
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"conn_type": "postgres"}, "has the type 'postgres', not 'aws'"),
+            ({"extra": '{"role_arn": "arn:aws:iam::1:role/x"}'}, "has extra role_arn, which"),
+        ],
+    )
+    def test_connection_that_cannot_be_used_is_refused(
+        self, gateway: Gateway, airflow: ApiServer, fields: dict[str, Any], message: str
+    ) -> None:
+        create(airflow, **{"login": "ann", **fields})
+        with pytest.raises(ConflictError, match=message):
+            PUBLISHER.prepare()
+        assert not [request for request in gateway.seen if request.startswith("PATCH")]
+
+    def test_connection_of_another_type_that_appears_meanwhile_is_left(
+        self, airflow: ApiServer, credential: S3Options
+    ) -> None:
+        prepared = PUBLISHER.prepare()
+        create(airflow, conn_type="postgres", login="ann", password="hers")
+        before = stored(airflow)
+        with pytest.raises(ConflictError, match="'s3_photos' exists and has the type 'postgres'"):
+            prepared.publish(credential)
+        assert stored(airflow) == before
+
+    def test_connection_whose_type_changes_meanwhile_keeps_the_type(
+        self, airflow: ApiServer, credential: S3Options
+    ) -> None:
+        create(airflow, login="old")
+        prepared = PUBLISHER.prepare()
+        airflow.call("DELETE", "/connections/s3_photos")
+        create(airflow, conn_type="postgres", login="ann")
+        with pytest.raises(ConflictError, match=r"'postgres', since it was read: .* overwritten"):
+            prepared.publish(credential)
+        assert stored(airflow)["conn_type"] == "postgres"
+
+    def test_connection_that_is_deleted_meanwhile_is_created(self, airflow: ApiServer, credential: S3Options) -> None:
+        create(airflow, login="old")
+        prepared = PUBLISHER.prepare()
+        airflow.call("DELETE", "/connections/s3_photos")
+        prepared.publish(credential)
+        PUBLISHER.verify(credential)
+
+    def test_failures(self, credential: S3Options, configure: Configure) -> None:
+        configure("", host=None, schema=None)
+        with pytest.raises(ConfigurationError, match="host is missing"):
+            PUBLISHER.prepare()
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            configure(f"http://127.0.0.1:{gone.getsockname()[1]}")
+        with pytest.raises(TransportError, match="Check host, port and schema of connection 'airflow_api'"):
+            PUBLISHER.prepare()
+
+    def test_nothing_of_it_stays_in_the_publisher(self, airflow: ApiServer) -> None:
+        publisher = AirflowConnectionPublisher("s3_photos", API)
+        fields = dict(vars(publisher))
+        assert publisher.prepare() is not publisher
+        assert vars(publisher) == fields
+        assert publisher == PUBLISHER
 
 
 def _clear_backends_cache(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from threading import Thread
@@ -55,7 +56,7 @@ def secrets(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     connect(monkeypatch, moto_server)
     keys = {"aws_access_key_id": "AKIAAWS", "aws_secret_access_key": "the-aws-secret"}
     client = boto3.client("secretsmanager", endpoint_url=moto_server, region_name="eu-west-1", **keys)
-    for secret in client.list_secrets()["SecretList"]:
+    for secret in client.list_secrets(IncludePlannedDeletion=True)["SecretList"]:
         client.delete_secret(SecretId=secret["Name"], ForceDeleteWithoutRecovery=True)
     return client
 
@@ -168,3 +169,84 @@ def test_failures_name_the_secret_and_hold_none(
     assert "Created secret" in caplog.text
     hidden = ("the-bucket-secret", "the-next-secret", "the-aws-secret")
     assert not [text for text in shown.texts for secret in hidden if secret in text]
+
+
+class TestPrepare:
+    @pytest.fixture
+    def requests(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The operations that were requested from AWS."""
+        from botocore.client import BaseClient
+
+        found: list[str] = []
+        make_api_call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+        def note(client: Any, operation: str, arguments: Any) -> Any:
+            found.append(operation)
+            return make_api_call(client, operation, arguments)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", note)
+        return found
+
+    def test_publishing_is_one_request(self, secrets: Any, requests: list[str], lookups: Counter[str]) -> None:
+        for credential, write in ((CREDENTIAL, "CreateSecret"), (ROTATED, "PutSecretValue")):
+            requests.clear()
+            lookups.clear()
+            prepared = PUBLISHER.prepare()
+            assert requests == ["GetSecretValue"]
+            prepared.publish(credential)
+            assert requests == ["GetSecretValue", write]
+            prepared.verify(credential)
+            assert requests == ["GetSecretValue", write, "GetSecretValue"]
+            assert lookups == {"aws_default": 1}
+            PUBLISHER.verify(credential)
+        assert versions(secrets) == 2
+
+    def test_what_is_there_already_is_not_written(self, secrets: Any, requests: list[str]) -> None:
+        PUBLISHER.publish(CREDENTIAL)
+        requests.clear()
+        PUBLISHER.prepare().publish(CREDENTIAL)
+        assert requests == ["GetSecretValue"]
+
+    def test_what_was_read_counts_once(self, secrets: Any) -> None:
+        prepared = PUBLISHER.prepare()
+        for credential in (CREDENTIAL, ROTATED, CREDENTIAL, CREDENTIAL):
+            prepared.publish(credential)
+            PUBLISHER.verify(credential)
+
+    def test_connection_of_another_type_is_refused(self, secrets: Any) -> None:
+        secrets.create_secret(Name=NAME, SecretString="postgres://ann:hers@db/x")
+        with pytest.raises(ConflictError, match="'postgres', not 'aws'"):
+            PUBLISHER.prepare()
+
+    def test_connection_of_another_type_that_appears_meanwhile_is_left(self, secrets: Any) -> None:
+        prepared = PUBLISHER.prepare()
+        secrets.create_secret(Name=NAME, SecretString="postgres://ann:hers@db/x")
+        with pytest.raises(ConflictError, match="'postgres', not 'aws'"):
+            prepared.publish(CREDENTIAL)
+        assert secrets.get_secret_value(SecretId=NAME)["SecretString"] == "postgres://ann:hers@db/x"
+
+    def test_what_is_overwritten_meanwhile_can_be_restored(self, secrets: Any) -> None:
+        """AWS writes under no condition, so the previous version is all that is left of it."""
+        secrets.create_secret(Name=NAME, SecretString="change me")
+        prepared = PUBLISHER.prepare()
+        secrets.put_secret_value(SecretId=NAME, SecretString="postgres://ann:hers@db/x")
+        prepared.publish(CREDENTIAL)
+        previous = secrets.get_secret_value(SecretId=NAME, VersionStage="AWSPREVIOUS")
+        assert previous["SecretString"] == "postgres://ann:hers@db/x"
+
+    def test_failures(self, secrets: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
+        for use in (PUBLISHER.prepare, lambda: PUBLISHER.publish(CREDENTIAL), lambda: PUBLISHER.verify(CREDENTIAL)):
+            with pytest.raises(ConfigurationError, match="cannot publish: there is no connection 'aws_default'"):
+                use()
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            connect(monkeypatch, f"http://127.0.0.1:{gone.getsockname()[1]}")
+        with pytest.raises(TransportError, match="Check that connection's keys, region and endpoint_url"):
+            PUBLISHER.prepare()
+
+    def test_nothing_of_it_stays_in_the_publisher(self, secrets: Any) -> None:
+        publisher = SecretsManagerPublisher(NAME)
+        fields = dict(vars(publisher))
+        assert publisher.prepare() is not publisher
+        assert vars(publisher) == fields
+        assert publisher == PUBLISHER
