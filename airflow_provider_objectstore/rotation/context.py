@@ -54,6 +54,7 @@ class RotationContext:
     :param publishers: where the new credential goes, in this order.
     :param settle_timeout: for how many seconds S3 may lag behind the control plane.
     :param outage: the outage of this try.
+    :param prepared: what the ``prepare`` of each publisher has returned, by the ``id`` of the publisher.
     """
 
     hook: CivoObjectStoreHook
@@ -62,6 +63,11 @@ class RotationContext:
     publishers: Sequence[Publisher] = ()
     settle_timeout: float = 60
     outage: Outage = field(default_factory=Outage)
+    prepared: dict[int, Publisher] = field(default_factory=dict)
+
+    def prepared_form(self, publisher: Publisher) -> Publisher:
+        """Return what publishes for a publisher: what it has prepared, or itself."""
+        return self.prepared.get(id(publisher), publisher)
 
     def read(self) -> LineageState:
         """Read the state, also where a newer rotation has changed it."""

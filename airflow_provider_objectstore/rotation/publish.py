@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
@@ -17,6 +18,24 @@ MAX_PUBLISH_ATTEMPTS = 5
 log = logging.getLogger(__name__)
 
 
+def prepare_publishers(context: RotationContext, state: LineageState) -> None:
+    """
+    Call each publisher's optional ``prepare()``, before the first change that consumers notice.
+
+    :param state: what was read before.
+    :raises ObjectStoreError: naming the publisher that cannot publish.
+    """
+    for publisher in context.publishers:
+        try:
+            prepared = getattr(publisher, "prepare", lambda: None)()
+        except Exception as error:
+            raise ObjectStoreError(
+                f"{publisher} cannot publish ({_redacted(error, *state.members)}). Nothing was changed for consumers: "
+                "run this task again when it can"
+            ) from error
+        context.prepared[id(publisher)] = publisher if prepared is None else prepared
+
+
 def publish_credential(
     context: RotationContext,
     credential: Credential,
@@ -28,6 +47,8 @@ def publish_credential(
     """
     Publish a credential. If another rotation changes it meanwhile, publish the one that consumers should have then.
 
+    All publishers have it before the first one is verified: looking it up would let the consumers of the next one wait.
+
     :param credential: the credential that consumers should have, with its keys.
     :param state: what was read before.
     :param current: returns the credential that consumers should have in a state.
@@ -37,10 +58,18 @@ def publish_credential(
     :raises SupersededError: if the credential is that of a newer rotation; it is published.
     """
     for _ in range(MAX_PUBLISH_ATTEMPTS):
+        options = context.published_options(credential, state.stores)
+        called = []
         for publisher in context.publishers:
             if not (again and _has(publisher, context, credential, state)):
-                _publish_to(publisher, context, credential, state)
+                with _naming(publisher, credential, state):
+                    context.prepared_form(publisher).publish(options)
+                called.append(publisher)
         context.outage.end()
+        for publisher in called:
+            with _naming(publisher, credential, state):
+                context.prepared_form(publisher).verify(options)
+            log.info("Published credential %s to %s", credential.name, publisher)
         state = context.read()
         found = current(state)
         if same_keys(found, credential):
@@ -94,17 +123,16 @@ def require_published(context: RotationContext) -> None:
         ) from problem
 
 
-def _publish_to(publisher: Publisher, context: RotationContext, new: Credential, state: LineageState) -> None:
-    options = context.published_options(new, state.stores)
+@contextmanager
+def _naming(publisher: Publisher, new: Credential, state: LineageState) -> Iterator[None]:
+    """Turn a publisher's error into one that names the publisher and says what it means for consumers."""
     try:
-        publisher.publish(options)
-        publisher.verify(options)
+        yield
     except Exception as error:
         raise ObjectStoreError(
             f"credential {new.name} could not be published to {publisher} ({_redacted(error, new)}). "
             f"{_consequence(new, state)} Nothing is retired: run this task again to finish"
         ) from error
-    log.info("Published credential %s to %s", new.name, publisher)
 
 
 def _consequence(new: Credential, state: LineageState) -> str:
@@ -128,9 +156,10 @@ def _find_problem(
         its only one then.
     """
     problem: Exception | None = None
-    for bucket in (None, *(store.name for store in stores)):
+    options = context.published_options(credential, stores)
+    for bucket in dict.fromkeys((options.bucket, None, *(store.name for store in stores))):
         try:
-            publisher.verify(replace(context.hook.s3_options_of(credential, stores[0]), bucket=bucket))
+            context.prepared_form(publisher).verify(replace(options, bucket=bucket))
         except Exception as error:
             problem = error
             if _is_unreachable(error):
@@ -144,5 +173,9 @@ def _is_unreachable(error: Exception) -> bool:
     return isinstance(error, (TransportError, ServerError))
 
 
-def _redacted(error: Exception, credential: Credential) -> str:
-    return str(error).replace(credential.secret_access_key, "***")
+def _redacted(error: Exception, *credentials: Credential) -> str:
+    text = str(error)
+    for credential in credentials:
+        if credential.has_keys:
+            text = text.replace(credential.secret_access_key, "***")
+    return text

@@ -58,3 +58,21 @@ def test_a_newer_rotation_began_meanwhile(before: Before, hook: CivoObjectStoreH
     rotate(2)
     with pytest.raises(SupersededError):
         create_or_continue(context, state)
+
+
+def test_what_comes_before_the_change(
+    before: Before, hook: CivoObjectStoreHook, configure_emulator: ConfigureEmulator
+) -> None:
+    """It may take a while, so the check for newer rotations comes after it."""
+    configure_emulator(creating_seconds=0.3)
+    context = context_of(hook)
+    found: list[bool] = []
+
+    def look() -> None:
+        (new,) = (credential for credential in hook.list_credentials() if credential.name == NAME)
+        found.append(new.has_keys)
+        rotate(2)
+
+    with pytest.raises(SupersededError):
+        create_or_continue(context, context.refresh(), before_change=look)
+    assert found == [True]

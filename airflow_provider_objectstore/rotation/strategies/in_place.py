@@ -12,6 +12,7 @@ from airflow_provider_objectstore.api.civo.models import Credential
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
 from airflow_provider_objectstore.rotation.names import access_key_for
+from airflow_provider_objectstore.rotation.publish import prepare_publishers
 from airflow_provider_objectstore.rotation.state import LineageState
 from airflow_provider_objectstore.rotation.strategies.base import Samples, is_only_owner
 from airflow_provider_objectstore.rotation.verify import Bucket
@@ -58,10 +59,15 @@ class InPlace:
         return {store.id: bucket.sample() for store, bucket in zip(state.stores, self._replaced, strict=True)}
 
     def apply(self, state: LineageState, samples: Samples) -> Credential:
-        """Set new keys, unless an earlier try has set them, and prove that they have access."""
+        """Prepare publishers and set new keys, unless an earlier try has; prove that the new keys have access."""
         owner = self._single_owner(state)
         self._changed = None
-        new = self._context.hook.wait_for_keys(owner) if self._has_new_access_key(owner) else self._change_keys(owner)
+        if self._has_new_access_key(owner):
+            new = self._context.hook.wait_for_keys(owner)
+        else:
+            prepare_publishers(self._context, state)
+            self._context.refresh()  # the last moment at which nothing has changed for consumers
+            new = self._change_keys(owner)
         self._context.verify_access(new, state.stores, samples)
         return new
 

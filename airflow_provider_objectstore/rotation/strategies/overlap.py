@@ -10,7 +10,7 @@ from airflow_provider_objectstore.exceptions import ObjectStoreError, OwnerChang
 from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
 from airflow_provider_objectstore.rotation.creation import create_or_continue
 from airflow_provider_objectstore.rotation.policy import BucketPolicy, PolicyUnsupportedError, has_statement
-from airflow_provider_objectstore.rotation.publish import is_published
+from airflow_provider_objectstore.rotation.publish import is_published, prepare_publishers
 from airflow_provider_objectstore.rotation.state import LineageState
 from airflow_provider_objectstore.rotation.strategies.base import Samples, StrategyUnsupportedError
 from airflow_provider_objectstore.rotation.verify import AccessDenied
@@ -74,6 +74,8 @@ class Overlap:
     def apply(self, state: LineageState, samples: Samples) -> Credential:
         """Create the credential, give it access beside all others of the lineage, and prove that it has it."""
         self._granted.clear()
+        if state.created_by(self._context.rotation_id) is None:
+            prepare_publishers(self._context, state)
         new = create_or_continue(self._context, state)
         for store, owner in self._not_owned_by_new(state):
             users = {self._user_id(member, store) for member in (*_usable(state), new)}

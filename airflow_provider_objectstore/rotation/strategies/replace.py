@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import ClassVar
 
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.rotation.context import RotationContext
 from airflow_provider_objectstore.rotation.creation import create_or_continue
-from airflow_provider_objectstore.rotation.publish import is_published
+from airflow_provider_objectstore.rotation.publish import is_published, prepare_publishers
 from airflow_provider_objectstore.rotation.state import LineageState, store_names
 from airflow_provider_objectstore.rotation.strategies.base import Samples, is_only_owner
 
@@ -50,8 +51,9 @@ class Replace:
         }
 
     def apply(self, state: LineageState, samples: Samples) -> Credential:
-        """Create the credential, make it the owner of each store, and prove that it has access."""
-        new = create_or_continue(self._context, state)
+        """Create the credential, prepare publishers, make it the owner of each store, and prove that it has access."""
+        prepare = partial(prepare_publishers, self._context, state)
+        new = create_or_continue(self._context, state, before_change=prepare)
         for store in self._stores_to_transfer(state):
             self._transfer_ownership(store, new)
         self._context.verify_access(new, state.stores, samples)
