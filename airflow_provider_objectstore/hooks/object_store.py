@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -95,14 +95,17 @@ class ObjectStoreHook(BaseHook):
         """
         Open an async client: ``await client.send(call)``.
 
-        All clients of one resolved connection on one event loop share session, token and pace.
+        All clients of one resolved connection on one event loop share session, token and pace. Those that are opened
+        within a second share one look-up of the connection.
 
         :return: an async context manager.
         """
         from airflow_provider_objectstore.compat import amask_secret
+        from airflow_provider_objectstore.hooks.shared_lookups import share_lookup
         from airflow_provider_objectstore.transport import AsyncClient
 
-        client = AsyncClient(await self._resolve_async(), mask=amask_secret, refresh_connection=self._resolve_async)
+        self._cached_connection = await share_lookup(self._identity, self._resolve_async)
+        client = AsyncClient(self._cached_connection, mask=amask_secret, refresh_connection=self._resolve_async)
         async with client:
             yield client
 
@@ -199,6 +202,12 @@ class ObjectStoreHook(BaseHook):
         return Client(connection, mask=mask_secret, refresh_connection=self.resolve)
 
     # The connection
+
+    @property
+    def _identity(self) -> Hashable:
+        """What the resolved connection depends on, beside the Airflow connection."""
+        overrides = (getattr(self, name, None) for name in ("region", "organization_id", "environment_id"))
+        return type(self), self._conn_id, *overrides
 
     @property
     def _connection(self) -> ResolvedConnection:

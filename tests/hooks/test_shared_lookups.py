@@ -6,10 +6,17 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
+from airflow.providers.common.compat import connection
 
+from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks import shared_lookups
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
 from airflow_provider_objectstore.hooks.shared_lookups import share_lookup
 
 
@@ -101,3 +108,34 @@ def test_neither_loops_nor_results_are_kept(monkeypatch: pytest.MonkeyPatch) -> 
     gc.collect()
     assert result() is None
     assert loop() is None
+
+
+@pytest.mark.parametrize(
+    ("hooks", "lookups"),
+    [
+        ([CivoObjectStoreHook() for _ in range(100)], 1),
+        ([AnypointObjectStoreHook(), AnypointObjectStoreHook(environment_id="other")] * 2, 2),
+        ([CivoObjectStoreHook(), CivoObjectStoreHook(region="FRA1"), AnypointObjectStoreHook()], 3),
+    ],
+    ids=["one connection", "two environments", "two services and regions"],
+)
+def test_clients_that_are_opened_together(
+    hooks: list[ObjectStoreHook], lookups: int, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def open_all() -> list[str]:
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(hook.async_client()) for hook in hooks]
+            return [client._connection.labels["region"] for client in clients]
+
+    found: list[str] = []
+    look_up = connection.get_async_connection
+
+    async def count(conn_id: str, hook: Any = None) -> Any:
+        found.append(conn_id)
+        return await look_up(conn_id, hook)
+
+    monkeypatch.setattr(connection, "get_async_connection", count)
+    regions = asyncio.run(open_all())
+    assert len(found) == lookups
+    for hook, region in zip(hooks, regions, strict=True):
+        assert region == (getattr(hook, "region", None) or region)
