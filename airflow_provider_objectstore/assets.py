@@ -174,15 +174,20 @@ def report_lineage(hook: BaseHook, side: Literal["input", "output"], get_asset: 
     :param side: ``input`` for what was read, ``output`` for what was written.
     :param get_asset: returns the asset; called only if a collector is active.
     """
-    from airflow.providers.common.compat.sdk import NoOpCollector, get_hook_lineage_collector
-
     try:
-        collector = get_hook_lineage_collector()
-        if not isinstance(collector, NoOpCollector):
+        if (collector := lineage_collector()) is not None:
             add = collector.add_input_asset if side == "input" else collector.add_output_asset
             add(context=hook, uri=get_asset().uri)
     except Exception:
         log.debug("The lineage of a call could not be reported", exc_info=True)
+
+
+def lineage_collector() -> Any:
+    """Return Airflow's hook lineage collector; None if none is active. The first call loads Airflow's plugins."""
+    from airflow.providers.common.compat.sdk import NoOpCollector, get_hook_lineage_collector
+
+    collector = get_hook_lineage_collector()
+    return None if isinstance(collector, NoOpCollector) else collector
 
 
 def _is_ours(uri: str) -> bool:

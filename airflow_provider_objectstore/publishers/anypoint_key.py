@@ -118,11 +118,14 @@ class _Access:
 
     def look(self) -> None:
         from airflow_provider_objectstore.api.anypoint import get_store, key_exists
+        from airflow_provider_objectstore.assets import lineage_collector
 
         # The store is read apart from the key: writing keys does not need the permission to view stores.
         if not self._send(replace(key_exists(*self._names), parent=None)):
             with suppress(PermissionDeniedError):
                 self._send(get_store(self._publisher.store_id))
+        with suppress(Exception):  # what a plugin raises does not concern the key
+            lineage_collector()
 
     def publish(self, credential: S3Options) -> None:
         from airflow_provider_objectstore.api.anypoint import put_key

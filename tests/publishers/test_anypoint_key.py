@@ -89,6 +89,25 @@ class TestPrepare:
         PUBLISHER.prepare()
         assert hook.get_key("mule", "credentials", "s3").value == "as it was"
 
+    @pytest.mark.parametrize("problem", [None, RuntimeError("a broken plugin")])
+    def test_airflows_plugins_are_loaded(
+        self, problem: Exception | None, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first operation that reports lineage loads them all, which takes a while."""
+        from airflow_provider_objectstore import assets
+
+        loaded = []
+
+        def load() -> None:
+            loaded.append(True)
+            if problem:
+                raise problem
+
+        monkeypatch.setattr(assets, "lineage_collector", load)
+        AnypointObjectStoreHook().create_store("mule")
+        PUBLISHER.prepare()
+        assert loaded == [True]
+
     def test_a_store_that_does_not_exist(self, emulator: Emulator) -> None:
         with pytest.raises(NotFoundError, match="mule"):
             PUBLISHER.prepare()
