@@ -20,11 +20,17 @@ __all__ = [
 @runtime_checkable
 class Publisher(Protocol):
     """
-    Hands a credential to its consumers. Both methods may be called again with the same credential.
+    Hands a credential to its consumers. All methods may be called again with the same credential.
 
-    It may also have a method ``check()``, as the publishers of this package do. It is called before anything is created
-    or changed, and raises if it can tell that publishing would fail, for example because a connection is missing. It
-    sends no request.
+    It may also have these methods, as the publishers of this package do:
+
+    - ``check()`` is called before anything is created or changed, and raises if it can tell that publishing would fail,
+      for example because a connection is missing. It sends no request.
+    - ``prepare()`` is called by a rotation before the first change that consumers notice. It may send requests, but
+      changes nothing: it looks connections up, fetches a token, reads what is there, and raises if publishing would
+      fail. It returns what publishes and verifies from then on, an object with both methods; None for the publisher
+      itself. What it returns lives as long as the task, and may hold what a publisher must not, such as a token.
+      ``publish`` also works without it.
 
     Secrets that an implementation receives are masked in logs; it must not write them there in another form.
     """

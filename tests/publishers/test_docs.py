@@ -65,12 +65,16 @@ def test_custom(defined: dict[str, Any], tmp_path: Path) -> None:
 
 
 class KeyValueEngine(BaseHTTPRequestHandler):
-    """Two requests of Vault's HTTP API."""
+    """Three requests of Vault's HTTP API."""
 
     stored: dict[str, Any]
+    rights: list[str]
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/v1/sys/capabilities-self":
+            self._respond({"data": dict.fromkeys(body["paths"], self.rights)})
+            return
         self.stored[self.path] = body["data"]
         self._respond({"data": {"version": 1}})
 
@@ -89,7 +93,7 @@ class KeyValueEngine(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def vault() -> Iterator[str]:
-    KeyValueEngine.stored = {}
+    KeyValueEngine.stored, KeyValueEngine.rights = {}, ["create", "read", "update"]
     with HTTPServer(("127.0.0.1", 0), KeyValueEngine) as server:
         Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -103,8 +107,15 @@ def test_vault(defined: dict[str, Any], vault: str, monkeypatch: pytest.MonkeyPa
 
     connect("vault-token")
     publisher = defined["VaultPublisher"]("connections/s3_reports")
+    publisher.prepare()
+    assert KeyValueEngine.stored == {}
     publish_and_rotate(publisher)
     assert "/v1/secret/data/connections/s3_reports" in KeyValueEngine.stored
+    KeyValueEngine.rights = ["read"]
+    with pytest.raises(PermissionError, match="may only read secret/data/connections/s3_reports"):
+        publisher.prepare()
+    KeyValueEngine.rights = ["root"]
+    publisher.prepare()
     connect("wrong")
     with pytest.raises(requests.HTTPError):
         publisher.publish(CREDENTIAL)
