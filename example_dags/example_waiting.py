@@ -91,7 +91,7 @@ with DAG(
         """Add up the deliveries of the finished runs; one run of this DAG may be for several events."""
         payloads = [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
         state = AnypointObjectStoreHook().partition(STORE, PARTITION)
-        finished = {state[payload["key"]] for payload in payloads}
+        finished = {state[key] for payload in payloads for key in payload["keys"]}
         total = sum(int(state[f"{run}/{region}"]) for run in finished for region in REGIONS)
         print(f"{total} delivered in {finished}")
         return total

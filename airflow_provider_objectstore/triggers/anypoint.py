@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +24,26 @@ from airflow_provider_objectstore.triggers.snapshots import KeyFilter, Snapshot,
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
 
-BATCH_SIZE, BATCH_PAUSE = 100, 2.0
-"""A pause in seconds after so many events: a triggerer stores them one by one, without a heartbeat in between."""
+EVENT_DISTANCE = 10.0
+"""
+The least time in seconds between two events of a trigger.
+
+An event that Airflow stores while an earlier one of the asset still waits for its run gets no run of its own: it is
+left to the run of a later event, which may never come (``docs/event-driven.md``).
+"""
 
 
 class AnypointKeyEventTrigger(DataclassTrigger, BaseEventTrigger, kw_only=False):
     """
-    Fires one event for each key that appears or changes; for ``AssetWatcher``.
+    Fires when keys appear or change, one event for all changes that a poll finds; for ``AssetWatcher``.
 
-    The payload is ``{"store_id", "partition", "key", "value_type"}``, never the value, which may be secret. Events of
-    one poll are sorted by key. Airflow may start one run for several events: go through
-    ``triggering_asset_events``.
+    The payload is ``{"store_id", "partition", "keys", "pending"}``. ``keys`` maps each changed key to the type of its
+    value, sorted by key; never to the value, which may be secret. An event has at most 1,000 keys (and 200,000
+    characters of names): ``pending`` is how many more have changed, which later events have. Airflow may start one run
+    for several events: go through ``triggering_asset_events``.
+
+    Two events are at least 10 s apart, and the first one comes 10 s after a start of the trigger or later: changes in
+    the meantime fire together. Give each watcher an asset of its own.
 
     A change is a new value, type or metadata. A key that was missing in one poll and exists in a later one fires.
     What happens and is undone between two polls is not seen.
@@ -123,17 +132,22 @@ class AnypointKeyEventTrigger(DataclassTrigger, BaseEventTrigger, kw_only=False)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Snapshot]) -> AsyncIterator[TriggerEvent]:
         """
-        Fire for each of this trigger's keys that changed since the last snapshot.
+        Fire once for all of this trigger's keys that changed since the last event.
 
         :param shared_stream: the snapshots.
         """
         with WatchRegistry(self.shared_stream_key(), self._key_filter):
             tracker = ChangeTracker(asset_state_stores(self), self._state_name)
+            next_event = time.monotonic() + EVENT_DISTANCE  # there may have been one just before a restart
             async for snapshot in shared_stream:
                 if self._key_filter not in snapshot.key_filters or not await tracker.load():
                     continue
-                async for key in _paced(tracker.changes(snapshot, self._key_filter)):
-                    yield self._event(key, snapshot.keys[key].value_type)
+                if tracker.known is not None and time.monotonic() < next_event:
+                    continue
+                keys, pending = tracker.changes(snapshot, self._key_filter)
+                if keys:
+                    yield self._event({key: snapshot.keys[key].value_type for key in keys}, pending)
+                    next_event = time.monotonic() + EVENT_DISTANCE
                 assert tracker.known is not None
                 store = partial(tracker.store, tracker.known)
                 if snapshot.on_persisted is None:
@@ -160,17 +174,9 @@ class AnypointKeyEventTrigger(DataclassTrigger, BaseEventTrigger, kw_only=False)
         interval = read.seconds("poke_interval", self.poke_interval)
         return poll_snapshots(hook, self.store_id, self.partition, interval, key_filters)
 
-    def _event(self, key: str, value_type: str | None) -> TriggerEvent:
-        payload = {"store_id": self.store_id, "partition": self.partition, "key": key, "value_type": value_type}
+    def _event(self, keys: Mapping[str, str | None], pending: int) -> TriggerEvent:
+        payload = {"store_id": self.store_id, "partition": self.partition, "keys": keys, "pending": pending}
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
-
-
-async def _paced(keys: Sequence[str]) -> AsyncIterator[str]:
-    """Yield keys with a pause after each batch."""
-    for number, key in enumerate(keys):
-        if number and number % BATCH_SIZE == 0:
-            await asyncio.sleep(BATCH_PAUSE)
-        yield key
 
 
 class _InvalidTriggerError(InvalidArgumentError, TypeError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.triggers.snapshots import digest
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_EVENTS = 1000
-"""The most events of one snapshot; further changes fire after the next one."""
+MAX_KEYS, MAX_CHARACTERS = 1000, 200_000
+"""The most keys of one event, and the most characters of their names; further changes fire after a later snapshot."""
 UNREADABLE = ""
 """Instead of a digest: the first snapshot could not read the key, so there is nothing to compare with."""
 
@@ -32,6 +34,7 @@ class ChangeTracker:
         self._name = name
         self._loaded = False
         self._stored: dict[str, str] | None = None
+        self._last_key = ""
         self.known: dict[str, str] | None = None
 
     async def load(self) -> bool:
@@ -49,8 +52,12 @@ class ChangeTracker:
             self._loaded = True
         return True
 
-    def changes(self, snapshot: Snapshot, key_filter: KeyFilter) -> list[str]:
-        """Remember a snapshot; return the keys that appeared or changed since the last one."""
+    def changes(self, snapshot: Snapshot, key_filter: KeyFilter) -> tuple[list[str], int]:
+        """
+        Remember a snapshot.
+
+        :return: keys that appeared or changed since the last one, and how many more did, which come next time.
+        """
         current = {
             key: (digest(key.encode()), state.digest) for key, state in snapshot.keys.items() if key_filter.matches(key)
         }
@@ -61,18 +68,23 @@ class ChangeTracker:
                 len(current) + len(unreadable),
             )
             self.known = {**dict(current.values()), **dict.fromkeys(unreadable, UNREADABLE)}
-            return []
+            return [], 0
         if not snapshot.store_exists:
-            return []
+            return [], 0
         previous, self.known = self.known, dict(current.values())
         self.known.update({name: previous[name] for name in unreadable if name in previous})
         changed = [key for key, (name, state) in current.items() if previous.get(name) not in (state, UNREADABLE)]
-        for key in changed[MAX_EVENTS:]:
+        # Where not all fit, keys that change all the time must not hold back those behind them for ever.
+        first = bisect(changed, self._last_key) if _fitting(changed) < len(changed) else 0
+        changed = changed[first:] + changed[:first]
+        number = _fitting(changed)
+        self._last_key = changed[number - 1] if number else ""
+        for key in changed[number:]:
             name, _ = current[key]
             del self.known[name]
             if name in previous:
                 self.known[name] = previous[name]
-        return changed[:MAX_EVENTS]
+        return changed[:number], len(changed) - number
 
     async def store(self, known: dict[str, str]) -> None:
         """Write a state to the state store, unless that is what it has."""
@@ -85,3 +97,9 @@ class ChangeTracker:
             log.exception("The state store cannot be written; after a restart, the last events may come again")
         else:
             self._stored = known
+
+
+def _fitting(keys: Sequence[str]) -> int:
+    """Return how many of the keys fit into one event."""
+    sizes = accumulate(len(key) for key in keys[:MAX_KEYS])
+    return sum(size <= MAX_CHARACTERS for size in sizes)

@@ -5,6 +5,7 @@ import inspect
 import json
 import time
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ async def test_fires_for_what_appears_and_changes(emulator: Emulator, keys: Keys
         for value, value_type in (("secret", "STRING"), ("changed", "STRING"), (7, "NUMBER"), (b"7", "BINARY")):
             await keys.put("a", value)
             await watch.snapshots(5)
-            payload = {"store_id": "s", "partition": "p", "key": "a", "value_type": value_type}
+            payload = {"store_id": "s", "partition": "p", "keys": {"a": value_type}, "pending": 0}
             assert watch.fired == [payload], "once, and not again while it holds"
             watch.fired.clear()
         await keys.put("a", b"7", metadata={"n": 1})
@@ -79,7 +80,7 @@ async def test_selects_exact_keys_and_lists_nothing(emulator: Emulator, keys: Ke
         await until(lambda: answers(emulator, GET).get("404", 0) >= 4)
         for key in ("a", "c", "b"):
             await keys.put(key)
-            await until(lambda key=key: key in [event["key"] for event in watch.fired] or key == "c")
+            await until(lambda key=key: any(key in event["keys"] for event in watch.fired) or key == "c")
         assert watch.keys() == ["a", "b"]
     assert answers(emulator, LIST) == {}
 
@@ -96,11 +97,33 @@ async def test_never_blocks_the_loop(emulator: Emulator, keys: Keys) -> None:
     assert longest < 0.2, "Airflow warns from there on"
 
 
-async def test_pauses_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anypoint, "BATCH_PAUSE", 0.05)
-    start = time.monotonic()
-    assert [key async for key in anypoint._paced([str(number) for number in range(300)])][::100] == ["0", "100", "200"]
-    assert time.monotonic() - start >= 0.1, "two pauses"
+async def test_fires_once_for_all_changes_of_a_poll(emulator: Emulator, keys: Keys) -> None:
+    async with watching(emulator, poke_interval=0.5) as watch:
+        await keys.put_many(["c", "a", "b"])
+        await watch.snapshots()
+        (event,) = watch.fired
+    assert list(event["keys"]) == ["a", "b", "c"]
+
+
+async def test_events_are_apart(emulator: Emulator, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anypoint, "EVENT_DISTANCE", distance := 0.6)
+    times: list[float] = []
+
+    class Timed(list[dict[str, Any]]):
+        def append(self, payload: dict[str, Any]) -> None:
+            times.append(time.monotonic())
+            super().append(payload)
+
+    started = time.monotonic()
+    async with watching(emulator) as watch:
+        watch.fired = fired = Timed()
+        for number in range(30):
+            await keys.put(f"k{number:02}")
+            await asyncio.sleep(0.05)
+        await until(lambda: sum(len(event["keys"]) for event in fired) == 30)
+        assert watch.keys() == sorted(f"k{number:02}" for number in range(30)), "each once"
+    assert times[0] >= started + distance, "there may have been an event just before the start"
+    assert all(later - earlier >= distance for earlier, later in pairwise(times))
 
 
 def test_serializes_every_parameter() -> None:

@@ -110,8 +110,8 @@ def snapshots(emulator: Emulator, number: int) -> None:
     until(lambda: sum(answers(emulator, "anypoint.list_keys").values()) >= before + number)
 
 
-def event(key: str, value_type: str = "STRING") -> dict[str, str]:
-    return {"store_id": "s", "partition": "p", "key": key, "value_type": value_type}
+def event(key: str, value_type: str = "STRING") -> dict[str, Any]:
+    return {"store_id": "s", "partition": "p", "keys": {key: value_type}, "pending": 0}
 
 
 def test_each_change_starts_one_run(airflow: Restartable, emulator: Emulator) -> None:

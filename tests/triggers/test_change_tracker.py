@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.triggers import anypoint, change_tracker
+from airflow_provider_objectstore.triggers import change_tracker
+from airflow_provider_objectstore.triggers.snapshots import KeyFilter, KeyState, Snapshot
 from tests.triggers.watching import Keys, State, event_trigger, until, watching
 
 
@@ -14,20 +16,45 @@ from tests.triggers.watching import Keys, State, event_trigger, until, watching
 async def test_1000_keys_at_once(emulator: Emulator, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"k{number:04}" for number in range(1000)]
     state = State()
-    monkeypatch.setattr(anypoint, "BATCH_PAUSE", 0.1)
     async with watching(emulator, state) as watch:
         await keys.put_many(names)
-        await until(lambda: len(watch.fired) >= 1000)
-        fired = watch.keys()
-        assert sorted(fired) == names
+        await until(lambda: sum(len(event["keys"]) for event in watch.fired) >= 1000)
+        assert sorted(watch.keys()) == names
         assert len(json.dumps(state)) < 65_535 - 1000
-    monkeypatch.setattr(change_tracker, "MAX_EVENTS", 400)
+    monkeypatch.setattr(change_tracker, "MAX_KEYS", 400)
     await keys.put_many(names, "changed")
     async with watching(emulator, state, snapshots=0) as watch:
-        await until(lambda: len(watch.fired) >= 1000)
+        await until(lambda: len(watch.fired) >= 3)
+        assert [(len(event["keys"]), event["pending"]) for event in watch.fired] == [(400, 600), (400, 200), (200, 0)]
         assert watch.keys() == names, "the rest follows, in order"
         await asyncio.sleep(0.3)
         assert watch.keys() == []
+
+
+class TestAnEventIsBounded:
+    """What does not fit into an event comes with a later one."""
+
+    def looks(self, changing: Sequence[str], times: int) -> Iterator[tuple[list[str], int]]:
+        """What each of so many looks finds if these keys change between any two of them."""
+        tracker = change_tracker.ChangeTracker([], "state")
+        tracker.known = {}
+        for number in range(times):
+            states = {key: KeyState("STRING", str(number)) for key in sorted(changing)}
+            yield tracker.changes(Snapshot(frozenset(), states), KeyFilter(None))
+
+    def test_by_the_number_of_keys(self) -> None:
+        ((first, pending),) = self.looks([f"k{number:04}" for number in range(2500)], 1)
+        assert (first[0], first[-1], len(first), pending) == ("k0000", "k0999", 1000, 1500)
+
+    def test_by_the_length_of_their_names(self) -> None:
+        ((first, pending),) = self.looks([f"{number:01024}" for number in range(300)], 1)
+        assert (len(first), pending) == (195, 105)
+
+    def test_keys_that_always_change_hold_back_no_others(self) -> None:
+        keys = [f"k{number:04}" for number in range(2500)]
+        found = [key for fired, _ in self.looks(keys, 3) for key in fired]
+        assert len(found) == 3000
+        assert set(found) == set(keys)
 
 
 async def test_remembers_over_a_restart(emulator: Emulator, keys: Keys) -> None:
@@ -70,7 +97,7 @@ async def test_a_crash_repeats_events_and_loses_none(emulator: Emulator, keys: K
     trigger = event_trigger()
     trigger.asset_state_store = state  # type: ignore[assignment]
     events = trigger.run()
-    assert (await anext(events)).payload["key"] == "a"
+    assert (await anext(events)).payload["keys"] == {"a": "STRING", "b": "STRING"}
     await events.aclose()  # type: ignore[attr-defined]
     async with watching(emulator, state) as watch:
         assert watch.keys() == ["a", "b"]

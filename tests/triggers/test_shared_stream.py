@@ -36,7 +36,7 @@ class Manager:
         stream = self.streams.subscribe(trigger_id=number, trigger=trigger, key=key)
         try:
             async for event in trigger.filter_shared_stream(stream):
-                self.fired[number].append(event.payload["key"])
+                self.fired[number].extend(event.payload["keys"])
                 persisted = self.streams.bind_pending_event(trigger_id=number, key=key)
                 assert persisted is not None
                 self.unconfirmed.append(persisted)

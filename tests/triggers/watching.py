@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.triggers import anypoint
 from airflow_provider_objectstore.triggers.anypoint import AnypointKeyEventTrigger
 from tests.triggers.waiting import answers, revived
 
@@ -55,7 +56,7 @@ class Watch:
     def keys(self) -> list[str]:
         """The keys of the events since the last call."""
         fired, self.fired = self.fired, []
-        return [payload["key"] for payload in fired]
+        return [key for payload in fired for key in payload["keys"]]
 
     async def snapshots(self, number: int = 2) -> None:
         """Wait until so many polls have begun, so that a whole one lies in between; each must list."""
@@ -108,6 +109,12 @@ class Keys:
 
     async def delete(self, key: str) -> None:
         await asyncio.to_thread(self._hook.delete_key, "s", "p", key)
+
+
+@pytest.fixture(autouse=True)
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events may follow each other at once."""
+    monkeypatch.setattr(anypoint, "EVENT_DISTANCE", 0)
 
 
 @pytest.fixture
