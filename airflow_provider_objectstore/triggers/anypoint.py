@@ -146,7 +146,7 @@ class AnypointKeyEventTrigger(DataclassTrigger, BaseEventTrigger, kw_only=False)
                     continue
                 keys, pending = tracker.changes(snapshot, self._key_filter)
                 if keys:
-                    yield self._event({key: snapshot.keys[key].value_type for key in keys}, pending)
+                    yield self._event({key: snapshot.keys[key].value_type for key in sorted(keys)}, pending)
                     next_event = time.monotonic() + EVENT_DISTANCE
                 assert tracker.known is not None
                 store = partial(tracker.store, tracker.known)

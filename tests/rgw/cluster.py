@@ -13,8 +13,8 @@ import time
 import uuid
 from pathlib import Path
 
+from tests.debian import environment
 from tests.rgw.certificate import write_certificate
-from tests.rgw.prepare import environment
 
 # Without `ms mon client mode = crc` the gateway waits for ever, as there is no authentication. Without `objecter tick
 # interval` it waits five seconds if it starts before the storage daemon.
