@@ -1,7 +1,7 @@
 # Everything this file makes lives under .venv*, .cache/ and build/ of this folder.
 #   make demo            the emulator, a real Airflow and the example DAGs
 #   make test            everything, on the pinned environment
-#   AIRFLOW=3.1          choose another pinned environment (constraints/airflow-3.1.txt)
+#   AIRFLOW=3.2          choose another pinned environment (constraints/airflow-3.2.txt; there is 3.1 too)
 #   S3=rgw               the demo's buckets live in Ceph's gateway instead of moto
 #   RGW=skip             leave out the tests that need Ceph's gateway
 #   WORKERS=0            test in one process; by itself in four, since the tests mostly wait
@@ -18,6 +18,7 @@ RGW ?=
 WORKERS ?= 4
 RERUNS ?= 1
 ARGS ?=
+PINS ?= dev airflow-3.1 airflow-3.2
 
 ifeq ($(AIRFLOW),3.3)
 VENV := .venv
@@ -58,7 +59,7 @@ help: ## this list
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 .PHONY: setup
-setup: $(STAMP) ## the environment in .venv (or .venv-airflow-3.1)
+setup: $(STAMP) ## the environment in .venv (or .venv-airflow-3.1, …-3.2)
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@echo "Installing Airflow $(AIRFLOW) and the package into $(VENV) (about two minutes the first time)"
@@ -92,6 +93,10 @@ test-fast: $(STAMP) ## what needs no scheduler, no Ceph and little time
 test-airflow-3.1: ## the tests on Airflow 3.1, without Ceph and the wheel
 	@$(MAKE) test AIRFLOW=3.1
 
+.PHONY: test-airflow-3.2
+test-airflow-3.2: ## the same on Airflow 3.2
+	@$(MAKE) test AIRFLOW=3.2
+
 .PHONY: wheel-check
 wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make test)
 	@exec $(BIN)/python -m pytest tests/wheel $(ARGS)
@@ -121,16 +126,21 @@ rgw: $(STAMP) ## Ceph's packages, unpacked into .cache/rgw
 	@$(BIN)/python -m tests.rgw.prepare
 
 .PHONY: constraints
-constraints: ## resolve both sets of pins anew
+constraints: ## resolve the pins anew; PINS="airflow-3.2" for one file
 	@python=$$($(find_python)); \
 	pin() { \
 	  rm -rf "$(CACHE)/pins" && $$python -m venv "$(CACHE)/pins"; \
-	  "$(CACHE)/pins/bin/pip" install -qq --upgrade pip; \
-	  "$(CACHE)/pins/bin/pip" install -qq -e ".[$$2]" "apache-airflow==$$3"; \
-	  "$(CACHE)/pins/bin/pip" freeze -qq --exclude-editable | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$' >constraints/$$1.txt; \
+	  "$(CACHE)/pins/bin/pip" install -qq uv; \
+	  "$(CACHE)/pins/bin/uv" pip install -q --python "$(CACHE)/pins/bin/python" -e ".[$$2]" "apache-airflow==$$3" "$${@:4}"; \
+	  "$(CACHE)/pins/bin/pip" freeze -qq --exclude-editable --exclude uv | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$' >constraints/$$1.txt; \
 	  wc -l constraints/$$1.txt; \
 	}; \
-	pin dev dev 3.3.2; pin airflow-3.1 test 3.1.8; rm -rf "$(CACHE)/pins"
+	for name in $(PINS); do case $$name in \
+	  dev) pin dev dev 3.3.2;; \
+	  airflow-3.1) pin airflow-3.1 test 3.1.8;; \
+	  airflow-3.2) pin airflow-3.2 test 3.2.2 fastapi==0.136.3 cadwyn==7.0.0;; \
+	  *) echo "There are no pins of the name $$name." >&2; exit 2;; \
+	esac; done; rm -rf "$(CACHE)/pins"
 
 .PHONY: clean
 clean: ## remove everything that this file made
