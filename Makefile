@@ -18,19 +18,23 @@ RGW ?=
 WORKERS ?= 4
 RERUNS ?= 1
 ARGS ?=
-PINS ?= dev airflow-3.1 airflow-3.2
+PINS ?= dev airflow-3.1 airflow-3.2 distributed
 
 ifeq ($(AIRFLOW),3.3)
 VENV := .venv
 EXTRA := dev
 CONSTRAINTS := constraints/dev.txt
 TESTS :=
+else ifeq ($(AIRFLOW),distributed)
+VENV := .venv-distributed
+EXTRA := distributed
+CONSTRAINTS := constraints/distributed.txt
 else
 VENV := .venv-airflow-$(AIRFLOW)
 EXTRA := test
 CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 # What does not touch Airflow is tested once, on the newest.
-TESTS := -m "not rgw" $(addprefix --ignore=tests/,wheel api emulator transport export \
+TESTS := -m "not rgw and not distributed" $(addprefix --ignore=tests/,wheel api emulator transport export \
   $(addsuffix .py,$(addprefix fs/test_,abstract bucket_clients civo_s3fs civo_s3fs_names files key_encoding literal_names paths \
   s3_responses) $(addprefix hooks/test_s3,_backends _client) $(addprefix rotation/test_,kill policy publish retire rotation \
   rotation_at_once state) $(addprefix operators/test_,purge transfer) $(addprefix triggers/test_,change_tracker polling_many \
@@ -83,11 +87,11 @@ up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-
 
 .PHONY: test
 test: $(STAMP) $(if $(TESTS),,$(if $(filter skip,$(RGW)),,rgw)) ## all tests
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) $(TESTS) $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) $(or $(TESTS),-m "not distributed") $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## what needs no scheduler, no Ceph and little time
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not airflow and not slow and not rgw" $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not airflow and not slow and not rgw and not distributed" $(ARGS)
 
 .PHONY: test-airflow-3.1
 test-airflow-3.1: ## the tests on Airflow 3.1, without Ceph and the wheel
@@ -96,6 +100,15 @@ test-airflow-3.1: ## the tests on Airflow 3.1, without Ceph and the wheel
 .PHONY: test-airflow-3.2
 test-airflow-3.2: ## the same on Airflow 3.2
 	@$(MAKE) test AIRFLOW=3.2
+
+.PHONY: test-distributed
+test-distributed: ## Airflow on PostgreSQL, Redis and Celery, parts of which are killed; prints figures
+	@$(MAKE) distributed AIRFLOW=distributed
+
+.PHONY: distributed
+distributed: $(STAMP)
+	@$(BIN)/python -m tests.distributed.prepare
+	@exec $(BIN)/python -m pytest -rP -o faulthandler_timeout=1800 tests/distributed $(ARGS)
 
 .PHONY: wheel-check
 wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make test)
@@ -139,6 +152,7 @@ constraints: ## resolve the pins anew; PINS="airflow-3.2" for one file
 	  dev) pin dev dev 3.3.2;; \
 	  airflow-3.1) pin airflow-3.1 test 3.1.8;; \
 	  airflow-3.2) pin airflow-3.2 test 3.2.2 fastapi==0.136.3 cadwyn==7.0.0;; \
+	  distributed) pin distributed distributed 3.3.2;; \
 	  *) echo "There are no pins of the name $$name." >&2; exit 2;; \
 	esac; done; rm -rf "$(CACHE)/pins"
 

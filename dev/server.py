@@ -123,26 +123,13 @@ class Airflow:
     def __enter__(self) -> Self:
         shutil.rmtree(self.home, ignore_errors=True)
         self.logs.mkdir(parents=True)
-        airflow = [sys.executable, "-m", "airflow"]
-        result = subprocess.run(
-            [*airflow, "db", "migrate"], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
+        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+        result = subprocess.run(migrate, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if result.returncode:
             raise AirflowError(f"airflow db migrate failed:\n{result.stderr[-3000:]}")
-        # `airflow standalone` starts the same four, but its log servers listen on every interface. They are not
-        # needed here: the API server reads the logs from the disk.
-        self._processes = Processes(
-            {
-                "api-server": [*airflow, "api-server", "--host", "127.0.0.1", "--port", self._port],
-                "scheduler": ["env", *self._task_options, *airflow, "scheduler", "--skip-serve-logs"],
-                "dag-processor": [*airflow, "dag-processor"],
-                "triggerer": [*airflow, "triggerer", "--skip-serve-logs"],
-            },
-            self.environment,
-            self.logs,
-        )
+        self._start()
         with ExitStack() as cleanup:
-            cleanup.callback(self._processes.stop)
+            cleanup.callback(self._stop)
             self._wait_until_healthy()
             for name, slots in self._pools.items():
                 self.call("POST", "/pools", json={"name": name, "slots": slots})
@@ -150,7 +137,28 @@ class Airflow:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _components(self) -> dict[str, list[str]]:
+        """Return the command line of each component."""
+        # `airflow standalone` starts the same four, but its log servers listen on every interface. They are not
+        # needed here: the API server reads the logs from the disk.
+        airflow = [sys.executable, "-m", "airflow"]
+        return {
+            "api-server": [*airflow, "api-server", "--host", "127.0.0.1", "--port", self._port],
+            "scheduler": ["env", *self._task_options, *airflow, "scheduler", "--skip-serve-logs"],
+            "dag-processor": [*airflow, "dag-processor"],
+            "triggerer": [*airflow, "triggerer", "--skip-serve-logs"],
+        }
+
+    def _start(self) -> None:
+        self._processes = Processes(self._components(), self.environment, self.logs)
+
+    def _stop(self) -> None:
         self._processes.stop()
+
+    def _running(self) -> bool:
+        return self._processes.running()
 
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type(LockedError),
@@ -182,7 +190,7 @@ class Airflow:
 
         :raises AirflowError: if one has ended, with the end of each component's log.
         """
-        if not self._processes.running():
+        if not self._running():
             raise AirflowError(f"A component of Airflow has ended.\n{self.component_logs()}")
 
     def component_logs(self, lines: int = 15) -> str:

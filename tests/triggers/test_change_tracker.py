@@ -18,13 +18,13 @@ async def test_1000_keys_at_once(emulator: Emulator, keys: Keys, monkeypatch: py
     state = State()
     async with watching(emulator, state) as watch:
         await keys.put_many(names)
-        await until(lambda: sum(len(event["keys"]) for event in watch.fired) >= 1000)
+        await until(lambda: sum(len(event["keys"]) for event in watch.fired) >= 1000, 60)
         assert sorted(watch.keys()) == names
         assert len(json.dumps(state)) < 65_535 - 1000
     monkeypatch.setattr(change_tracker, "MAX_KEYS", 400)
     await keys.put_many(names, "changed")
     async with watching(emulator, state, snapshots=0) as watch:
-        await until(lambda: len(watch.fired) >= 3)
+        await until(lambda: len(watch.fired) >= 3, 60)
         assert [(len(event["keys"]), event["pending"]) for event in watch.fired] == [(400, 600), (400, 200), (200, 0)]
         assert watch.keys() == names, "the rest follows, in order"
         await asyncio.sleep(0.3)
