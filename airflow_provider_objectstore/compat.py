@@ -57,7 +57,7 @@ async def amask_secret(secret: str) -> None:
     """
     Mask a secret in logs, on an event loop.
 
-    Remove when Airflow >= 3.2 is required, which has ``airflow.sdk.log.amask_secret``.
+    Remove when Airflow >= 3.3 is required, which has ``airflow.sdk.log.amask_secret``.
     """
     try:
         from airflow.sdk.log import amask_secret as airflow_amask_secret
@@ -65,8 +65,8 @@ async def amask_secret(secret: str) -> None:
         from airflow.providers.common.compat.sdk import mask_secret
         from asgiref.sync import sync_to_async
 
-        # Airflow 3.1 sends the secret to the supervisor and waits. Only from asgiref's thread does it do so on this
-        # loop; from any other thread it reads responses that are meant for the loop, and the triggerer ends.
+        # This sends the secret to the supervisor and waits. Before 3.2.2 it does so on this loop from asgiref's thread
+        # only; from any other thread it reads responses that are meant for the loop, and the triggerer ends.
         await sync_to_async(mask_secret)(secret)
     else:
         await airflow_amask_secret(secret)
@@ -77,7 +77,7 @@ def forbid_blocking_in_triggerer(*, own_threads: bool = False) -> None:
     Refuse a blocking call that would stop a triggerer, or end it.
 
     Private: ``SUPERVISOR_COMMS`` and the loop of the triggerer's decoder; there is no public way to ask. The second
-    refusal can go when Airflow >= 3.3 is required: its triggerer takes requests from any thread, which a decoder with
+    refusal can go when Airflow >= 3.2.2 is required: its triggerer takes requests from any thread, which a decoder with
     ``start_reader`` shows. The first stays.
 
     :param own_threads: whether the call requests something from Airflow in threads of its own.
@@ -94,7 +94,7 @@ def forbid_blocking_in_triggerer(*, own_threads: bool = False) -> None:
             )
     elif own_threads or not _is_asgiref_thread():
         raise ObjectStoreError(
-            "in a triggerer before Airflow 3.3 this would take responses that are meant for others, and end it. Use "
+            "in a triggerer before Airflow 3.2.2 this would take responses that are meant for others, and end it. Use "
             "the hook's async_client(), or osv2:// paths one at a time through asgiref's sync_to_async"
         )
 
@@ -116,11 +116,12 @@ def supports_start_from_trigger() -> bool:
     """
     Return whether the scheduler starts tasks in the triggerer.
 
-    Remove when Airflow >= 3.3 is required. Earlier versions have the classes and ignore them, so the version decides.
+    Remove when Airflow >= 3.3 is required. Earlier versions have the classes and ignore them. What they lack is the
+    rendering of a trigger's templates.
     """
-    from airflow.providers.common.compat.version_compat import get_base_airflow_version_tuple
+    from airflow.triggers.base import BaseTrigger
 
-    return get_base_airflow_version_tuple() >= (3, 3)
+    return hasattr(BaseTrigger, "render_template_fields")
 
 
 def mapped_argument_names(operator: BaseOperator) -> frozenset[str]:

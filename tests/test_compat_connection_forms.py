@@ -7,14 +7,13 @@ import subprocess
 import sys
 from typing import Any
 
-import airflow
 import pytest
 
 from airflow_provider_objectstore.get_provider_info import get_provider_info
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from tests.features import DECLARED_FORMS
 
-PYTHON_FORMS = tuple(int(part) for part in airflow.__version__.split(".")[:2]) < (3, 2)
 FIELDS = {
     "anypoint": {
         "organization_id",
@@ -76,7 +75,7 @@ def test_own_fields(conn_type: str, forms: dict[str, dict[str, Any]]) -> None:
 def test_types_of_own_fields(conn_type: str, forms: dict[str, dict[str, Any]]) -> None:
     types = {name: field["schema"]["type"] for name, field in forms[conn_type]["extra_fields"].items()}
     # Before 3.2 a form knows no numbers with a fraction: text then.
-    number = ["string", "null"] if PYTHON_FORMS else ["number", "null"]
+    number = ["number", "null"] if DECLARED_FORMS else ["string", "null"]
     assert types == {
         name: number if name in ("requests_per_second", "timeout") else ["string", "null"] for name in FIELDS[conn_type]
     }

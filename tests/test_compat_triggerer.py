@@ -10,22 +10,22 @@ import time
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from tests.features import REQUESTS_FROM_THREADS
 
 pytestmark = pytest.mark.slow
 
 WORKS = "read 1"
 NEVER = "error this would stop the triggerer's event loop for ever"
-OLD = "error in a triggerer before Airflow 3.3 this would"
+OLD = "error in a triggerer before Airflow 3.2.2 this would"
 PATHS = {"osv2": "osv2://anypoint_default@store/p/a", "civo": "civo://civo_default@photos/a"}
 
 
 @pytest.mark.parametrize(
-    ("scheme", "how", "now", "before_3_3"),
+    ("scheme", "how", "now", "before_3_2_2"),
     [
         ("osv2", "to_thread", WORKS, OLD),
         ("osv2", "sync_to_async", WORKS, WORKS),
@@ -39,7 +39,7 @@ PATHS = {"osv2": "osv2://anypoint_default@store/p/a", "civo": "civo://civo_defau
 )
 @pytest.mark.parametrize("connections", ["of the environment", "of Airflow"])
 def test_it_works_or_says_why_not(
-    scheme: str, how: str, now: str, before_3_3: str, connections: str, emulator: Emulator, tmp_path: Path
+    scheme: str, how: str, now: str, before_3_2_2: str, connections: str, emulator: Emulator, tmp_path: Path
 ) -> None:
     AnypointObjectStoreHook().create_store("store")
     hook = CivoObjectStoreHook()
@@ -59,6 +59,6 @@ def test_it_works_or_says_why_not(
         text=True,
         timeout=120,
     )
-    expected = now if AIRFLOW_V_3_3_PLUS else before_3_3
+    expected = now if REQUESTS_FROM_THREADS else before_3_2_2
     assert expected in done.stdout, (done.stdout[-2000:], done.stderr[-3000:])
     assert "the others asked on" in done.stdout, (done.stdout[-2000:], done.stderr[-3000:])

@@ -14,12 +14,12 @@ from typing import Any
 
 import boto3
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.rotation.names import rotation_id_of
+from tests.features import STATE_STORES
 from tests.publishers.servers import PASSWORDS, ApiServer
 
 pytestmark = pytest.mark.airflow
@@ -221,7 +221,7 @@ def test_backup_is_restored(airflow_home: Mapping[str, str], emulator: Emulator)
     assert [item["Key"].rpartition("/")[2] for item in contents] == ["data.jsonl", "manifest.json"]
 
 
-@pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="task_state_store came with Airflow 3.3")
+@pytest.mark.skipif(not STATE_STORES, reason="task_state_store came with Airflow 3.3")
 def test_task_state_continues_after_a_retry(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
     output = run(airflow_home, "example_task_state")
 
@@ -229,6 +229,6 @@ def test_task_state_continues_after_a_retry(airflow_home: Mapping[str, str], emu
     assert "5 years by the first try, 6 by the second, none twice" in output
 
 
-@pytest.mark.skipif(AIRFLOW_V_3_3_PLUS, reason="task_state_store came with Airflow 3.3")
+@pytest.mark.skipif(STATE_STORES, reason="task_state_store came with Airflow 3.3")
 def test_task_state_fails_before_airflow_3_3(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
     assert "task_state_store needs Airflow 3.3" in run(airflow_home, "example_task_state", state="failed")

@@ -12,13 +12,13 @@ from typing import Any
 import boto3
 import fsspec
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from dev.server import Airflow
 from tests.conftest import connect
+from tests.features import STATE_STORES
 
 pytestmark = pytest.mark.airflow
 
@@ -114,7 +114,7 @@ def test_large_xcoms_lie_in_the_store(setting: Setting) -> None:
     assert setting.files("mapped") == [f"mapped/{number} %2F.txt" for number in range(3)]
 
 
-@pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="state stores came with Airflow 3.3")
+@pytest.mark.skipif(not STATE_STORES, reason="state stores came with Airflow 3.3")
 def test_states_lie_in_the_store(setting: Setting) -> None:
     run(setting.airflow, "states")
     left = set(setting.files("state/states"))

@@ -216,7 +216,7 @@ class TestForks:
             "civo",
             pytest.param(
                 "osv2",
-                marks=pytest.mark.skipif(
+                marks=pytest.mark.skipif(  # by version: no feature tells it. It can go when Airflow >= 3.2 is required
                     not AIRFLOW_V_3_2_PLUS, reason="on 3.1 a child hangs that was forked while threads were at work"
                 ),
             ),

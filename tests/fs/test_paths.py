@@ -9,9 +9,9 @@ from typing import Any
 
 import fsspec
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
+from tests.features import PATHS_WITH_CONTAINER
 from tests.fs.conftest import DEFAULT, PROD
 
 pytestmark = pytest.mark.usefixtures("only_prod")
@@ -191,7 +191,7 @@ class TestAnotherConnection:
         with pytest.raises(InvalidArgumentError, match=PROD[scheme]):
             fsspec.filesystem(scheme).cat(f"{scheme}://{PROD[scheme]}@reports/in/a")
 
-    @pytest.mark.skipif(not AIRFLOW_V_3_2_PLUS, reason="before 3.2 UPath drops the connection of a target")
+    @pytest.mark.skipif(not PATHS_WITH_CONTAINER, reason="before 3.2 UPath drops the connection of a target")
     def test_renaming_there_is_refused(self, base: str, scheme: str) -> None:
         from airflow.sdk import ObjectStoragePath
         from upath import UPath

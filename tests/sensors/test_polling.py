@@ -18,7 +18,6 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.sdk.bases.sensor import AirflowRescheduleException
 
 from airflow_provider_objectstore.emulator import Emulator
@@ -28,6 +27,7 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, AnypointPartitionSensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
 from airflow_provider_objectstore.sensors.polling import BasePollingSensor
+from tests.features import START_FROM_TRIGGER
 from tests.triggers.waiting import ATTEMPTS, answers, once, run
 
 
@@ -182,7 +182,7 @@ def test_transient_errors_that_stay_fail_in_the_end(
     assert not isinstance(caught.value, AirflowFailException), "the task's retries apply"
     polls = sum(answers(emulator, case.operation).values()) / ATTEMPTS
     if polls:  # a request that is reset may not be counted
-        began_on_worker = not (AIRFLOW_V_3_3_PLUS and "start_from_trigger" in mode)
+        began_on_worker = not (START_FROM_TRIGGER and "start_from_trigger" in mode)
         assert polls == (4 if mode.get("deferrable", began_on_worker) else 3), "plus the worker's poll"
 
 

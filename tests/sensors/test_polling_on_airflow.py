@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_objectstore.emulator import Emulator
 from dev.server import Airflow
+from tests.features import START_FROM_TRIGGER
 from tests.triggers.waiting import answers
 
 pytestmark = pytest.mark.airflow
@@ -68,14 +68,14 @@ def test_waits_of_every_kind(airflow: Airflow, emulator: Emulator) -> None:
     assert "keys must not be empty, as '' is" in log(airflow, "waits", "mapped", 2)
 
     no_worker = log(airflow, "waits", "no_worker")
-    assert (ON_WORKER in no_worker) is not AIRFLOW_V_3_3_PLUS
+    assert (ON_WORKER in no_worker) is not START_FROM_TRIGGER
     with_outlet = log(airflow, "waits", "with_outlet")
     assert "Ended on a worker despite end_from_trigger: it has outlets" in with_outlet
     events = airflow.call("GET", "/assets/events", params={"source_dag_id": "waits"})["asset_events"]
     assert [event["source_task_id"] for event in events] == ["with_outlet"]
-    reason = "keys is a template that uses ti" if AIRFLOW_V_3_3_PLUS else "that needs Airflow 3.3"
+    reason = "keys is a template that uses ti" if START_FROM_TRIGGER else "that needs Airflow 3.3"
     assert f"despite start_from_trigger: {reason}" in log(airflow, "waits", "with_xcom")
-    reason = "it is mapped" if AIRFLOW_V_3_3_PLUS else reason
+    reason = "it is mapped" if START_FROM_TRIGGER else reason
     assert f"despite start_from_trigger: {reason}" in log(airflow, "waits", "mapped", 0)
 
 

@@ -9,16 +9,16 @@ from typing import Any
 import jinja2
 import pytest
 from airflow.providers.common.compat.sdk import DAG, TaskDeferred
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.sdk import Asset, task
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
 from airflow_provider_objectstore.triggers.polling import PollingTrigger
+from tests.features import START_FROM_TRIGGER
 from tests.triggers.waiting import ENDED, fire, run, started
 
-needs_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="Airflow starts no task in the triggerer before 3.3")
+needs_3_3 = pytest.mark.skipif(not START_FROM_TRIGGER, reason="Airflow starts no task in the triggerer before 3.3")
 
 
 def dag(**settings: Any) -> DAG:
@@ -107,7 +107,7 @@ def test_starts_on_a_worker_and_logs_the_reason(
         made = sensor(**settings)
     assert not starts(made)
     made.store_id, made.partition = "s", "p"
-    assert logged_reason(made, capsys).startswith(reason if AIRFLOW_V_3_3_PLUS else "that needs Airflow 3.3")
+    assert logged_reason(made, capsys).startswith(reason if START_FROM_TRIGGER else "that needs Airflow 3.3")
 
 
 @needs_3_3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,14 +15,12 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from dev import server
 from dev.processes import Processes
 from dev.server import Airflow, free_port
+from tests.features import SHARED_STREAMS
 from tests.triggers.waiting import answers
 
 pytestmark = [
     pytest.mark.airflow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("airflow.triggers.shared_stream") is None,
-        reason="state stores need Airflow 3.3",
-    ),
+    pytest.mark.skipif(not SHARED_STREAMS, reason="state stores and shared streams need Airflow 3.3"),
 ]
 
 DAGS = """

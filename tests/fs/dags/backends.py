@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from datetime import timedelta
+from importlib.util import find_spec
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.sdk import DAG, Asset, ObjectStoragePath, task
 
 WATCHED = Asset("watched")
@@ -47,7 +47,7 @@ with DAG("xcoms", schedule=None):
     pulled(large(), small())
     all_read(read.expand(path=paths()))
 
-if AIRFLOW_V_3_3_PLUS:
+if find_spec("airflow.sdk.state"):  # Airflow 3.3
     with DAG("states", schedule=None):
 
         @task
