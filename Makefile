@@ -116,7 +116,7 @@ wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make te
 
 .PHONY: kill
 kill: $(STAMP) $(if $(filter skip,$(RGW)),,rgw) ## rotations killed at each single request, on moto and Ceph
-	@KILL=all exec $(BIN)/python -m pytest tests/rotation/test_kill.py -rP $(ARGS)
+	@KILL=all exec $(BIN)/python -m pytest -rP -o faulthandler_timeout=3600 tests/rotation/test_kill.py $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## what bulk work costs, beside other ways to do it; ARGS="--part deletes" for one table
