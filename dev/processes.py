@@ -37,6 +37,11 @@ class Processes:
             start_new_session=True,  # Ctrl-C is for this process
         )
 
+    @property
+    def session(self) -> int:
+        """The id of the session that all processes belong to."""
+        return self._guard.pid
+
     def running(self) -> bool:
         """Return whether all programs run."""
         return self._guard.poll() is None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from dev.processes import Processes
 from dev.server import Airflow
@@ -104,6 +107,12 @@ class Cluster(Airflow):
         """Return how many task instances of a DAG have which state."""
         sql = "SELECT coalesce(state, 'none'), count(*) FROM task_instance WHERE dag_id = %s GROUP BY 1"
         return Counter(dict(self.databases.query(sql, dag_id)))
+
+    def runs_a_task(self, worker: str, dag_id: str) -> bool:
+        """Return whether a worker runs a task of a DAG."""
+        sql = "SELECT pid FROM task_instance WHERE dag_id = %s AND state = 'running' AND pid IS NOT NULL"
+        running = [pid for (pid,) in self.databases.query(sql, dag_id) if psutil.pid_exists(pid)]
+        return any(os.getsid(pid) == self._parts[worker].session for pid in running)
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run."""
