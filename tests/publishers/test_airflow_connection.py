@@ -350,10 +350,17 @@ class TestPrepare:
         assert stored(airflow) == before
 
     def test_what_was_read_counts_once(self, airflow: ApiServer, credential: S3Options, rotated: S3Options) -> None:
+        create(airflow, login="old")
         prepared = PUBLISHER.prepare()
         for published in (credential, rotated, credential):
             prepared.publish(published)
             PUBLISHER.verify(published)
+        airflow.call("DELETE", "/connections/s3_photos")
+        create(airflow, conn_type="postgres", login="ann")
+        before = stored(airflow)
+        with pytest.raises(ConflictError, match="'s3_photos' exists and has the type 'postgres'"):
+            prepared.publish(credential)
+        assert stored(airflow) == before
 
     def test_update_leaves_what_is_not_the_publishers(self, airflow: ApiServer, credential: S3Options) -> None:
         create(airflow, description="Ours, ask Ann", port=1, login="old", extra='{"my_token": "foreign-token"}')

@@ -187,15 +187,32 @@ class TestPrepare:
         assert publisher.events == ["publish", "verify"]
         assert find_problems(hook, before, strategy) == []
 
+    @pytest.mark.parametrize("stores", [STORES, STORES[:1]], ids=["two stores", "one store"])
     @pytest.mark.parametrize("strategy", ["replace", "overlap"])
-    def test_a_resumed_task_has_nothing_to_prepare(
-        self, strategy: str, before: Before, hook: CivoObjectStoreHook
+    def test_a_resumed_task_looks_up_once_and_prepares_nothing(
+        self, strategy: str, stores: tuple[str, ...], hook: CivoObjectStoreHook
     ) -> None:
+        create_stores(hook, stores=stores)
         publisher = PreparingPublisher()
         finish = start_grace_period(strategy=strategy, publishers=[PUBLISHER, publisher])
         publisher.events.clear()
         finish()
-        assert set(publisher.events) == {"verify"}
+        assert publisher.events == ["verify"]
+
+    @pytest.mark.parametrize("strategy", ["replace", "in_place", "overlap"])
+    def test_a_newer_rotation_meanwhile(self, strategy: str, before: Before, hook: CivoObjectStoreHook) -> None:
+        newer: list[Any] = []
+
+        def rotate_once() -> None:
+            if not newer:
+                newer.append(None)
+                newer[0] = rotate(2, strategy, publishers=[PUBLISHER, publisher])
+
+        publisher = PreparingPublisher(prepare=rotate_once)
+        older = rotate(1, strategy, publishers=[PUBLISHER, publisher])
+        assert (older["rotated"], newer[0]["rotated"]) == (False, True)
+        assert len(publisher.published) == 1
+        assert find_problems(hook, before, strategy, 2) == []
 
     def test_one_that_fails_where_a_killed_try_has_changed_a_store(
         self, before: Before, hook: CivoObjectStoreHook
