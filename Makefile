@@ -110,6 +110,12 @@ distributed: $(STAMP)
 	@$(BIN)/python -m tests.distributed.prepare
 	@exec $(BIN)/python -m pytest -rP -o faulthandler_timeout=1800 tests/distributed $(ARGS)
 
+.PHONY: test-matrix
+test-matrix: ## versions of Airflow, Python, dependencies; long; ARGS="--smoke --only newest" for a part
+	@python=$$($(find_python)); [ -x "$(CACHE)/matrix/bin/uv" ] || \
+	  { $$python -m venv "$(CACHE)/matrix" && "$(CACHE)/matrix/bin/pip" install -qq uv; }; \
+	PYTHONPATH= exec "$(CACHE)/matrix/bin/python" dev/matrix.py $(ARGS)
+
 .PHONY: wheel-check
 wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make test)
 	@exec $(BIN)/python -m pytest tests/wheel $(ARGS)

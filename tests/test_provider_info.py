@@ -17,6 +17,8 @@ from airflow.providers_manager import ProvidersManager
 from airflow_provider_objectstore import __version__
 from airflow_provider_objectstore.get_provider_info import get_provider_info
 
+pytestmark = pytest.mark.smoke
+
 PACKAGE = Path(__file__).parents[1] / "airflow_provider_objectstore"
 RELEASE_FIELDS = {"versions": [__version__], "state": "ready", "source-date-epoch": 0, "lifecycle": "production"}
 

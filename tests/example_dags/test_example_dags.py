@@ -95,6 +95,7 @@ def run(
     return output
 
 
+@pytest.mark.smoke
 def test_every_example_is_imported(airflow_home: Mapping[str, str]) -> None:
     output = python(airflow_home, IMPORT_ONLY, EXAMPLES)
     names = json.loads(next(line for line in output.splitlines() if line.startswith("DAGS")).removeprefix("DAGS"))

@@ -19,6 +19,7 @@ from airflow_provider_objectstore.exceptions import (
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
 
+@pytest.mark.smoke
 def test_stores(stores: AnypointObjectStoreHook) -> None:
     made = stores.create_store("t", default_ttl="PT1H", encrypted=False, attributes={"maximumEntries": 5})
     assert (made.store_id, made.default_ttl_seconds, made.encrypted) == ("t", 3600, False)
@@ -72,6 +73,7 @@ def test_numbers_and_confirmations(stores: AnypointObjectStoreHook) -> None:
         stores.reject("s", "p", "n", held.confirmation_id)
 
 
+@pytest.mark.smoke
 def test_many_at_once(stores: AnypointObjectStoreHook, emulator: Emulator) -> None:
     assert not stores.put_many("s", "p", {f"k{i}": i for i in range(100)}).failed
     read = stores.get_many("s", "p", ["k1", "k99", "missing"])

@@ -14,6 +14,7 @@ def buckets(emulator: Emulator) -> CivoObjectStoreHook:
     return CivoObjectStoreHook()
 
 
+@pytest.mark.smoke
 def test_object_stores_and_credentials(buckets: CivoObjectStoreHook) -> None:
     mine = buckets.create_credential("mine")
     assert mine.access_key_id

@@ -28,6 +28,7 @@ def hook(emulator: Emulator) -> AnypointObjectStoreHook:
     return hook
 
 
+@pytest.mark.smoke
 def test_put(hook: AnypointObjectStoreHook) -> None:
     assert run(AnypointPutKeyOperator(**AT, value=7, metadata={"by": "me"})) is None
     entry = hook.get_key("s", "p", "k")

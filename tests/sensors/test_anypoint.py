@@ -44,6 +44,7 @@ def test_finds_all(keys: str | Sequence[str], deferrable: bool, hook: AnypointOb
     assert run(sensor(keys, deferrable=deferrable)) == sorted(set(keys))
 
 
+@pytest.mark.smoke
 def test_waits_for_all(deferrable: bool, hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
     put(hook, "a")
     with once(lambda: answers(emulator, HEAD).get("404", 0) >= 3, lambda: put(hook, "b")):
