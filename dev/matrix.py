@@ -99,9 +99,19 @@ def result(uv: str, combination: Combination) -> tuple[str, str, str]:
 
 def find_python(uv: str, version: str) -> str:
     """Return the path of a Python, installed if need be; empty if it cannot be had."""
-    for action in ("find", "install", "find"):
-        done = subprocess.run([uv, "python", action, version], capture_output=True, text=True, timeout=INSTALL_SECONDS)
-        if action == "find" and not done.returncode:
+    # pyenv's own commands answer for one chosen version only.
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    path = os.pathsep.join([*map(str, pyenv.glob(f"{version}*/bin")), os.environ["PATH"]])
+    find, fetch = (["find", "--system", version], ["install", version])
+    for action in (find, fetch, find):
+        done = subprocess.run(
+            [uv, "python", *action],
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+        )
+        if action is find and not done.returncode:
             return done.stdout.strip()
     return ""
 
