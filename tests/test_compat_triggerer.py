@@ -16,7 +16,7 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from tests.features import REQUESTS_FROM_THREADS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 WORKS = "read 1"
 NEVER = "error this would stop the triggerer's event loop for ever"
