@@ -157,7 +157,7 @@ constraints: ## resolve the pins anew; PINS="airflow-3.2" for one file
 	for name in $(PINS); do case $$name in \
 	  dev) pin dev dev 3.3.2;; \
 	  airflow-3.1) pin airflow-3.1 test 3.1.8;; \
-	  airflow-3.2) pin airflow-3.2 test 3.2.2 fastapi==0.136.3 cadwyn==7.0.0;; \
+	  airflow-3.2) pin airflow-3.2 test 3.2.2 fastapi==0.136.3 cadwyn==7.0.0 svcs==26.1.0;; \
 	  distributed) pin distributed distributed 3.3.2;; \
 	  *) echo "There are no pins of the name $$name." >&2; exit 2;; \
 	esac; done; rm -rf "$(CACHE)/pins"
