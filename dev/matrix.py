@@ -157,12 +157,13 @@ def run(command: Sequence[str], variables: Mapping[str, str], seconds: float) ->
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     text = log.read_text(errors="replace")
-    counts = re.findall(r"^=*\s*((?:\d+ \w+, )*\d+ \w+) in [\d.]+s", text, re.M)
-    numbers = counts[-1] if counts else "no test ended"
+    # pytest's closing line, without what was not asked for.
+    closing = re.findall(r"^=*\s*((?:\d+ \w+, )*\d+ \w+) in [\d.]+s", text, re.M)
+    numbers = [each for each in "".join(closing[-1:]).split(", ") if re.search("passed|failed|error|skipped", each)]
     if code:
-        failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", text, re.M)
-        raise CombinationError(", ".join([numbers, *failed[:5]]) if counts else text.strip()[-300:].replace("\n", " "))
-    return numbers
+        reasons = re.findall(r"^(?:FAILED|ERROR):? (.+)", text, re.M) or [text.strip()[-200:]]
+        raise CombinationError(" ".join(", ".join([*numbers, *reasons[:5]]).split()))
+    return ", ".join(numbers)
 
 
 def versions(python: Path) -> tuple[str, str]:
