@@ -451,10 +451,10 @@ def test_sigterm(paced: AnypointObjectStoreHook, emulator: Emulator, capsys: Pri
 
 
 def test_execution_timeout(paced: AnypointObjectStoreHook, emulator: Emulator, capsys: Printed) -> None:
-    with pytest.raises(AirflowTaskTimeout), timeout(1):
+    with pytest.raises(AirflowTaskTimeout), timeout(2):  # a busy machine takes a second to begin
         purge(partitions=NAMES)
     deleted = answers(emulator, DELETE_PARTITION)["204"]
-    assert 0 < deleted < 100
+    assert 0 < deleted < 200
     assert last_line(capsys) == deleted
     assert len(list(paced.list_partitions("s"))) == 200 - deleted
 

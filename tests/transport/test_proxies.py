@@ -72,8 +72,8 @@ def once(connection: ResolvedConnection) -> ResolvedConnection:
 
 
 def ask_sync(hook: CivoObjectStoreHook) -> Any:
-    resolve = hook._resolve
-    hook._resolve = lambda: once(resolve())  # type: ignore[method-assign]
+    resolve = hook.resolve
+    hook.resolve = lambda: once(resolve())  # type: ignore[method-assign]
     return hook.get_quota()
 
 
@@ -171,4 +171,4 @@ def test_passwords_in_every_form() -> None:
 def test_the_environments_are_secrets_of_every_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", f"socks5://user:{PASSWORD}@proxy")
     monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({"password": "a-key", "extra": {"region": "LON1"}}))
-    assert {PASSWORD, IN_BASE64, "a-key"} <= set(CivoObjectStoreHook()._resolve().secrets)
+    assert {PASSWORD, IN_BASE64, "a-key"} <= set(CivoObjectStoreHook().resolve().secrets)

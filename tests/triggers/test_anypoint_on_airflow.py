@@ -69,7 +69,7 @@ class Restartable(Airflow):
         return [self.call("GET", f"{path}/taskInstances/payloads/xcomEntries/return_value")["value"] for path in paths]
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
+def until(condition: Callable[[], object], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
