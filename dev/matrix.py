@@ -65,8 +65,7 @@ def combinations(smoke: bool) -> Iterator[Combination]:
     yield Combination("oldest dependencies", PYTHONS[0], ("--resolution", "lowest-direct"))
     for python in PYTHONS:
         yield Combination("newest", python)
-    # A bound that is a pre-release lets pre-releases in, of Airflow alone.
-    yield Combination("newest pre-release", PYTHONS[-1], ("apache-airflow>=3.1.0rc0",))
+    yield Combination("newest pre-release", PYTHONS[-1], ("--prerelease", "allow"))
 
 
 def oldest_airflow() -> str:

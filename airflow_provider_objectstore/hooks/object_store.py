@@ -52,7 +52,7 @@ class ObjectStoreHook(BaseHook):
         """
         Look up the connection, check it and mask its secrets. No request is sent to the service.
 
-        The hook uses what it has found from then on.
+        The hook uses what it has found from then on, also where it has sent requests before.
 
         :raises ConfigurationError: naming everything that is missing or wrong in it.
         """
@@ -65,7 +65,7 @@ class ObjectStoreHook(BaseHook):
         resolved = self._parse_connection(connection, connection.extra_dejson)
         for secret in resolved.secrets:
             mask_secret(secret)
-        self._cached_connection = resolved
+        self._cached_connection, self._cached_client = resolved, None
         return resolved
 
     def send(self, call: Call[T]) -> T:

@@ -23,7 +23,7 @@ _PROOFS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "complete_multipart_upload": (("ETag",), None),
 }
 """By the client's method: the path of a value in S3's every success, and the argument that it equals."""
-_NOT_ABOUT_KEYS = {"RequestTimeTooSkewed"}
+_NOT_ABOUT_KEYS = {"QuotaExceeded", "RequestTimeTooSkewed"}
 """Codes of refusals that good keys get as well."""
 
 

@@ -133,20 +133,29 @@ class CivoRotateCredentialOperator(CivoOperator):
                 self.defer(
                     trigger=DateTimeTrigger(moment=until),
                     method_name="execute_complete",
-                    kwargs={"gap_seconds": rotation.outage_seconds, "strategy": switched.strategy},
+                    kwargs={
+                        "gap_seconds": rotation.outage_seconds,
+                        "strategy": switched.strategy,
+                        "lineage": switched.state.base,
+                    },
                 )
             return self._finish(rotation, rotation.outage_seconds, switched)
         except SupersededError as error:
             return self._nothing(rotation, error)
 
     def execute_complete(
-        self, context: Context, event: Any = None, gap_seconds: float | None = None, strategy: str | None = None
+        self,
+        context: Context,
+        event: Any = None,
+        gap_seconds: float | None = None,
+        strategy: str | None = None,
+        lineage: str | None = None,
     ) -> dict[str, Any]:
         """Complete the rotation and retire the replaced credentials after the grace period."""
         from airflow_provider_objectstore.rotation.state import SupersededError
 
         self._check()
-        rotation = self._rotation(context, strategy)
+        rotation = self._rotation(context, strategy, lineage)
         try:
             return self._finish(rotation, gap_seconds)
         except SupersededError as error:
@@ -162,7 +171,7 @@ class CivoRotateCredentialOperator(CivoOperator):
         require_boto3(BOTO3_REASON)
         check_publishers(self.publishers)
 
-    def _rotation(self, context: Context, strategy: str | None = None) -> Rotation:
+    def _rotation(self, context: Context, strategy: str | None = None, lineage: str | None = None) -> Rotation:
         from airflow_provider_objectstore.rotation.names import RotationId
         from airflow_provider_objectstore.rotation.rotation import Rotation
         from airflow_provider_objectstore.rotation.state import RotationTarget
@@ -179,6 +188,7 @@ class CivoRotateCredentialOperator(CivoOperator):
             retire=self.retire,
             settle_timeout=self.settle_timeout,
             max_outage=self.max_outage,
+            lineage=lineage,
         )
 
     def _finish(

@@ -7,15 +7,16 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
-from airflow_provider_objectstore.exceptions import OwnerChangeUnsupportedError
+from airflow_provider_objectstore.exceptions import ApiError, ConflictError, OwnerChangeUnsupportedError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.publishers import Publisher
 from airflow_provider_objectstore.rotation.names import RotationId
 from airflow_provider_objectstore.rotation.policy import BucketPolicy, PolicyUnsupportedError, has_statement
 from airflow_provider_objectstore.rotation.state import LineageState, RotationTarget, read_state, require_current
-from airflow_provider_objectstore.rotation.verify import Bucket
+from airflow_provider_objectstore.rotation.verify import AccessDeniedError, Bucket
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,11 @@ class Outage:
         """Start the clock, unless it runs already."""
         if self._began is None:
             self._began = time.monotonic()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether this try has made the change from which on the old keys are refused."""
+        return self._began is not None
 
     def cancel(self) -> None:
         """Stop the clock: the change was undone."""
@@ -54,6 +60,7 @@ class RotationContext:
     :param publishers: where the new credential goes, in this order.
     :param settle_timeout: for how many seconds S3 may lag behind the control plane.
     :param outage: the outage of this try.
+    :param lineage: the base of the lineage that an earlier part of this task has rotated; None at its beginning.
     :param prepared: what the ``prepare`` of each publisher has returned, by the ``id`` of the publisher.
     """
 
@@ -63,6 +70,7 @@ class RotationContext:
     publishers: Sequence[Publisher] = ()
     settle_timeout: float = 60
     outage: Outage = field(default_factory=Outage)
+    lineage: str | None = None
     prepared: dict[int, Publisher] = field(default_factory=dict)
 
     def prepared_form(self, publisher: Publisher) -> Publisher:
@@ -70,8 +78,18 @@ class RotationContext:
         return self.prepared.get(id(publisher), publisher)
 
     def read(self) -> LineageState:
-        """Read the state, also where a newer rotation has changed it."""
-        return read_state(self.hook, self.target, self.rotation_id)
+        """
+        Read the state, also where a newer rotation has changed it.
+
+        :raises ConflictError: if the target belongs to another lineage since this task began.
+        """
+        state = read_state(self.hook, self.target, self.rotation_id)
+        if self.lineage is not None and state.base != self.lineage:
+            raise ConflictError(
+                f"{self.target}: credential {self.lineage} was rotated, and the target belongs to {state.base} since. "
+                f"Nothing is retired. Give it back and run this task again, or rotate {self.lineage} by its name"
+            )
+        return state
 
     def require_current(self, state: LineageState) -> LineageState:
         """Return the state if no other rotation interferes, see :func:`.state.require_current`."""
@@ -105,9 +123,15 @@ class RotationContext:
         """
         Make a credential the owner of a store, and read the store back.
 
-        :raises OwnerChangeUnsupportedError: if the service accepts the change and does not make it.
+        :raises OwnerChangeUnsupportedError: if the service does not support the change, or accepts and does not make
+            it.
         """
-        self.hook.update_object_store(store.id, access_key_id=owner.access_key_id)
+        try:
+            self.hook.update_object_store(store.id, access_key_id=owner.access_key_id)
+        except ApiError as error:
+            if civo.is_change_unsupported(error):
+                raise OwnerChangeUnsupportedError(str(error)) from error
+            raise
         found = self.hook.get_object_store(store.id)
         if owner.access_key_id != found.owner_access_key_id:
             raise OwnerChangeUnsupportedError(
@@ -117,12 +141,30 @@ class RotationContext:
         log.info("Object store %s now belongs to credential %s", store.name, owner.name)
 
     def remove_granted_access(self, state: LineageState, owner: Credential) -> None:
-        """Remove a rotation's statement from the policies of the stores that a credential owns with all objects."""
+        """
+        Remove a rotation's statement from the policies of the stores that a credential owns with all objects.
+
+        :raises OwnerChangeUnsupportedError: if it does not own all objects: then the statement stays.
+        """
         for store in state.stores_of(owner):
-            try:
-                BucketPolicy(self.bucket(owner, store)).remove_access()
-            except PolicyUnsupportedError as error:
-                log.debug("%s", error)  # so there is none
+            bucket = self.bucket(owner, store)
+            if self.has_granted_access(bucket):
+                bucket.wait_until_listed()
+                bucket.wait_until_objects_belong_to(bucket.user_id)
+                BucketPolicy(bucket).remove_access()
+                try:
+                    bucket.wait_until_usable()  # not every service shows who owns an object
+                except (AccessDeniedError, OwnerChangeUnsupportedError):
+                    BucketPolicy(bucket).give_access([bucket.user_id])
+                    raise
+
+    def has_granted_access(self, bucket: Bucket) -> bool:
+        """Return whether a bucket's policy has a rotation's statement; not where the service has no policies."""
+        try:
+            return has_statement(BucketPolicy(bucket).read())
+        except PolicyUnsupportedError as error:
+            log.debug("%s", error)  # so there is none
+            return False
 
     def restrict_granted_access(self, state: LineageState, owner: Credential) -> None:
         """
@@ -132,12 +174,9 @@ class RotationContext:
         """
         for store in state.stores_of(owner):
             bucket = self.bucket(owner, store)
-            try:
-                if has_statement(BucketPolicy(bucket).read()):
-                    BucketPolicy(bucket).give_access([bucket.user_id])
-                    BucketPolicy(bucket).keep_access([bucket.user_id])
-            except PolicyUnsupportedError as error:
-                log.debug("%s", error)  # so there is none
+            if self.has_granted_access(bucket):
+                BucketPolicy(bucket).give_access([bucket.user_id])
+                BucketPolicy(bucket).keep_access([bucket.user_id])
 
     def published_options(self, credential: Credential, stores: Sequence[ObjectStore]) -> S3Options:
         """Return what publishers get: with the bucket if the credential owns exactly one store, else without."""

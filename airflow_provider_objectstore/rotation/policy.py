@@ -50,13 +50,10 @@ def with_access(policy: Policy | None, bucket: str, arns: Iterable[str]) -> Poli
     :param bucket: the bucket's name.
     :param arns: the users' ARNs. They replace those of an earlier statement.
     """
-    statement = {
-        "Sid": SID,
-        "Effect": "Allow",
-        "Principal": {"AWS": sorted(arns)},
-        "Action": "s3:*",
-        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
-    }
+    ours = len(_statements(policy)) - len(_foreign_statements(policy))
+    if policy is not None and ours == 1 and users_of(policy) == set(arns):
+        return policy  # services may show it in another form, such as one user as a text
+    statement = {**_common(bucket), "Principal": {"AWS": sorted(arns)}}
     return {**(policy or {"Version": "2012-10-17"}), "Statement": [*_foreign_statements(policy), statement]}
 
 
@@ -98,6 +95,7 @@ class BucketPolicy:
         Read the policy; None if the bucket has none.
 
         :raises PolicyUnsupportedError: if the service refuses to show it.
+        :raises ConflictError: if somebody has changed the statement, which would be lost.
         """
         found = self._request("get_bucket_policy")
         if isinstance(found, AccessDenied):
@@ -113,14 +111,23 @@ class BucketPolicy:
                 f"{self._bucket}: the response to get_bucket_policy is no policy. Something other than S3 may have "
                 "sent it, such as a proxy or a login page: check the endpoint and what lies in between"
             )
+        self._require_own_form(policy)
         return policy
+
+    def _require_own_form(self, policy: Policy) -> None:
+        ours = [statement for statement in _statements(policy) if _is_ours(statement)]
+        if len(ours) > 1 or not all(_has_own_form(statement, self._bucket.name) for statement in ours):
+            raise ConflictError(
+                f"{self._bucket}: somebody has changed the statement {SID} of the bucket's policy, which rotations add "
+                "and remove. Give what was changed another Sid, and run this task again"
+            )
 
     def give_access(self, user_ids: Iterable[str]) -> None:
         """
         Add the statement, or add users to it.
 
         :param user_ids: the users that it is to name beside those that it names already.
-        :raises PolicyUnsupportedError: if the service refuses it.
+        :raises PolicyUnsupportedError: if the service refuses it, or accepts and does not show it.
         :raises ConflictError: if somebody else keeps changing the policy.
         """
         added = set(map(user_arn, user_ids))
@@ -166,7 +173,9 @@ class BucketPolicy:
             if wanted == policy:
                 return policy
             self._write(wanted)
-            policy = self._read_again(policy)
+            before, policy = policy, self._read_again(policy)
+            if policy == before:
+                raise PolicyUnsupportedError(f"{self._bucket}: the service accepts a policy and does not show it")
         if edit(policy) != policy:
             raise ConflictError(
                 f"{self._bucket}: somebody else keeps changing the policy. Run this task again after it"
@@ -219,3 +228,27 @@ def _foreign_statements(policy: Policy | None) -> list[Any]:
 
 def _is_ours(statement: Any) -> bool:
     return isinstance(statement, Mapping) and statement.get("Sid") == SID
+
+
+def _common(bucket: str) -> dict[str, Any]:
+    """Return the statement without its users."""
+    return {
+        "Sid": SID,
+        "Effect": "Allow",
+        "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+
+
+def _has_own_form(statement: Mapping[str, Any], bucket: str) -> bool:
+    """Return whether a rotation wrote the statement; services may show a list of one as a text, and sort lists."""
+    principal = statement.get("Principal")
+    rest = {name: _as_set(value) for name, value in statement.items() if name != "Principal"}
+    wanted = {name: _as_set(value) for name, value in _common(bucket).items()}
+    return rest == wanted and isinstance(principal, Mapping) and set(principal) == {"AWS"} and principal["AWS"] != "*"
+
+
+def _as_set(value: Any) -> Any:
+    if isinstance(value, list):
+        return frozenset(map(str, value))
+    return frozenset({value}) if isinstance(value, str) else value

@@ -28,6 +28,8 @@ def prepare_publishers(context: RotationContext, state: LineageState) -> None:
     for publisher in context.publishers:
         try:
             prepared = getattr(publisher, "prepare", lambda: None)()
+            if prepared is not None and not isinstance(prepared, Publisher):
+                raise TypeError(f"its prepare() returned a {type(prepared).__name__}, which cannot publish and verify")
         except Exception as error:
             raise ObjectStoreError(
                 f"{publisher} cannot publish ({_redacted(error, *state.members)}). Nothing was changed for consumers: "
@@ -62,12 +64,12 @@ def publish_credential(
         called = []
         for publisher in context.publishers:
             if not (again and _has(publisher, context, credential, state)):
-                with _naming(publisher, credential, state):
+                with _naming(publisher, context, credential, state):
                     context.prepared_form(publisher).publish(options)
                 called.append(publisher)
         context.outage.end()
         for publisher in called:
-            with _naming(publisher, credential, state):
+            with _naming(publisher, context, credential, state):
                 context.prepared_form(publisher).verify(options)
             log.info("Published credential %s to %s", credential.name, publisher)
         state = context.read()
@@ -124,20 +126,20 @@ def require_published(context: RotationContext) -> None:
 
 
 @contextmanager
-def _naming(publisher: Publisher, new: Credential, state: LineageState) -> Iterator[None]:
+def _naming(publisher: Publisher, context: RotationContext, new: Credential, state: LineageState) -> Iterator[None]:
     """Turn a publisher's error into one that names the publisher and says what it means for consumers."""
     try:
         yield
     except Exception as error:
         raise ObjectStoreError(
             f"credential {new.name} could not be published to {publisher} ({_redacted(error, new)}). "
-            f"{_consequence(new, state)} Nothing is retired: run this task again to finish"
+            f"{_consequence(context, new, state)} Nothing is retired: run this task again to finish"
         ) from error
 
 
-def _consequence(new: Credential, state: LineageState) -> str:
+def _consequence(context: RotationContext, new: Credential, state: LineageState) -> str:
     old = ", ".join(member.name for member in state.members if member.id != new.id) or "its old keys"
-    if all(state.owner_of(store).id != new.id for store in state.stores):
+    if not context.outage.has_begun and all(state.owner_of(store).id != new.id for store in state.stores):
         return f"Consumers of {old} are not affected."
     return f"It is the owner of {store_names(state.stores)} already, and consumers of {old} are refused."
 

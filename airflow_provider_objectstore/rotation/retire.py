@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo.models import Credential
 from airflow_provider_objectstore.exceptions import ApiError, NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.rotation.context import RotationContext
@@ -40,7 +41,7 @@ def _suspend(context: RotationContext, credential: Credential, how: str) -> None
         context.hook.update_credential(credential.id, suspended=True)
     except ApiError as error:
         # Before a deletion it is a precaution, which a service without suspension does not need.
-        if how == "suspend" or error.status not in (400, 405, 422):
+        if how == "suspend" or not civo.is_change_unsupported(error):
             raise
         log.warning("Credential %s is not suspended before it is deleted (%s)", credential.name, error)
     if how == "suspend" and not context.hook.get_credential(credential.id).suspended:

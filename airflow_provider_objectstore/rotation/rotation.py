@@ -19,7 +19,7 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.publishers import Publisher
 from airflow_provider_objectstore.rotation.context import RotationContext
 from airflow_provider_objectstore.rotation.names import RotationId, name_for, rotation_id_of
-from airflow_provider_objectstore.rotation.publish import publish_credential, require_published
+from airflow_provider_objectstore.rotation.publish import is_published, publish_credential, require_published
 from airflow_provider_objectstore.rotation.retire import retire_credential
 from airflow_provider_objectstore.rotation.state import LineageState, RotationTarget, store_names
 from airflow_provider_objectstore.rotation.strategies import CHOICES, STRATEGIES, Strategy, StrategyUnsupportedError
@@ -61,6 +61,7 @@ class Rotation:
     :param retire: what to do with the replaced credential: ``delete``, ``suspend`` or ``keep``.
     :param settle_timeout: for how many seconds S3 may lag behind the control plane.
     :param max_outage: for how many seconds consumers may be refused; None for no limit.
+    :param lineage: the base of the lineage that an earlier part of this task has rotated; None at its beginning.
     """
 
     def __init__(
@@ -73,8 +74,9 @@ class Rotation:
         retire: str = "delete",
         settle_timeout: float = 60,
         max_outage: float | None = None,
+        lineage: str | None = None,
     ) -> None:
-        self._context = RotationContext(hook, target, rotation_id, publishers, settle_timeout)
+        self._context = RotationContext(hook, target, rotation_id, publishers, settle_timeout, lineage=lineage)
         self._strategies: dict[str, Strategy] = {kind.name: kind(self._context) for kind in STRATEGIES}
         self._strategy = strategy
         self._retire = retire
@@ -111,7 +113,7 @@ class Rotation:
                 {
                     "name": strategy.name,
                     "description": strategy.description,
-                    "expected_outage": self._expected_outage(strategy, state),
+                    "expected_outage": round(self._expected_outage(strategy, state), 2),
                 }
                 for strategy in self._candidates(state)
             ],
@@ -140,8 +142,6 @@ class Rotation:
             self.refresh()  # raises SupersededError if a newer rotation is the reason
             raise
         strategy.after_publishing()
-        if strategy.outage_requests_per_store == 0:
-            self._context.outage.seconds = 0.0
         return SwitchResult(strategy.name, new, state)
 
     def finish(self, switched: SwitchResult | None = None) -> dict[str, Any]:
@@ -153,7 +153,13 @@ class Rotation:
         :return: what was done, without secrets.
         """
         done = switched or self.switch(self.refresh(), again=True)
-        state = self._strategies[done.strategy].complete(done.state, done.credential)
+        strategy = self._strategies[done.strategy]
+        state = strategy.complete(done.state, done.credential)
+        if not strategy.is_applied(state, done.credential):
+            raise ObjectStoreError(
+                f"a store was added to {store_names(state.stores)} or got another owner meanwhile: credential "
+                f"{done.credential.name} has no access to all of them. Nothing was retired: run this task again"
+            )
         retired = [member for member in done.replaced if not state.stores_of(member)]
         for credential in retired:
             retire_credential(self._context, credential, state, self._retire)
@@ -178,6 +184,11 @@ class Rotation:
         for _ in range(MAX_SWITCH_ATTEMPTS):
             strategy, new = self._change(state, again=again)
             state = publish_credential(self._context, new, state, strategy.to_publish, again=again)
+            if not state.stores:
+                raise ObjectStoreError(
+                    f"{self._context.target}: all its stores have got another owner since credential {new.name} was "
+                    "made. Nothing was retired: give them back and run this task again"
+                )
             if strategy.is_applied(state, new):
                 return strategy, new, state
         raise ObjectStoreError(
@@ -195,8 +206,11 @@ class Rotation:
             try:
                 return strategy, self._apply(strategy, state)
             except (OwnerChangeUnsupportedError, StrategyUnsupportedError) as error:
-                log.warning("%s. Strategy %s cannot be used here: trying %s", error, strategy.name, following.name)
                 state = self.refresh()
+                new = state.created_by(self._context.rotation_id)
+                if new and is_published(self._context, new, state.stores, if_unknown=True):
+                    raise  # consumers use what another strategy would take away
+                log.warning("%s. Strategy %s cannot be used here: trying %s", error, strategy.name, following.name)
         return candidates[-1], self._apply(candidates[-1], state)
 
     def _candidates(self, state: LineageState) -> list[Strategy]:
@@ -222,7 +236,7 @@ class Rotation:
     def _expected_outage(self, strategy: Strategy, state: LineageState) -> float:
         """Estimate an outage in seconds, from what reading the state took and the number of requests in it."""
         requests = strategy.outage_requests_per_store * len(state.stores)
-        return round(requests * self._seconds_per_request, 2)
+        return requests * self._seconds_per_request
 
     @staticmethod
     def _apply(strategy: Strategy, state: LineageState) -> Credential:

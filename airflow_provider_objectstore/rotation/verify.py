@@ -29,6 +29,23 @@ class AccessDenied:
     code: str
 
 
+class AccessDeniedError(ObjectStoreError):
+    """S3 refuses a credential that should have access."""
+
+
+class ForeignObjectError(OwnerChangeUnsupportedError):
+    """
+    A bucket has changed its owner, and an object has not.
+
+    :param message: bucket and object.
+    :param owner_id: the id of the user that the object belongs to.
+    """
+
+    def __init__(self, message: str = "", owner_id: str = "") -> None:
+        super().__init__(message)
+        self.owner_id = owner_id
+
+
 class Bucket:
     """
     An object store's bucket as one credential sees it. Only S3's own responses are proof.
@@ -66,11 +83,12 @@ class Bucket:
 
         :param sample: that object's key. Without it, or if it is gone, the oldest object is read.
         :raises OwnerChangeUnsupportedError: if the bucket can be listed and its objects cannot be read.
-        :raises ObjectStoreError: if it cannot be listed.
+        :raises AccessDeniedError: if it may not be listed.
+        :raises ObjectStoreError: if S3 gives no answer that can be used.
         """
         oldest = self.poll(self._list, until=_is_allowed)
         if isinstance(oldest, AccessDenied):
-            raise ObjectStoreError(f"{self} is refused ({oldest.code}), although the service says that it owns it")
+            raise AccessDeniedError(f"{self} is refused ({oldest.code}), although it should have access")
         for key in (sample, oldest):
             read = None if key is None else self.poll(partial(self._read, key), until=_is_allowed)
             if isinstance(read, AccessDenied):
@@ -108,12 +126,15 @@ class Bucket:
         """
         Wait until the credential writes, reads and deletes the object :data:`PROBE`.
 
-        :raises ObjectStoreError: if one of it is refused.
+        :raises AccessDeniedError: if one of it is refused.
+        :raises ObjectStoreError: if S3 gives no answer that can be used.
         """
         for request in (partial(self.request, "put_object", Body=b"", Key=PROBE), self._read_probe, self.delete_probe):
             result = self.poll(request, until=_is_allowed)
             if isinstance(result, AccessDenied):
-                raise ObjectStoreError(f"{self} is refused ({result.code}) when it writes, reads and deletes {PROBE!r}")
+                raise AccessDeniedError(
+                    f"{self} is refused ({result.code}) when it writes, reads and deletes {PROBE!r}"
+                )
 
     def delete_probe(self) -> Any:
         """Delete the object :data:`PROBE`, which a credential that may not delete has left."""
@@ -137,27 +158,29 @@ class Bucket:
         """
         Wait until all objects belong to a user, as far as S3 shows their owners. Each page of the listing is a request.
 
-        :raises OwnerChangeUnsupportedError: if one belongs to another user.
+        :raises ForeignObjectError: if one belongs to another user.
         """
         checked: dict[str, str] = {}  # where the listing goes on
 
-        def foreign() -> str | None:
+        def foreign() -> tuple[str, str] | None:
             while True:
                 listing = self.request("list_objects_v2", FetchOwner=True, **checked)
                 if isinstance(listing, AccessDenied):
                     raise ObjectStoreError(f"{self} is refused ({listing.code})")
                 for entry in listing.get("Contents", ()):
-                    if entry.get("Owner", {}).get("ID") not in (None, "", user_id):
-                        return str(entry["Key"])
+                    owner_id = entry.get("Owner", {}).get("ID")
+                    if owner_id not in (None, "", user_id):
+                        return str(entry["Key"]), str(owner_id)
                     checked["StartAfter"] = entry["Key"]
                 if not listing.get("IsTruncated"):
                     return None
                 if not listing.get("Contents"):
                     raise ObjectStoreError(f"{self}: a page of its listing is empty and says that more follows")
 
-        if (key := self.poll(foreign, until=lambda found: found is None)) is not None:
-            raise OwnerChangeUnsupportedError(
-                f"{self}: the bucket has changed its owner and its object {key!r} has not"
+        if found := self.poll(foreign, until=lambda found: found is None):
+            key, owner_id = found
+            raise ForeignObjectError(
+                f"{self}: the bucket has changed its owner and its object {key!r} has not", owner_id
             )
 
     def request(self, method: str, **arguments: Any) -> Any:

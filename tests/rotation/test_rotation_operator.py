@@ -74,7 +74,7 @@ def test_the_grace_period(grace: Any, before: Before, hook: CivoObjectStoreHook)
     trigger = caught.value.trigger
     assert isinstance(trigger, DateTimeTrigger)
     assert 89 < trigger.moment.timestamp() - began.timestamp() < 120
-    assert sorted(caught.value.kwargs or {}) == ["gap_seconds", "strategy"]
+    assert sorted(caught.value.kwargs or {}) == ["gap_seconds", "lineage", "strategy"]
     assert caught.value.timeout is None
 
     old, new = hook.list_credentials()

@@ -48,6 +48,7 @@ NOT_S3 = {
     "a gateway's 403": http(LOGIN_PAGE, status="403 Forbidden", kind="text/html"),
     "a gateway's 404": http(b"<html><p>no</html>", status="404 Not Found", kind="text/html"),
     "a number as code": error("403 Forbidden", "403"),
+    "a full bucket": error("403 Forbidden", "QuotaExceeded"),
     "a wrong clock": error("403 Forbidden", "RequestTimeTooSkewed"),
 }
 

@@ -31,7 +31,7 @@ from airflow_provider_objectstore.api.civo.models import (
 )
 from airflow_provider_objectstore.api.encoding import segment
 from airflow_provider_objectstore.arguments import optional, strict_flag
-from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.exceptions import ApiError, InvalidArgumentError
 
 T = TypeVar("T")
 
@@ -218,6 +218,15 @@ def update_credential(
         "update_credential", f"credential {id}", _credential_path(id), body, _read_one(read_credential, id=id)
     )
     return replace(call, secrets=_secrets(access_key_id, secret_access_key))
+
+
+def is_change_unsupported(error: ApiError) -> bool:
+    """
+    Return whether the service does not support a change at all. An assumption: no document says how it would answer.
+
+    :param error: what it answered to an update.
+    """
+    return error.status in (400, 405, 422, 501)
 
 
 def delete_credential(id: str) -> Call[None]:

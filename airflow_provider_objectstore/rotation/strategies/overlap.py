@@ -9,11 +9,17 @@ from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
 from airflow_provider_objectstore.exceptions import ObjectStoreError, OwnerChangeUnsupportedError
 from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
 from airflow_provider_objectstore.rotation.creation import create_or_continue
-from airflow_provider_objectstore.rotation.policy import BucketPolicy, PolicyUnsupportedError, has_statement
+from airflow_provider_objectstore.rotation.policy import (
+    BucketPolicy,
+    PolicyUnsupportedError,
+    has_statement,
+    user_arn,
+    users_of,
+)
 from airflow_provider_objectstore.rotation.publish import is_published, prepare_publishers
 from airflow_provider_objectstore.rotation.state import LineageState
 from airflow_provider_objectstore.rotation.strategies.base import Samples, StrategyUnsupportedError
-from airflow_provider_objectstore.rotation.verify import AccessDenied
+from airflow_provider_objectstore.rotation.verify import AccessDenied, AccessDeniedError, ForeignObjectError
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +78,13 @@ class Overlap:
         return samples
 
     def apply(self, state: LineageState, samples: Samples) -> Credential:
-        """Create the credential, give it access beside all others of the lineage, and prove that it has it."""
+        """Create the credential, give it access beside the owner and whom the statement names, and prove it."""
         self._granted.clear()
         if state.created_by(self._context.rotation_id) is None:
             prepare_publishers(self._context, state)
         new = create_or_continue(self._context, state)
         for store, owner in self._not_owned_by_new(state):
-            users = {self._user_id(member, store) for member in (*_usable(state), new)}
+            users = {self._user_id(owner, store), self._user_id(new, store)}
             try:
                 BucketPolicy(self._context.bucket(owner, store)).give_access(users)
                 self._verify(new, store, samples.get(store.id))
@@ -110,7 +116,9 @@ class Overlap:
             log.warning("What was not published yet was undone; the old credential was never refused")
 
     def after_publishing(self) -> None:
-        """Do nothing: the old credential works until the rotation is completed."""
+        """Note that nobody was refused, unless an earlier try made the change."""
+        if self._granted:
+            self._context.outage.seconds = 0.0
 
     def complete(self, state: LineageState, new: Credential) -> LineageState:
         """Make the new credential the owner, and restore the policies. Where owners cannot be changed, keep them."""
@@ -118,8 +126,10 @@ class Overlap:
             owner = state.owner_of(store)
             if owner.id != new.id:
                 self._make_owner(store, state, new)
-            elif has_statement(BucketPolicy(self._context.bucket(new, store)).read()):  # an earlier try was killed
-                self._prove_ownership(store, state, new, _oldest_other(state, new))
+            elif self._context.has_granted_access(self._context.bucket(new, store)):  # an earlier try was killed
+                self._prove_ownership(store, state, new, None)
+            else:
+                self._context.bucket(new, store).wait_until_usable()
         return self._context.refresh()
 
     def _make_owner(self, store: ObjectStore, state: LineageState, new: Credential) -> None:
@@ -144,17 +154,24 @@ class Overlap:
         try:
             bucket.wait_until_listed()  # S3 may lag, and the policy gives access until it has caught up
             bucket.wait_until_objects_belong_to(self._user_id(new, store))
-        except OwnerChangeUnsupportedError as error:
-            if earlier is None:
-                raise
-            policy.give_access([self._user_id(new, store), self._user_id(earlier, store)])
-            self._context.transfer_ownership(store, earlier)
-            _warn_of_kept_owner(error, store, earlier, new)
-        else:
             if policy.take_access([self._user_id(member, store) for member in _usable(state)]):
                 self._context.refresh()  # a newer rotation removes the statement when it ends
                 policy.remove_access()
-            bucket.wait_until_usable()
+            bucket.wait_until_usable()  # not every service shows who owns an object
+        except (AccessDeniedError, OwnerChangeUnsupportedError) as error:
+            earlier = earlier or self._owner_of_objects(error, store, state)
+            policy.give_access([self._user_id(member, store) for member in (new, earlier) if member])
+            if earlier is None:
+                raise
+            self._context.transfer_ownership(store, earlier)
+            self._granted.add(store.id)
+            _warn_of_kept_owner(error, store, earlier, new)
+
+    def _owner_of_objects(self, error: Exception, store: ObjectStore, state: LineageState) -> Credential | None:
+        """Return the member that a bucket's objects belong to; None if S3 does not show it."""
+        if not isinstance(error, ForeignObjectError):
+            return None
+        return next((one for one in _usable(state) if self._user_id(one, store) == error.owner_id), None)
 
     def _not_owned_by_new(self, state: LineageState) -> list[tuple[ObjectStore, Credential]]:
         new = state.created_by(self._context.rotation_id)
@@ -166,7 +183,7 @@ class Overlap:
         try:
             bucket.wait_until_usable(sample)
             bucket.wait_until_writable()
-        except ObjectStoreError as error:
+        except (AccessDeniedError, OwnerChangeUnsupportedError) as error:
             raise StrategyUnsupportedError(f"the policy does not give credential {new.name} access: {error}") from error
 
     def _withdraw(self, new: Credential, store: ObjectStore, state: LineageState) -> None:
@@ -176,10 +193,8 @@ class Overlap:
         if not has_statement(policy.read()):
             return
         bucket.delete_probe()
-        others = [member for member in _usable(state) if member.id not in (new.id, owner.id)]
-        if others:
-            policy.keep_access([self._user_id(member, store) for member in (owner, *others)])
-        else:
+        policy.take_access([self._user_id(new, store)])
+        if users_of(policy.read()) <= {user_arn(self._user_id(owner, store))}:
             policy.remove_access()
 
     def _has_access(self, credential: Credential, state: LineageState) -> bool:
@@ -196,10 +211,6 @@ class Overlap:
 
 def _usable(state: LineageState) -> list[Credential]:
     return [member for member in state.members if member.has_keys and not member.suspended]
-
-
-def _oldest_other(state: LineageState, new: Credential) -> Credential | None:
-    return next((member for member in _usable(state) if member.id != new.id), None)
 
 
 def _warn_of_kept_owner(error: Exception, store: ObjectStore, owner: Credential, new: Credential) -> None:
