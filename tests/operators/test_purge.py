@@ -454,7 +454,7 @@ def test_execution_timeout(paced: AnypointObjectStoreHook, emulator: Emulator, c
     with pytest.raises(AirflowTaskTimeout), timeout(2):  # a busy machine takes a second to begin
         purge(partitions=NAMES)
     deleted = answers(emulator, DELETE_PARTITION)["204"]
-    assert 0 < deleted < 200
+    assert 0 < deleted <= 150  # what is saved up, and two seconds
     assert last_line(capsys) == deleted
     assert len(list(paced.list_partitions("s"))) == 200 - deleted
 
