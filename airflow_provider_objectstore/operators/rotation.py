@@ -36,7 +36,7 @@ class CivoRotateCredentialOperator(CivoOperator):
     Of two tasks of one run that rotate the same credential, one fails.
 
     XCom, without secrets: ``{"rotated", "strategy", "credential", "stores", "owners", "published_to", "gap_seconds",
-    "retired"}``; ``{"rotated": False, "reason"}`` if there was nothing to do; the plan with ``dry_run``.
+    "retired", "look_alikes"}``; ``{"rotated": False, "reason"}`` if there was nothing to do; the plan with ``dry_run``.
 
     :param credential: the credential's exact name, id or access key. Its first name also means its successors, which
         are called ``<name>-r<time>-<hash>``. A scheduled rotation needs that name or ``object_store``.
