@@ -5,7 +5,6 @@
 #   S3=rgw               the demo's buckets live in Ceph's gateway instead of moto
 #   RGW=skip             leave out the tests that need Ceph's gateway
 #   WORKERS=0            test in one process; by itself in four, since the tests mostly wait
-#   RERUNS=0             no second try for a failed test; by itself one, since some measure time on shared machines
 #   ARGS="-k purge -x"   more arguments for pytest, or for the demo
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,7 +15,6 @@ AIRFLOW ?= 3.3
 S3 ?= moto
 RGW ?=
 WORKERS ?= 4
-RERUNS ?= 1
 ARGS ?=
 PINS ?= dev airflow-3.1 airflow-3.2 distributed
 
@@ -87,7 +85,7 @@ up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-
 
 .PHONY: test
 test: $(STAMP) $(if $(TESTS),,$(if $(filter skip,$(RGW)),,rgw)) ## all tests
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) $(or $(TESTS),-m "not distributed") $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(or $(TESTS),-m "not distributed") $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## what needs no scheduler, no Ceph and little time
