@@ -42,6 +42,7 @@ endif
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CACHE := $(CURDIR)/.cache
+UV := $(or $(shell command -v uv),$(CACHE)/uv-env/bin/uv)
 export PIP_CACHE_DIR ?= $(CACHE)/pip
 export UV_CACHE_DIR ?= $(CACHE)/uv
 export PRE_COMMIT_HOME ?= $(CACHE)/pre-commit
@@ -63,17 +64,16 @@ help: ## this list
 .PHONY: setup
 setup: $(STAMP) ## the environment in .venv (or .venv-airflow-3.1, …-3.2)
 
-$(STAMP): pyproject.toml $(CONSTRAINTS)
-	@echo "Installing Airflow $(AIRFLOW) and the package into $(VENV) (about two minutes the first time)"
+$(STAMP): pyproject.toml $(CONSTRAINTS) | $(UV)
+	@echo "Installing Airflow $(AIRFLOW) and the package into $(VENV)"
 	@python=$$($(find_python)); \
-	if command -v uv >/dev/null; then \
-	  [ -x $(BIN)/python ] || uv venv -q --seed --python "$$(command -v $$python)" $(VENV); \
-	  uv pip install -q --python $(BIN)/python -c $(CONSTRAINTS) -e '.[$(EXTRA)]'; \
-	else \
-	  [ -x $(BIN)/python ] || $$python -m venv $(VENV); \
-	  $(BIN)/python -m pip install -qq -c $(CONSTRAINTS) -e '.[$(EXTRA)]'; \
-	fi
+	[ -x $(BIN)/python ] || $(UV) venv -q --seed --python "$$(command -v $$python)" $(VENV)
+	@$(UV) pip install -q --python $(BIN)/python -c $(CONSTRAINTS) -e '.[$(EXTRA)]'
 	@touch $@
+
+# uv installs in seconds what takes pip a minute and more.
+$(CACHE)/uv-env/bin/uv:
+	@python=$$($(find_python)); $$python -m venv $(CACHE)/uv-env && $(CACHE)/uv-env/bin/python -m pip install -qq uv
 
 .PHONY: demo
 demo: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the example DAGs on a real Airflow, against the emulator
@@ -109,10 +109,8 @@ distributed: $(STAMP)
 	@exec $(BIN)/python -m pytest -rP -o faulthandler_timeout=1800 tests/distributed $(ARGS)
 
 .PHONY: test-matrix
-test-matrix: ## versions of Airflow, Python, dependencies; long; ARGS="--smoke --only newest" for a part
-	@python=$$($(find_python)); [ -x "$(CACHE)/matrix/bin/uv" ] || \
-	  { $$python -m venv "$(CACHE)/matrix" && "$(CACHE)/matrix/bin/pip" install -qq uv; }; \
-	PYTHONPATH= exec "$(CACHE)/matrix/bin/python" dev/matrix.py $(ARGS)
+test-matrix: $(UV) ## versions of Airflow, Python, dependencies; long; ARGS="--smoke --only newest" for a part
+	@python=$$($(find_python)); PYTHONPATH= exec $$python dev/matrix.py --uv $(UV) $(ARGS)
 
 .PHONY: wheel-check
 wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make test)
@@ -143,13 +141,12 @@ rgw: $(STAMP) ## Ceph's packages, unpacked into .cache/rgw
 	@$(BIN)/python -m tests.rgw.prepare
 
 .PHONY: constraints
-constraints: ## resolve the pins anew; PINS="airflow-3.2" for one file
+constraints: $(UV) ## resolve the pins anew; PINS="airflow-3.2" for one file
 	@python=$$($(find_python)); \
 	pin() { \
-	  rm -rf "$(CACHE)/pins" && $$python -m venv "$(CACHE)/pins"; \
-	  "$(CACHE)/pins/bin/pip" install -qq uv; \
-	  "$(CACHE)/pins/bin/uv" pip install -q --python "$(CACHE)/pins/bin/python" -e ".[$$2]" "apache-airflow==$$3" "$${@:4}"; \
-	  "$(CACHE)/pins/bin/pip" freeze -qq --exclude-editable --exclude uv | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$' >constraints/$$1.txt; \
+	  $(UV) venv -q --clear --python "$$(command -v $$python)" "$(CACHE)/pins"; \
+	  $(UV) pip install -q --python "$(CACHE)/pins/bin/python" -e ".[$$2]" "apache-airflow==$$3" "$${@:4}"; \
+	  $(UV) pip freeze -q --python "$(CACHE)/pins/bin/python" --exclude-editable | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$' >constraints/$$1.txt; \
 	  wc -l constraints/$$1.txt; \
 	}; \
 	for name in $(PINS); do case $$name in \

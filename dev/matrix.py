@@ -1,8 +1,8 @@
 """
-Tests on versions of Airflow, Python and the dependencies: ``python dev/matrix.py [--smoke] [--only WORD ...]``.
+Tests on versions of Airflow, Python and the dependencies: ``make test-matrix ARGS="[--smoke] [--only WORD ...]"``.
 
 Prints a Markdown row for each combination. The pinned environments run all tests, the others those marked ``smoke``. A
-Python that cannot be had gets a row as well. Needs uv.
+Python that cannot be had gets a row as well.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -180,8 +179,8 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--smoke", action="store_true", help="smoke tests everywhere")
     parser.add_argument("--only", nargs="*", default=[], help="words of which a combination's name must hold one")
+    parser.add_argument("--uv", default="uv", help="path of uv")
     arguments = parser.parse_args()
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
     CACHE.mkdir(parents=True, exist_ok=True)
     print("| combination | Airflow | Python | result | time |\n|---|---|---|---|---|", flush=True)
     failed = 0
@@ -190,7 +189,7 @@ def main() -> int:
         if arguments.only and not any(word in name for word in arguments.only):
             continue
         begun = time.monotonic()
-        airflow, python, summary = result(uv, combination)
+        airflow, python, summary = result(arguments.uv, combination)
         failed += summary.startswith(FAILED)
         took = time.monotonic() - begun
         print(f"| {combination.name} | {airflow} | {python} | {summary} | {took:.0f} s |", flush=True)

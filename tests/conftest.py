@@ -74,18 +74,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-RGW = pytest.param("rgw", marks=pytest.mark.rgw)
 RGW_TLS = pytest.param("rgw over https", marks=pytest.mark.rgw)
 
 
-@pytest.fixture(scope="module", params=["moto", RGW, RGW_TLS])
+@pytest.fixture(scope="module", params=["moto", RGW_TLS])
 def served(request: pytest.FixtureRequest) -> Iterator[tuple[Emulator, dict[str, Any]]]:
     """An emulator of its own, on each kind of S3, and the connection that leads there."""
     from tests.rgw.backend import RgwS3
 
-    backend = MotoS3() if request.param == "moto" else RgwS3(tls=request.param.endswith("https"))
+    backend = MotoS3() if request.param == "moto" else RgwS3(tls=True)
     with Emulator(Settings(creating_seconds=0), s3=backend) as emulator:
         connection = emulator.connections()["civo_default"]
-        if isinstance(backend, RgwS3) and request.param.endswith("https"):
+        if isinstance(backend, RgwS3):
             connection["extra"] |= {"s3_endpoint": backend.tls_url, "verify": backend.ca_file}
         yield emulator, connection

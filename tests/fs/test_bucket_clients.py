@@ -20,7 +20,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from tests.conftest import RGW, RGW_TLS
+from tests.conftest import RGW_TLS
 from tests.fs.buckets import create
 
 
@@ -165,7 +165,7 @@ def test_no_connection_for_the_bucket_is_clear(fs: Any, hook: CivoObjectStoreHoo
     served[0].faults([])
 
 
-@pytest.mark.parametrize("served", [RGW, RGW_TLS], indirect=True)
+@pytest.mark.parametrize("served", [RGW_TLS], indirect=True)
 def test_403_for_a_missing_object_reads_as_missing(fs: Any, hook: CivoObjectStoreHook, served: Any) -> None:
     """Ceph tells one who does not own the bucket what is missing only if he may list; here that takes a prefix."""
     client: Any = boto3.client("s3", **hook.s3_options("photos"))
