@@ -1,0 +1,8 @@
+"""All cases."""
+
+from __future__ import annotations
+
+from tests.chaos import cases_anypoint, cases_civo
+from tests.chaos.case import CASES, Case
+
+__all__ = ["CASES", "Case", "cases_anypoint", "cases_civo"]
