@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from copy import copy
+from typing import TYPE_CHECKING, Self
 
 from airflow.providers.common.compat.sdk import AirflowException
 
@@ -40,6 +41,16 @@ class ObjectStoreError(AirflowException):
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders: keep keyword-only fields through pickle and copy.
         return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+    def prefixed(self, text: str) -> Self:
+        """
+        Return this error with a text before its message, such as what was done before it.
+
+        :param text: the text.
+        """
+        error = copy(self)  # others may hold this one: callers that wait for a token share its error
+        error.args = (printable(f"{text}{self}"),)
+        return error
 
 
 class InvalidArgumentError(ObjectStoreError, ValueError):

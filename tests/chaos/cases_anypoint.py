@@ -234,12 +234,12 @@ def many_keys(run: Run) -> None:
         both(outcome.result, lambda key: anypoint.value("eu", key) == items[key])
     for key, value in items.items():
         anypoint.put("eu", key, value)
-    outcome = run.call(lambda: anypoint.hook.get_many("orders", "eu", items))
+    outcome = run.call(lambda: anypoint.hook.get_many("orders", "eu", list(items)))
     if outcome.ok:
         both(outcome.result, lambda key: outcome.result.succeeded[key].value == items[key])
         absent = [key for key, error in outcome.result.failed.items() if isinstance(error, NotFoundError)]
         run.check("read right", not absent, absent)
-    outcome = run.call(lambda: anypoint.hook.delete_many("orders", "eu", items))
+    outcome = run.call(lambda: anypoint.hook.delete_many("orders", "eu", list(items)))
     if outcome.ok:
         both(outcome.result, lambda key: anypoint.value("eu", key) is None)
     run.check("done as asked", KEYS.items() <= anypoint.contents("eu").items(), "other keys are gone")

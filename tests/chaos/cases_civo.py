@@ -85,7 +85,7 @@ def created_once(run: Run, what: str, found: list[Any], outcome: Outcome) -> Non
     if outcome.ok:
         run.check("created once", len(found) == 1, f"no {what} although: {outcome}")
     elif found:
-        known = isinstance(outcome.error, OutcomeUnknownError) or "it exists" in str(outcome.error)
+        known = isinstance(outcome.error, OutcomeUnknownError) or any(text in str(outcome.error) for text in ("was created", "exists"))
         run.check("created once", known, f"{what} exists, and the error does not say so: {outcome}")
 
 

@@ -17,7 +17,7 @@ from unittest import mock
 
 from airflow_provider_objectstore.api.call import Call
 from airflow_provider_objectstore.emulator.settings import CIVO_KEY, CLIENT_SECRET
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
 from airflow_provider_objectstore.hooks import connections
 from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
 from airflow_provider_objectstore.transport import ResolvedConnection
@@ -176,7 +176,9 @@ class Run:
     def _check_error(self, outcome: Outcome, names: tuple[str, ...], allowed: tuple[type[BaseException], ...]) -> None:
         if outcome.ok:
             return
-        self.check("error in form", isinstance(outcome.error, (ObjectStoreError, *allowed)), outcome)
+        in_form = isinstance(outcome.error, (ObjectStoreError, *allowed))
+        # No argument here is invalid: no fault may be taken for one that is.
+        self.check("error in form", in_form and not isinstance(outcome.error, InvalidArgumentError), outcome)
         self.check_names(outcome.error, *names)
 
     def check_names(self, error: BaseException | None, *names: str) -> None:

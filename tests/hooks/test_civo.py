@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError, ResourceFailedError
+from airflow_provider_objectstore.exceptions import (
+    NotFoundError,
+    ObjectStoreError,
+    PermissionDeniedError,
+    ResourceFailedError,
+)
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
 
@@ -52,6 +59,19 @@ def test_a_failed_credential_is_said(buckets: CivoObjectStoreHook, emulator: Emu
     )
     with pytest.raises(ResourceFailedError, match="credential mine"):
         buckets.create_credential("mine")
+
+
+def test_a_credential_that_was_created_and_cannot_be_read_is_named(
+    buckets: CivoObjectStoreHook, emulator: Emulator
+) -> None:
+    emulator.faults([{"operation": "civo.get_credential", "kind": "status", "status": 403}])
+    with pytest.raises(PermissionDeniedError, match=r"credential mine \(.+\) was created, but .+ 403") as caught:
+        buckets.create_credential("mine")
+    assert caught.value.status == 403
+    (mine,) = buckets.list_credentials()
+    for wait in (buckets.wait_for_keys, buckets.wait_until_ready):
+        with pytest.raises(PermissionDeniedError, match=rf"credential mine \({mine.id}\) was created"):
+            wait(replace(mine, access_key_id="", status="pending"))
 
 
 def test_what_is_required_must_exist(buckets: CivoObjectStoreHook) -> None:

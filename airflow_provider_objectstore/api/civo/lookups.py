@@ -133,7 +133,7 @@ def wait_for_keys(credential: Credential, *, pauses: tuple[float, ...] = (0.2, 0
         if credential.has_keys:
             return credential
         yield Pause(seconds)
-        credential = yield get_credential(credential.id)
+        credential = yield from _read_again(credential)
     if credential.has_keys:
         return credential
     raise ObjectStoreError(
@@ -160,8 +160,18 @@ def wait_until_ready(
         if credential.ready or not credential.status:
             break
         yield Pause(seconds)
-        credential = yield from wait_for_keys((yield get_credential(credential.id)))
+        credential = yield from wait_for_keys((yield from _read_again(credential)))
     return credential
+
+
+def _read_again(credential: Credential) -> Flow[Credential]:
+    """Read a credential while waiting for it; the id alone, in an error, would not say which one was created."""
+    try:
+        read: Credential = yield get_credential(credential.id)
+    except ObjectStoreError as error:
+        created = f"credential {credential.name} ({credential.id}) was created, but waiting for its keys failed: "
+        raise error.prefixed(created) from error
+    return read
 
 
 def _unique_match(
