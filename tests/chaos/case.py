@@ -20,6 +20,7 @@ class Case:
     :param covers: what it calls, such as ``AnypointObjectStoreHook.get_key``.
     :param forms: how a hook's method is called.
     :param weight: its part of the time with ``CHAOS=all``.
+    :param intensity: factor of all shares of faults; below 1 for calls that need many requests, so that some succeed.
     """
 
     name: str
@@ -27,20 +28,21 @@ class Case:
     covers: tuple[str, ...]
     forms: tuple[str, ...] = BOTH
     weight: float = 1
+    intensity: float = 1
 
 
 CASES: dict[str, Case] = {}
 
 
 def case(
-    *covers: str, forms: tuple[str, ...] = BOTH, weight: float = 1, name: str = ""
+    *covers: str, forms: tuple[str, ...] = BOTH, weight: float = 1, intensity: float = 1, name: str = ""
 ) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]:
     """Register a function as a case."""
 
     def register(act: Callable[[Run], None]) -> Callable[[Run], None]:
         title = name or act.__name__.strip("_")
         assert title not in CASES, title
-        CASES[title] = Case(title, act, covers, forms, weight)
+        CASES[title] = Case(title, act, covers, forms, weight, intensity)
         return act
 
     return register

@@ -45,6 +45,7 @@ def run_case(chaos: ChaosEmulator) -> Callable[[Case, str], None]:
         while True:
             run = Run(chaos, FIGURES, case.name, seed, form)
             chaos.mix.begin(None)
+            chaos.mix.intensity = case.intensity
             chaos.reset()
             case.act(run)
             if run.problems:

@@ -94,16 +94,15 @@ class Seen:
 
 
 class FaultMix:
-    """
-    Draws the faults.
-
-    :param only: one kind for every request, instead of the mix.
-    """
+    """Draws the faults."""
 
     def __init__(self) -> None:
         self.injected: Counter[str] = Counter()
         """How often each kind was injected, over all cases."""
         self.only: Callable[[Seen], str | None] | None = None
+        """Chooses the faults instead of the mix."""
+        self.intensity = 1.0
+        """Factor of all shares."""
         self._seed: str | None = None
         self.begin(None)
 
@@ -135,7 +134,7 @@ class FaultMix:
         return BY_NAME[name], chance
 
     def _choose(self, seen: Seen, chance: Random) -> str | None:
-        point = chance.random() * 100
+        point = chance.random() * 100 / self.intensity
         for kind in KINDS:
             point -= kind.share
             if point < 0:
