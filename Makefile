@@ -16,6 +16,7 @@ S3 ?= moto
 RGW ?=
 WORKERS ?= 4
 ARGS ?=
+SEED ?=
 PINS ?= dev airflow-3.1 airflow-3.2 distributed
 
 ifeq ($(AIRFLOW),3.3)
@@ -119,6 +120,10 @@ wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make te
 .PHONY: kill
 kill: $(STAMP) $(if $(filter skip,$(RGW)),,rgw) ## rotations killed at each single request, on moto and Ceph
 	@KILL=all exec $(BIN)/python -m pytest -rP -o faulthandler_timeout=3600 tests/rotation/test_kill.py $(ARGS)
+
+.PHONY: chaos
+chaos: $(STAMP) ## every call behind faults, with many seeds; prints figures; SEED=7 begins with that one
+	@CHAOS=all SEED=$(SEED) exec $(BIN)/python -m pytest -o faulthandler_timeout=900 tests/chaos $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## what bulk work costs, beside other ways to do it; ARGS="--part deletes" for one table

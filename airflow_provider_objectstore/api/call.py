@@ -25,7 +25,7 @@ MAX_EMPTY_PAGES = 100
 Query: TypeAlias = tuple[tuple[str, str], ...]
 """Query parameters, not yet encoded."""
 
-_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Response:
     @property
     def is_html(self) -> bool:
         """Whether the media type is HTML."""
-        return self._media_type in _HTML_TYPES
+        return self._media_type in HTML_TYPES
 
     @property
     def may_be_json(self) -> bool:

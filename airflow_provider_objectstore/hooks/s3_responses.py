@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_objectstore.api.call import HTML_TYPES
+
 _PROOFS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "list_objects": (("Name",), "Bucket"),
     "list_objects_v2": (("Name",), "Bucket"),
@@ -65,6 +67,16 @@ def denial_code(response: Mapping[str, Any]) -> str | None:
     if isinstance(code, str) and re.fullmatch("[A-Za-z]+", code) and code not in _NOT_ABOUT_KEYS:
         return code
     return None
+
+
+def is_html(response: Mapping[str, Any]) -> bool:
+    """
+    Return whether a response's media type is HTML, which S3 never sends, also where its body is left out.
+
+    :param response: the ``response`` of a ``ClientError``.
+    """
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(headers.get("content-type", "")).partition(";")[0].strip().lower() in HTML_TYPES
 
 
 def _missing_value(method: str, response: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 from unittest import mock
 
@@ -65,7 +66,7 @@ class ChaosApp(App):
         if kind.effect:
             await self._serve(seen, scope, once(body), answer)
         if not kind.effect and kind.name.startswith("stall"):
-            await asyncio.sleep(STALL_SECONDS)
+            await stall(receive)
             await reset_connection(receive, send)
         elif kind.name in faults.PAGES:
             body = faults.early_end(seen) if kind.name == "listing ends early" else self._pages.get(seen.listing, b"")
@@ -109,7 +110,8 @@ class ChaosApp(App):
         elif kind.name == "body that drips" and answer.body and not seen.is_s3:
             await answer.drip(send)
         else:
-            await asyncio.sleep(STALL_SECONDS if kind.name.startswith("stall") else 0)
+            if kind.name.startswith("stall"):
+                await stall(receive)
             await reset_connection(receive, send)
 
     async def _forward(self, seen: Seen, scope: Any, receive: Any, send: Any) -> None:
@@ -169,6 +171,14 @@ class Recorder:
             await send({"type": "http.response.body", "body": b" ", "more_body": True})
             await asyncio.sleep(0.1)
         send.__self__.transport.close()
+
+
+async def stall(receive: Any) -> None:
+    """Respond nothing until the client has gone, or for a time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STALL_SECONDS):
+            while (await receive())["type"] != "http.disconnect":
+                pass
 
 
 def once(body: bytes) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import fsspec
@@ -85,6 +86,14 @@ class TestAnswersThatAreNotOfS3:
         said["HEAD"] = http(status=status)
         with pytest.raises(OSError, match=r"photos.*(lacks|not from S3)") as caught:
             act(fs)
+        assert not isinstance(caught.value, FileNotFoundError)
+
+    @pytest.mark.parametrize("act", ["info", "exists", "isfile", "cat_file", "get_file"])
+    def test_a_gateway_that_responds_to_head(self, fs: Any, said: dict[str, Any], act: str, tmp_path: Path) -> None:
+        """It has no body, but its media type tells it from S3: the file may well be there."""
+        said |= {"HEAD": http(status="404 Not Found", kind="text/html; charset=utf-8"), "GET": self.EMPTY}
+        with pytest.raises(OSError, match=r"photos/a: (head_object got 404, and not from S3|.* lacks)") as caught:
+            getattr(fs, act)("photos/a", *([str(tmp_path / "a")] if act == "get_file" else []))
         assert not isinstance(caught.value, FileNotFoundError)
 
     def test_another_bucket(self, fs: Any, said: dict[str, Any]) -> None:
