@@ -21,8 +21,8 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
     """
     if method == "delete_objects":  # a quiet response names no deleted objects
         arguments["Delete"] = {**arguments["Delete"], "Quiet": False}
-    key = next((each["Key"] for each in (arguments, *more) if each.get("Key")), None)
-    where = "/".join(filter(None, (arguments["Bucket"], key)))
+    keys = (each.get("Key") or each.get("Prefix") for each in (arguments, *more))
+    where = "/".join(filter(None, (arguments["Bucket"], next(filter(None, keys), None))))
     try:
         result = await call(method, *more, **arguments)
     except FileNotFoundError as error:

@@ -91,7 +91,10 @@ class CivoCreateCredentialOperator(CivoOperator):
         return _xcom(credential)
 
     def _existing(self, hook: CivoObjectStoreHook) -> Credential | None:
-        found = [credential for credential in hook.list_credentials() if credential.name == self.name]
+        try:
+            found = [credential for credential in hook.list_credentials() if credential.name == self.name]
+        except ObjectStoreError as error:
+            raise error.prefixed(f"looking for credential {self.name!r}: ") from error
         if len(found) > 1:
             raise ConflictError(
                 f"{len(found)} credentials are called {self.name} (ids "

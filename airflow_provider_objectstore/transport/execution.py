@@ -119,10 +119,14 @@ def _confirm_absence(call: Call[Any], error: NotFoundError | None = None) -> Gen
 
     :raises StoreNotFoundError: if the store does not exist.
     :raises ServerError: if the store exists and the operation has no 404 of its own.
+    :raises ObjectStoreError: if it cannot be found out whether the store exists.
     """
     if call.parent is None:
         return
-    missing = yield CheckParent(call.parent)
+    try:
+        missing = yield CheckParent(call.parent)
+    except ObjectStoreError as unclear:
+        raise unclear.prefixed(f"{call}: the service answered 404, which counts only if the store exists. ") from unclear
     if missing is not None:
         raise StoreNotFoundError(
             f"{call}: {call.parent.subject} does not exist, so nothing can be said about what is in it. {missing}",

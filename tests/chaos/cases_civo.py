@@ -54,16 +54,16 @@ def _all(civo: Civo, stores: list[Any]) -> bool:
 
 _reads("list_object_stores", lambda civo: (), _all, others=MORE)
 _reads("get_object_store", lambda civo: (civo.id,), _is_bucket, lambda civo: (civo.id,))
-_reads("find_object_store", lambda civo: (BUCKET,), _is_bucket, others=MORE)
+_reads("find_object_store", lambda civo: (BUCKET,), _is_bucket, lambda civo: (BUCKET,), others=MORE)
 _reads("find_object_store", lambda civo: ("x-9",), lambda civo, found: found is None, others=MORE, title="find_no_store")
-_reads("require_object_store", lambda civo: (BUCKET,), _is_bucket, others=MORE)
+_reads("require_object_store", lambda civo: (BUCKET,), _is_bucket, lambda civo: (BUCKET,), others=MORE)
 _reads("require_object_store", lambda civo: ("x-9",), lambda civo, found: False, absent=True, title="require_no_store")
 _reads("get_object_store_stats", lambda civo: (civo.id,), lambda civo, stats: stats is not None, lambda civo: (civo.id,))
 _reads("list_credentials", lambda civo: (), lambda civo, found: [each.name for each in found] == ["owner"])
 _reads("get_credential", lambda civo: (civo.owner.id,), _is_owner, lambda civo: (civo.owner.id,))
-_reads("find_credential", lambda civo: ("owner",), _is_owner)
+_reads("find_credential", lambda civo: ("owner",), _is_owner, lambda civo: ("owner",))
 _reads("find_credential", lambda civo: ("x-9",), lambda civo, found: found is None, title="find_no_credential")
-_reads("require_credential", lambda civo: ("owner",), _is_owner)
+_reads("require_credential", lambda civo: ("owner",), _is_owner, lambda civo: ("owner",))
 _reads("list_regions", lambda civo: (), lambda civo, found: "LON1" in [region.code for region in found])
 _reads("get_quota", lambda civo: (), lambda civo, quota: quota is not None)
 _reads("test_connection", lambda civo: (), lambda civo, found: found[0] is True or bool(found[1]), forms=SYNC)
@@ -181,7 +181,7 @@ def delete_credential(run: Run) -> None:
 def s3_options(run: Run) -> None:
     """The keys are the owner's."""
     civo = Civo(run)
-    outcome = run.call(lambda: civo.hook.s3_options(BUCKET))
+    outcome = run.call(lambda: civo.hook.s3_options(BUCKET), BUCKET)
     if outcome.ok:
         keys = outcome.result.access_key_id, outcome.result.secret_access_key
         run.check("read right", keys == (civo.owner.access_key_id, civo.owner.secret_access_key_id), "other keys")

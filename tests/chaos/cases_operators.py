@@ -162,11 +162,10 @@ def object_store_operators(run: Run) -> None:
     """An object store is created once, changed and deleted as asked."""
     civo = Civo(run)
     waiting = {"poke_interval": 0.02, "timeout": 20}
-    listing = "list_object_stores"
-    for outcome in _until_done(run, CivoCreateObjectStoreOperator, f"new|{listing}", name="new", seconds=3, **waiting):
+    for outcome in _until_done(run, CivoCreateObjectStoreOperator, "new", name="new", seconds=3, **waiting):
         created_once(run, "object store new", civo.stores("new"), outcome)
         run.check("wait ends right", not outcome.ok or outcome.result["status"] == "ready", outcome)
-    identified = f"{BUCKET}|{civo.id}|{listing}"
+    identified = f"{BUCKET}|{civo.id}"
     for outcome in _until_done(run, CivoUpdateObjectStoreOperator, identified, object_store=BUCKET, max_size_gb=1000):
         run.check("done as asked", not outcome.ok or civo.store(BUCKET).max_size_gb == 1000, outcome)
     for outcome in _until_done(run, CivoDeleteObjectStoreOperator, identified, object_store=BUCKET):
@@ -188,9 +187,8 @@ def credential_operators(run: Run) -> None:
     """A credential is created once and published, changed and deleted as asked."""
     civo, anypoint = Civo(run), Anypoint(run)
     publisher = AnypointKeyPublisher("orders", "eu", "published")
-    listing = "list_credentials"
     arguments: dict[str, Any] = {"name": "new", "publishers": [publisher], "seconds": 6}
-    for outcome in _until_done(run, CivoCreateCredentialOperator, f"new|published|{listing}", **arguments):
+    for outcome in _until_done(run, CivoCreateCredentialOperator, "new|published", **arguments):
         found = civo.credentials("new")
         created_once(run, "credential new", found, outcome) if "published" not in str(outcome) else None
         run.check("created once", len(found) <= 1, "credentials of one name")
@@ -199,7 +197,7 @@ def credential_operators(run: Run) -> None:
             run.check("done as asked", published["secret_access_key"] == found[0].secret_access_key_id, "not published")
     other = civo.add_credential("other")
     civo.emulator.wait_until_quiet()
-    identified = f"other|{other.id}|{listing}"
+    identified = f"other|{other.id}"
     for outcome in _until_done(run, CivoUpdateCredentialOperator, identified, credential="other", suspended=True, seconds=3):
         run.check("done as asked", not outcome.ok or other.suspended, outcome)
     for outcome in _until_done(run, CivoDeleteCredentialOperator, identified, credential="other"):

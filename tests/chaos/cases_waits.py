@@ -77,7 +77,7 @@ def _partitions(run: Run) -> Any:
 
 def _object_stores(run: Run) -> Any:
     _worlds["civo"] = civo = Civo(run)
-    return (*({"object_store": name} for name in (BUCKET, "nowhere", "later")), (f"list_object_stores|{civo.id}|later|object store",))
+    return (*({"object_store": name} for name in (BUCKET, "nowhere", "later")), (f"{BUCKET}|{civo.id}|nowhere|later|object store",))
 
 
 _waits(

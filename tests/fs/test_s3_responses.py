@@ -96,6 +96,10 @@ class TestAnswersThatAreNotOfS3:
             getattr(fs, act)("photos/a", *([str(tmp_path / "a")] if act == "get_file" else []))
         assert not isinstance(caught.value, FileNotFoundError)
 
+    def test_a_listing_is_named_with_its_folder(self, fs: Any) -> None:
+        with pytest.raises(OSError, match="^photos/folder/: the response to list_objects_v2 lacks Name"):
+            fs.ls("photos/folder")
+
     def test_another_bucket(self, fs: Any, said: dict[str, Any]) -> None:
         said["GET"] = http(b"<ListBucketResult><Name>other</Name></ListBucketResult>")
         with pytest.raises(OSError, match="lacks Name 'photos': it has 'other'"):

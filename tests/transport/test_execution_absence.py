@@ -14,6 +14,7 @@ from airflow_provider_objectstore.exceptions import (
     AuthenticationError,
     NotFoundError,
     ObjectStoreError,
+    PermissionDeniedError,
     ServerError,
     StoreNotFoundError,
     UnreadableValueError,
@@ -43,6 +44,17 @@ def name(call: Call[Any]) -> str:
 
 def fault(emulator: Emulator, operation: str, kind: str = "status", **fields: Any) -> None:
     emulator.faults([{"operation": operation, "kind": kind, **fields}])
+
+
+@pytest.mark.parametrize("call", IN_A_STORE, ids=name)
+def test_a_store_that_cannot_be_looked_up_leaves_the_object_named(
+    call: Call[Any], connect: Connect, emulator: Emulator
+) -> None:
+    fault(emulator, "anypoint.get_store", status=403)
+    with pytest.raises(PermissionDeniedError) as caught:
+        connect(anypoint_connection(emulator.url)).send(call)
+    assert str(caught.value).startswith(f"{call}: the service answered 404, which counts only if the store exists. ")
+    assert caught.value.status == 403
 
 
 class TestNoToken:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from airflow_provider_objectstore.api.call import Flow, Pause, list_all
+from airflow_provider_objectstore.api.call import Call, Flow, Page, Pause, list_all
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
 from airflow_provider_objectstore.api.civo.operations import get_credential, list_credentials, list_object_stores
 from airflow_provider_objectstore.api.encoding import segment
@@ -26,7 +26,7 @@ def find_object_store(name_or_id: str) -> Flow[ObjectStore | None]:
     :raises ObjectStoreError: if that is the name of one and the id of another.
     """
     segment("name or id of the object store", name_or_id)
-    stores = yield from list_all(list_object_stores())
+    stores = yield from _list_for(f"object store {name_or_id!r}", list_object_stores())
     return match_object_store(name_or_id, stores)
 
 
@@ -70,7 +70,7 @@ def find_credential(name_or_id_or_access_key: str) -> Flow[Credential | None]:
     :raises ObjectStoreError: if that is the name of one and the access key or id of another.
     """
     segment("name or id of the credential", name_or_id_or_access_key)
-    credentials = yield from list_all(list_credentials())
+    credentials = yield from _list_for(f"credential {name_or_id_or_access_key!r}", list_credentials())
     return match_credential(name_or_id_or_access_key, credentials)
 
 
@@ -116,7 +116,7 @@ def owns(credential: Credential, store: ObjectStore) -> bool:
 
 def owner_of(store: ObjectStore) -> Flow[Credential | None]:
     """Find the credential that owns an object store; None if it is not among the region's credentials."""
-    credentials = yield from list_all(list_credentials())
+    credentials = yield from _list_for(f"the owner of object store {store.name}", list_credentials())
     return next((credential for credential in credentials if owns(credential, store)), None)
 
 
@@ -172,6 +172,14 @@ def _read_again(credential: Credential) -> Flow[Credential]:
         created = f"credential {credential.name} ({credential.id}) was created, but waiting for its keys failed: "
         raise error.prefixed(created) from error
     return read
+
+
+def _list_for(wanted: str, listing: Call[Page[T]]) -> Flow[list[T]]:
+    """Return the items of all pages; an error names what is looked for in them."""
+    try:
+        return (yield from list_all(listing))
+    except ObjectStoreError as error:
+        raise error.prefixed(f"looking for {wanted}: ") from error
 
 
 def _unique_match(

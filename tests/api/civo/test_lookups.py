@@ -12,7 +12,7 @@ from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.call import Flow, Page
 from airflow_provider_objectstore.api.civo import match_credential, match_object_store
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
-from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError, ServerError
 
 words = st.sampled_from(["a", "b", "c", "A", "ab", "a ", ""])
 names = words.filter(bool)
@@ -72,3 +72,22 @@ def test_what_must_exist_is_returned_or_reported() -> None:
     with pytest.raises(NotFoundError, match="no credential with the exact id, access key or name 'other'") as lost:
         run_with(civo.require_credential("other"), credential)
     assert lost.value.status == 404
+
+
+@pytest.mark.parametrize(
+    ("flow", "named"),
+    [
+        (civo.find_object_store("photos"), "looking for object store 'photos': "),
+        (civo.require_object_store("photos"), "looking for object store 'photos': "),
+        (civo.find_credential("mine"), "looking for credential 'mine': "),
+        (civo.require_credential("mine"), "looking for credential 'mine': "),
+        (civo.owner_of(ObjectStore("1", "photos", 500, "ready")), "looking for the owner of object store photos: "),
+    ],
+    ids=["object store", "required object store", "credential", "required credential", "owner"],
+)
+def test_a_listing_that_fails_says_what_was_looked_for(flow: Flow[Any], named: str) -> None:
+    error = ServerError("civo.list: the service answered 500", status=500)
+    next(flow)
+    with pytest.raises(ServerError) as caught:
+        flow.throw(error)
+    assert (str(caught.value), caught.value.status) == (f"{named}{error}", 500)
