@@ -126,7 +126,9 @@ def _confirm_absence(call: Call[Any], error: NotFoundError | None = None) -> Gen
     try:
         missing = yield CheckParent(call.parent)
     except ObjectStoreError as unclear:
-        raise unclear.prefixed(f"{call}: the service answered 404, which counts only if the store exists. ") from unclear
+        raise unclear.prefixed(
+            f"{call}: the service answered 404, which counts only if the store exists. "
+        ) from unclear
     if missing is not None:
         raise StoreNotFoundError(
             f"{call}: {call.parent.subject} does not exist, so nothing can be said about what is in it. {missing}",

@@ -149,7 +149,9 @@ def alter_number(run: Run) -> None:
     for expected in range(6, 10):
         before = anypoint.value("numbers", "count")
         address = "orders", "numbers", "count"
-        outcome = run.call(lambda address=address: run.method(anypoint.hook, api, "alter_number", *address, call), *address)
+        outcome = run.call(
+            lambda address=address: run.method(anypoint.hook, api, "alter_number", *address, call), *address
+        )
         altered = anypoint.value("numbers", "count") - before
         unknown = isinstance(outcome.error, OutcomeUnknownError)
         held = altered == 1 if outcome.ok else altered == 0 or (altered == 1 and unknown)

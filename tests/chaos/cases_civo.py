@@ -55,10 +55,14 @@ def _all(civo: Civo, stores: list[Any]) -> bool:
 _reads("list_object_stores", lambda civo: (), _all, others=MORE)
 _reads("get_object_store", lambda civo: (civo.id,), _is_bucket, lambda civo: (civo.id,))
 _reads("find_object_store", lambda civo: (BUCKET,), _is_bucket, lambda civo: (BUCKET,), others=MORE)
-_reads("find_object_store", lambda civo: ("x-9",), lambda civo, found: found is None, others=MORE, title="find_no_store")
+_reads(
+    "find_object_store", lambda civo: ("x-9",), lambda civo, found: found is None, others=MORE, title="find_no_store"
+)
 _reads("require_object_store", lambda civo: (BUCKET,), _is_bucket, lambda civo: (BUCKET,), others=MORE)
 _reads("require_object_store", lambda civo: ("x-9",), lambda civo, found: False, absent=True, title="require_no_store")
-_reads("get_object_store_stats", lambda civo: (civo.id,), lambda civo, stats: stats is not None, lambda civo: (civo.id,))
+_reads(
+    "get_object_store_stats", lambda civo: (civo.id,), lambda civo, stats: stats is not None, lambda civo: (civo.id,)
+)
 _reads("list_credentials", lambda civo: (), lambda civo, found: [each.name for each in found] == ["owner"])
 _reads("get_credential", lambda civo: (civo.owner.id,), _is_owner, lambda civo: (civo.owner.id,))
 _reads("find_credential", lambda civo: ("owner",), _is_owner, lambda civo: ("owner",))
@@ -85,7 +89,9 @@ def created_once(run: Run, what: str, found: list[Any], outcome: Outcome) -> Non
     if outcome.ok:
         run.check("created once", len(found) == 1, f"no {what} although: {outcome}")
     elif found:
-        known = isinstance(outcome.error, OutcomeUnknownError) or any(text in str(outcome.error) for text in ("was created", "exists"))
+        known = isinstance(outcome.error, OutcomeUnknownError) or any(
+            text in str(outcome.error) for text in ("was created", "exists")
+        )
         run.check("created once", known, f"{what} exists, and the error does not say so: {outcome}")
 
 

@@ -186,15 +186,11 @@ def copies(files: Files) -> None:
     fs, at = files.fs, files.at
     a, c, d = TREE.values()
     files.write(lambda: fs.cp_file(at("file-a"), at("copied")), {"copied": a}, "file-a|copied")
-    files.write(
-        lambda: fs.copy(at("folder"), at("twin"), recursive=True), {"twin/file-c": c, "twin/file-d": d}
-    )
+    files.write(lambda: fs.copy(at("folder"), at("twin"), recursive=True), {"twin/file-c": c, "twin/file-d": d})
     before = files.tree()
     files.write(lambda: fs.mv(at("file-a"), at("moved")), {"file-a": None, "moved": a}, "file-a|moved")
     gone = {"folder/file-c": None, "folder/file-d": None}
-    files.write(
-        lambda: fs.mv(at("folder"), at("away"), recursive=True), {**gone, "away/file-c": c, "away/file-d": d}
-    )
+    files.write(lambda: fs.mv(at("folder"), at("away"), recursive=True), {**gone, "away/file-c": c, "away/file-d": d})
     files.run.check("done as asked", set(before.values()) <= set(files.tree().values()), "a moved file is lost")
 
 

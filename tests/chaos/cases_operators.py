@@ -120,7 +120,9 @@ def export(run: Run) -> None:
     anypoint = Anypoint(run)
     for number in range(15):
         anypoint.put("eu", f"more-{number}", f"m{number}")
-    wanted = {(name, key): str(value) for name in ("eu", "us", "numbers") for key, value in anypoint.contents(name).items()}
+    wanted = {
+        (name, key): str(value) for name in ("eu", "us", "numbers") for key, value in anypoint.contents(name).items()
+    }
     with _folder() as folder:
         arguments = {"store_id": "orders", "path": f"file://{folder}"}
         for outcome in _until_done(run, AnypointExportOperator, "orders", **arguments):
@@ -157,7 +159,13 @@ def importing(run: Run) -> None:
         run.check("done as asked", anypoint.value("eu", "more-1", "third") == "kept", "overwritten")
 
 
-@case("CivoCreateObjectStoreOperator", "CivoUpdateObjectStoreOperator", "CivoDeleteObjectStoreOperator", forms=SYNC, weight=3)
+@case(
+    "CivoCreateObjectStoreOperator",
+    "CivoUpdateObjectStoreOperator",
+    "CivoDeleteObjectStoreOperator",
+    forms=SYNC,
+    weight=3,
+)
 def object_store_operators(run: Run) -> None:
     """An object store is created once, changed and deleted as asked."""
     civo = Civo(run)
@@ -182,7 +190,9 @@ def delete_store_with_contents(run: Run) -> None:
     run.check("done as asked", civo.objects() == OBJECTS, "objects are gone")
 
 
-@case("CivoCreateCredentialOperator", "CivoUpdateCredentialOperator", "CivoDeleteCredentialOperator", forms=SYNC, weight=3)
+@case(
+    "CivoCreateCredentialOperator", "CivoUpdateCredentialOperator", "CivoDeleteCredentialOperator", forms=SYNC, weight=3
+)
 def credential_operators(run: Run) -> None:
     """A credential is created once and published, changed and deleted as asked."""
     civo, anypoint = Civo(run), Anypoint(run)
@@ -198,7 +208,9 @@ def credential_operators(run: Run) -> None:
     other = civo.add_credential("other")
     civo.emulator.wait_until_quiet()
     identified = f"other|{other.id}"
-    for outcome in _until_done(run, CivoUpdateCredentialOperator, identified, credential="other", suspended=True, seconds=3):
+    for outcome in _until_done(
+        run, CivoUpdateCredentialOperator, identified, credential="other", suspended=True, seconds=3
+    ):
         run.check("done as asked", not outcome.ok or other.suspended, outcome)
     for outcome in _until_done(run, CivoDeleteCredentialOperator, identified, credential="other"):
         run.check("done as asked", not outcome.ok or not civo.credentials("other"), outcome)

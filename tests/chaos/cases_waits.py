@@ -41,7 +41,9 @@ def _wait(run: Run, sensor: Callable[..., Any], timeout: float, *names: str, **s
     return outcome
 
 
-def _waits(title: str, sensor: Callable[..., Any], world: Callable[[Run], Any], appear: Callable[[Any], None], *covers: str) -> None:
+def _waits(
+    title: str, sensor: Callable[..., Any], world: Callable[[Run], Any], appear: Callable[[Any], None], *covers: str
+) -> None:
     """Register the waits of a sensor: for what is there, for what is not, and for what appears."""
 
     def act(run: Run, mode: dict[str, Any]) -> None:
@@ -77,7 +79,10 @@ def _partitions(run: Run) -> Any:
 
 def _object_stores(run: Run) -> Any:
     _worlds["civo"] = civo = Civo(run)
-    return (*({"object_store": name} for name in (BUCKET, "nowhere", "later")), (f"{BUCKET}|{civo.id}|nowhere|later|object store",))
+    return (
+        *({"object_store": name} for name in (BUCKET, "nowhere", "later")),
+        (f"{BUCKET}|{civo.id}|nowhere|later|object store",),
+    )
 
 
 _waits(

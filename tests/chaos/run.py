@@ -29,7 +29,7 @@ TIMEOUT = 0.4
 CALL_SECONDS = 6 * TIMEOUT
 """
 The longest call: its deadline of four timeouts, and its last attempt, which has a whole timeout for each of its two
-requests (the second one after a new token). The package promises the deadline; an attempt that began before it is let end.
+requests (the second one with a new token). An attempt that began before the deadline is let end.
 """
 MARGIN_SECONDS = 4.0
 """For the machine, which others use at the same time."""
@@ -142,7 +142,9 @@ class Run:
         self._count(outcome, taken)
         self._check_error(outcome, names, allowed)
         limit = seconds + max(requests, 1) * CALL_SECONDS + MARGIN_SECONDS
-        self.check("in time", taken <= limit, f"took {taken:.1f} s with {requests} different requests, limit {limit:.1f}")
+        self.check(
+            "in time", taken <= limit, f"took {taken:.1f} s with {requests} different requests, limit {limit:.1f}"
+        )
         self._check_secrets(outcome, records)
         return outcome
 
@@ -190,7 +192,9 @@ class Run:
         text = str(error)
         missing = [name for name in names if not any(each in text for each in name.split("|"))]
         self.check(
-            "error names object", not missing or "could not get a token" in text, f"{missing} not in {Outcome(error=error)}"
+            "error names object",
+            not missing or "could not get a token" in text,
+            f"{missing} not in {Outcome(error=error)}",
         )
 
     def _check_secrets(self, outcome: Outcome, records: list[str]) -> None:

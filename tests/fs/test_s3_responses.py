@@ -97,7 +97,7 @@ class TestAnswersThatAreNotOfS3:
         assert not isinstance(caught.value, FileNotFoundError)
 
     def test_a_listing_is_named_with_its_folder(self, fs: Any) -> None:
-        with pytest.raises(OSError, match="^photos/folder/: the response to list_objects_v2 lacks Name"):
+        with pytest.raises(OSError, match=r"^photos/folder/: the response to list_objects_v2 lacks Name"):
             fs.ls("photos/folder")
 
     def test_another_bucket(self, fs: Any, said: dict[str, Any]) -> None:
