@@ -20,7 +20,7 @@ from tests.chaos import faults
 from tests.chaos.faults import PAGE, RETRY_AFTER, FaultMix, Kind, Seen
 
 STALL_SECONDS = 1.5
-DRIP_SECONDS = 6.0
+DRIP_SECONDS = 12.0
 MAX_ECHO = 2000
 _HOP = (b"connection", b"transfer-encoding", b"expect", b"keep-alive", b"date", b"server")
 
