@@ -17,7 +17,7 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
     :param more: further arguments of the method, as dicts.
     :param arguments: the method's arguments; ``Bucket`` is one of them.
     :raises OSError: if the response does not prove that S3 did what was requested.
-    :raises PermissionError: if objects were not deleted.
+    :raises PermissionError: if objects were not deleted, or S3 refuses it.
     """
     if method == "delete_objects":  # a quiet response names no deleted objects
         arguments["Delete"] = {**arguments["Delete"], "Quiet": False}
@@ -32,6 +32,9 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
         if method.startswith("head_") and not is_html(response):  # HEAD has no body with a code
             raise
         raise OSError(f"{where}: {method} got 404, and not from S3: {error}") from error
+    except OSError as error:
+        _name(error, where)
+        raise
     if problem := response_problem(method, result, arguments):
         if method == "get_object":
             result["Body"].close()
@@ -40,3 +43,13 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
         first = f"{where}/{failed[0].get('Key')}: {failed[0].get('Code')}"
         raise PermissionError(f"{len(failed)} objects were not deleted, the first is {first}")
     return result
+
+
+def _name(error: OSError, where: str) -> None:
+    """Add the object to an error of s3fs, which has S3's message only."""
+    if where in str(error):
+        return
+    if error.strerror is None:  # it was created with a message only
+        error.args = (f"{where}: {error}",)
+    else:
+        error.filename = where

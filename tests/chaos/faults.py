@@ -110,7 +110,7 @@ class FaultMix:
         """Begin a case; None: no faults from now on."""
         self._seed = seed
         self._times: Counter[str] = Counter()
-        self._last: dict[str, str] = {}
+        self._ended: set[str] = set()
         self.log: list[str] = []
         """The requests of the case, with their faults."""
 
@@ -126,7 +126,8 @@ class FaultMix:
         times, self._times[seen.name] = self._times[seen.name], self._times[seen.name] + 1
         chance = Random(f"{self._seed}/{seen.name}/{times}")
         name = self.only(seen) if self.only else self._choose(seen, chance)
-        self._last[seen.name] = name or ""
+        if name == "listing ends early":
+            self._ended.add(seen.name)
         self.log.append(f"{seen.name}: {name or 'no fault'}")
         if name is None:
             return None, chance
@@ -146,7 +147,7 @@ class FaultMix:
             return kind.name not in UNLIKE_S3
         if kind.name in PAGES:
             # An end that the service confirms is the end: nobody could tell.
-            return seen.page is not None and self._last.get(seen.name) != "listing ends early"
+            return seen.page is not None and seen.name not in self._ended
         return True
 
 
@@ -174,7 +175,9 @@ def with_wrong_type(body: bytes, chance: Random) -> bytes:
 
 
 def _other_type(value: Any, chance: Random) -> Any:
-    others: list[Any] = [[], {}, True, 7.5, "odd", [value], None]
+    others: list[Any] = [[], {}, True, 7.5, [value], None]
+    if not isinstance(value, dict):  # a name instead of an object that holds one is another way to list names
+        others.append("odd")
     return chance.choice([other for other in others if type(other) is not type(value)])
 
 

@@ -100,6 +100,16 @@ class TestAnswersThatAreNotOfS3:
         with pytest.raises(OSError, match=r"^photos/folder/: the response to list_objects_v2 lacks Name"):
             fs.ls("photos/folder")
 
+    @pytest.mark.parametrize(("code", "kind"), [("Odd", OSError), ("AccessDenied", PermissionError)])
+    def test_an_error_is_named(self, fs: Any, said: dict[str, Any], code: str, kind: type[OSError]) -> None:
+        """S3's own message does not say which object it is about."""
+        body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+        said |= dict.fromkeys(("GET", "PUT"), http(body, status="403 Forbidden"))
+        with pytest.raises(kind, match="photos/folder/a"):
+            fs.pipe_file("photos/folder/a", b"1")
+        with pytest.raises(kind, match="photos/folder/"):
+            fs.ls("photos/folder")
+
     def test_another_bucket(self, fs: Any, said: dict[str, Any]) -> None:
         said["GET"] = http(b"<ListBucketResult><Name>other</Name></ListBucketResult>")
         with pytest.raises(OSError, match="lacks Name 'photos': it has 'other'"):

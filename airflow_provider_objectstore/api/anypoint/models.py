@@ -143,7 +143,7 @@ def read_entry(item: Mapping[str, Any], confirmation_id: str | None = None, *, b
         value_type=value_type,
         metadata=item.get("metadata"),
         index=None if index is None else integer(index),
-        confirmation_id=confirmation_id or item.get("confirmationId"),
+        confirmation_id=confirmation_id or _confirmation_id(item.get("confirmationId")),
     )
 
 
@@ -201,7 +201,15 @@ def confirmation_id_of(response: Response) -> str | None:
     found = found or response.headers.get("confirmationid") or response.headers.get("x-confirmation-id")
     if not found and "/confirmations/" in response.headers.get("location", ""):
         found = response.headers["location"].rpartition("/confirmations/")[2].split("?")[0]
-    return str(found) if found else None
+    return _confirmation_id(found)
+
+
+def _confirmation_id(found: Any) -> str | None:
+    if not found:
+        return None
+    if isinstance(found, bool) or not isinstance(found, (str, int)):
+        raise TypeError("a confirmation id that is neither text nor a whole number")
+    return str(found)
 
 
 def failure_with(forbidden_hint: str) -> Callable[[Call[Any], Response], ApiError]:

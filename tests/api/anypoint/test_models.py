@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_objectstore.api import anypoint
+from airflow_provider_objectstore.api.anypoint import models
 from airflow_provider_objectstore.api.call import Response
 
 
@@ -23,6 +24,16 @@ from airflow_provider_objectstore.api.call import Response
 )
 def test_a_confirmation_id_is_looked_for(headers: dict[str, str], body: bytes, expected: str | None) -> None:
     assert anypoint.put_key("s", "p", "k", "v").read(Response(200, headers, body)) == expected
+
+
+@pytest.mark.parametrize("found", ["7.5", "true", '["c1"]', '{"id": "c1"}'])
+def test_a_confirmation_id_is_text_or_a_number(found: str) -> None:
+    response = Response(200, {}, f'{{"keyId": "k", "stringValue": "v", "confirmationId": {found}}}'.encode())
+    with pytest.raises(TypeError, match="confirmation id"):
+        models.confirmation_id_of(response)
+    with pytest.raises(TypeError, match="confirmation id"):
+        models.read_entry(response.json())
+    assert models.confirmation_id_of(Response(200, {}, b'{"confirmationId": 12}')) == "12"
 
 
 @pytest.mark.parametrize(
