@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
@@ -144,7 +145,8 @@ class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
         """Return the object store that the trigger found ready."""
         from airflow_provider_objectstore.triggers.polling import validate_event
 
-        store: dict[str, Any] = validate_event(event)
+        with self._naming_created():
+            store: dict[str, Any] = validate_event(event)
         self._emit_asset_events(context, "create_object_store", store)
         return store
 
@@ -183,7 +185,7 @@ class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
         )
         if self.deferrable:
             self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
-        with hook.client() as client:
+        with self._naming_created(), hook.client() as client:
             ready: dict[str, Any] | None = client.run(trigger.poll(self.timeout))
         if ready is None:
             raise ObjectStoreError(
@@ -191,6 +193,15 @@ class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
                 "ready: run this task again, or wait for it with CivoObjectStoreSensor"
             )
         return ready
+
+    @contextmanager
+    def _naming_created(self) -> Iterator[None]:
+        """Say in an error which object store was created before: requests for it know its id only."""
+        try:
+            yield
+        except ObjectStoreError as error:
+            created = f"object store {self.name} was created, but waiting until it is ready failed: "
+            raise error.prefixed(created) from error
 
     def _build_trigger(self, store: ObjectStore) -> CivoObjectStoreTrigger:
         from airflow_provider_objectstore.triggers.conditions import CivoObjectStoreTrigger

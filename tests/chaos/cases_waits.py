@@ -41,6 +41,11 @@ def _wait(run: Run, sensor: Callable[..., Any], timeout: float, *names: str, **s
     return outcome
 
 
+def _found(outcome: Outcome) -> bool:
+    """Whether a wait found its object, or an error that cannot pass ended it, such as a token refused twice."""
+    return outcome.ok or isinstance(outcome.error, AirflowFailException)
+
+
 def _waits(
     title: str, sensor: Callable[..., Any], world: Callable[[Run], Any], appear: Callable[[Any], None], *covers: str
 ) -> None:
@@ -49,14 +54,14 @@ def _waits(
     def act(run: Run, mode: dict[str, Any]) -> None:
         there, absent, later, names = world(run)
         outcome = _wait(run, sensor, IN_TIME, *names, **there, **mode)
-        run.check("wait ends right", outcome.ok or not isinstance(outcome.error, TIMEOUTS), outcome)
+        run.check("wait ends right", _found(outcome), outcome)
         outcome = _wait(run, sensor, SHORT, *names, **absent, **mode)
         run.check("wait ends right", not outcome.ok, outcome)
         timer = threading.Timer(LATER, appear, [later])
         timer.start()
         outcome = _wait(run, sensor, IN_TIME, *names, **later, **mode)
         timer.join()
-        run.check("wait ends right", outcome.ok or not isinstance(outcome.error, TIMEOUTS), outcome)
+        run.check("wait ends right", _found(outcome), outcome)
 
     for name, mode in MODES.items():
         case(*covers, forms=SYNC, weight=3, name=f"{title}_{name}")(lambda run, mode=mode: act(run, mode))
