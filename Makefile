@@ -33,7 +33,7 @@ VENV := .venv-airflow-$(AIRFLOW)
 EXTRA := test
 CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 # What does not touch Airflow, and a purge on a whole Airflow, is tested once, on the newest.
-TESTS := -m "not rgw and not distributed" $(addprefix --ignore=tests/,wheel api emulator transport export \
+TESTS := -m "not rgw and not distributed" $(addprefix --ignore=tests/,wheel api chaos emulator transport export \
   $(addsuffix .py,$(addprefix fs/test_,abstract bucket_clients civo_s3fs civo_s3fs_names files key_encoding literal_names paths \
   s3_responses) $(addprefix hooks/test_s3,_backends _client) $(addprefix rotation/test_,kill policy publish retire rotation \
   rotation_at_once state) $(addprefix operators/test_,purge purge_on_airflow transfer) $(addprefix triggers/test_,change_tracker polling_many \

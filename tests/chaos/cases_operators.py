@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from airflow.sdk.io import store as stores
+
+from airflow_provider_objectstore.fs.civo_s3fs import CivoFileSystem
 from airflow_provider_objectstore.operators.anypoint import (
     AnypointCreateStoreOperator,
     AnypointDeleteStoreOperator,
@@ -43,9 +46,16 @@ TRIES = 8
 """How often a task is tried again until it succeeds, as Airflow would."""
 
 
-def _execute(run: Run, operator: Callable[..., Any], *names: str, seconds: float = 0, **arguments: Any) -> Outcome:
+def _execute(
+    run: Run,
+    operator: Callable[..., Any],
+    *names: str,
+    seconds: float = 0,
+    allowed: tuple[type[BaseException], ...] = (),
+    **arguments: Any,
+) -> Outcome:
     task = operator(task_id="task", **arguments)
-    return run.call(lambda: task.execute(run_context()), *names, seconds=seconds)
+    return run.call(lambda: task.execute(run_context()), *names, seconds=seconds, allowed=allowed)
 
 
 def _until_done(run: Run, operator: Callable[..., Any], *names: str, **arguments: Any) -> Iterator[Outcome]:
@@ -134,6 +144,31 @@ def export(run: Run) -> None:
                 run.check("export whole", found == wanted and len(lines) == len(wanted), (outcome, len(lines)))
                 run.check("export whole", outcome.result["values"] == len(wanted), outcome)
                 run.check("export whole", not outcome.result["missing"], outcome)
+
+
+@case("AnypointExportOperator", "AnypointImportOperator", forms=SYNC, weight=4, intensity=0.3)
+def transfer_by_bucket(run: Run) -> None:
+    """The same with the export in a bucket, behind faults as well."""
+    civo, anypoint = Civo(run), Anypoint(run)
+    stores._STORE_CACHE.clear()
+    CivoFileSystem.clear_instance_cache()
+    wanted = anypoint.contents("eu")
+    arguments = {"path": f"civo://civo_default@{BUCKET}/export", "partitions": "eu"}
+    files = {"allowed": (OSError,), "seconds": 30.0}
+    done = False
+    for outcome in _until_done(
+        run, AnypointExportOperator, f"orders|{BUCKET}", store_id="orders", **arguments, **files
+    ):
+        objects, done = civo.objects(), outcome.ok
+        if "export/manifest.json" in objects or outcome.ok:
+            data = objects[f"export/{json.loads(objects['export/manifest.json'])['data']}"]
+            found = {line["keyId"]: line["stringValue"] for line in map(json.loads, data.splitlines())}
+            run.check("export whole", found == wanted, (outcome, sorted(objects)))
+    if not done:
+        return
+    for outcome in _until_done(run, AnypointImportOperator, f"third|{BUCKET}", store_id="third", **arguments, **files):
+        found = anypoint.contents("eu", "third")
+        run.check("import whole", found == wanted if outcome.ok else found.items() <= wanted.items(), outcome)
 
 
 def _value(line: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ UNLIKE_S3 = ("token revoked", "wrong JSON types", *PAGES)
 """Kinds that S3's protocol does not have."""
 RETRY_AFTER = "1"
 PAGE = "<html><body>Please log in to the network</body></html>"
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+_RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=data-)[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Seen:
 
     @property
     def name(self) -> str:
-        """What stays the same from run to run: a service's ids do not."""
-        return _UUID.sub("id", f"{self.method} {self.path}?{self.query}")
+        """What stays the same from run to run: ids and the names of an export's files do not."""
+        return _RANDOM.sub("id", f"{self.method} {self.path}?{self.query}")
 
     @property
     def is_s3(self) -> bool:
@@ -170,12 +170,14 @@ def with_wrong_type(body: bytes, chance: Random) -> bytes:
     visit(parsed)
     if places:
         holder, key = chance.choice(places)
-        holder[key] = _other_type(holder[key], chance)
+        holder[key] = _other_type(key, holder[key], chance)
     return json.dumps(parsed).encode()
 
 
-def _other_type(value: Any, chance: Random) -> Any:
-    others: list[Any] = [[], {}, True, 7.5, [value], None]
+def _other_type(key: Any, value: Any, chance: Random) -> Any:
+    others: list[Any] = [[], {}, True, 7.5, [value]]
+    if key != "nextPageToken":  # without one, a listing ends: nobody could tell
+        others.append(None)
     if not isinstance(value, dict):  # a name instead of an object that holds one is another way to list names
         others.append("odd")
     return chance.choice([other for other in others if type(other) is not type(value)])
