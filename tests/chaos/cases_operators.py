@@ -22,6 +22,7 @@ from airflow_provider_objectstore.operators.anypoint_keys import (
     AnypointGetKeyOperator,
     AnypointPutKeyOperator,
 )
+from airflow_provider_objectstore.operators.base import AnypointBulkOperator
 from airflow_provider_objectstore.operators.civo import (
     CivoCreateObjectStoreOperator,
     CivoDeleteObjectStoreOperator,
@@ -38,7 +39,7 @@ from airflow_provider_objectstore.operators.transfer import AnypointExportOperat
 from airflow_provider_objectstore.publishers import AnypointKeyPublisher
 from tests.chaos.case import SYNC, case
 from tests.chaos.cases_civo import created_once
-from tests.chaos.run import Outcome, Run
+from tests.chaos.run import FEW_ATTEMPTS, Outcome, Run, quick_retries
 from tests.chaos.world import BUCKET, KEYS, OBJECTS, Anypoint, Civo
 from tests.rotation.harness import run_context, short_sleeps
 
@@ -58,10 +59,11 @@ def _execute(
     return run.call(lambda: task.execute(run_context()), *names, seconds=seconds, allowed=allowed)
 
 
-def _until_done(run: Run, operator: Callable[..., Any], *names: str, **arguments: Any) -> Iterator[Outcome]:
+def _until_done(run: Run, operator: Any, *names: str, **arguments: Any) -> Iterator[Outcome]:
     """Yield each try's outcome, until one succeeds."""
     for _ in range(TRIES):
-        outcome = _execute(run, operator, *names, **arguments)
+        with quick_retries(**(FEW_ATTEMPTS if issubclass(operator, AnypointBulkOperator) else {})):
+            outcome = _execute(run, operator, *names, **arguments)
         yield outcome
         if outcome.ok:
             return
@@ -161,7 +163,8 @@ def transfer_by_bucket(run: Run) -> None:
     ):
         objects, done = civo.objects(), outcome.ok
         if "export/manifest.json" in objects or outcome.ok:
-            data = objects[f"export/{json.loads(objects['export/manifest.json'])['data']}"]
+            manifest = json.loads(objects["export/manifest.json"])
+            data = objects[f"export/{manifest.get('data', 'data.jsonl')}"]
             found = {line["keyId"]: line["stringValue"] for line in map(json.loads, data.splitlines())}
             run.check("export whole", found == wanted, (outcome, sorted(objects)))
     if not done:

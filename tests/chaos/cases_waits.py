@@ -20,7 +20,7 @@ from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, Any
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
 from airflow_provider_objectstore.triggers.anypoint import AnypointKeyEventTrigger
 from tests.chaos.case import SYNC, case
-from tests.chaos.run import Outcome, Run
+from tests.chaos.run import FEW_ATTEMPTS, Outcome, Run, quick_retries
 from tests.chaos.world import BUCKET, KEYS, Anypoint, Civo
 from tests.triggers.waiting import run as run_task
 from tests.triggers.watching import State
@@ -35,7 +35,8 @@ def _wait(run: Run, sensor: Callable[..., Any], timeout: float, *names: str, **s
     with DAG("waiting", schedule=None, start_date=datetime(2026, 1, 1)):
         task = sensor(task_id="wait", poke_interval=0.02, timeout=timeout, **settings)
     allowed = (*TIMEOUTS, AirflowFailException)
-    outcome = run.call(lambda: run_task(task), allowed=allowed, seconds=timeout)
+    with quick_retries(**FEW_ATTEMPTS):
+        outcome = run.call(lambda: run_task(task), allowed=allowed, seconds=timeout)
     if not outcome.ok and not isinstance(outcome.error, TIMEOUTS):
         run.check_names(outcome.error, *names)
     return outcome
@@ -64,7 +65,9 @@ def _waits(
         run.check("wait ends right", _found(outcome), outcome)
 
     for name, mode in MODES.items():
-        case(*covers, forms=SYNC, weight=3, name=f"{title}_{name}")(lambda run, mode=mode: act(run, mode))
+        case(*covers, forms=SYNC, weight=3, intensity=0.6, name=f"{title}_{name}")(
+            lambda run, mode=mode: act(run, mode)
+        )
 
 
 _worlds: dict[str, Any] = {}
