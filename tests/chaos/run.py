@@ -37,7 +37,7 @@ ALL = os.environ.get("CHAOS") == "all"
 SEED = int(os.environ.get("SEED") or 1)
 FEW_ATTEMPTS = {"attempts": 2}
 """For ``quick_retries`` where many requests run or a wait goes on after an error: so that some calls fail for good."""
-SECONDS = 240
+SECONDS = 210
 """How long all cases together take with CHAOS=all, roughly."""
 INVARIANTS = (
     "created once",
