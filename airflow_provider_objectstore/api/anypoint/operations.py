@@ -219,6 +219,7 @@ def list_keys(
         (store_id, partition),
         names_with(prefix, page_of(read_key_name)),
         suffix="/keys",
+        subject=f", keys that begin with {prefix!r}" if prefix else "",
         query=listing_query(page_size, prefix),
         paged=True,
     )
