@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from airflow_provider_objectstore.hooks.s3_responses import denial_code, is_html, response_problem
+from airflow_provider_objectstore.hooks.s3_responses import denial_code, is_page, response_problem
 
 
 async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: Any, **arguments: Any) -> Any:
@@ -29,7 +29,7 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
         response = getattr(error.__cause__, "response", None)
         if response is None or denial_code(response):
             raise
-        if method.startswith("head_") and not is_html(response):  # HEAD has no body with a code
+        if method.startswith("head_") and not is_page(response):  # HEAD has no body with a code
             raise
         raise OSError(f"{where}: {method} got 404, and not from S3: {error}") from error
     except OSError as error:

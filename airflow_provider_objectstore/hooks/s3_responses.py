@@ -69,13 +69,15 @@ def denial_code(response: Mapping[str, Any]) -> str | None:
     return None
 
 
-def is_html(response: Mapping[str, Any]) -> bool:
+def is_page(response: Mapping[str, Any]) -> bool:
     """
-    Return whether a response's media type is HTML, which S3 never sends, also where its body is left out.
+    Return whether a response is a page of something in between, by its headers: a HEAD has no body that could tell.
 
     :param response: the ``response`` of a ``ClientError``.
     """
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    if any(name.startswith("x-amz") for name in headers):  # S3's own, even if a web framework called it HTML
+        return False
     return str(headers.get("content-type", "")).partition(";")[0].strip().lower() in HTML_TYPES
 
 
