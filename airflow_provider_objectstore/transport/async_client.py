@@ -13,6 +13,7 @@ from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectS
 from airflow_provider_objectstore.transport.body import BodyReader, TooLargeError
 from airflow_provider_objectstore.transport.connection import Request, ResolvedConnection
 from airflow_provider_objectstore.transport.execution import execute
+from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
 from airflow_provider_objectstore.transport.parents import find_parent
 from airflow_provider_objectstore.transport.state import SharedState
 from airflow_provider_objectstore.transport.steps import CheckParent, GetToken, MaskSecret
@@ -66,6 +67,8 @@ class _AsyncState(SharedState):
 
         import aiohttp
 
+        from airflow_provider_objectstore.transport.connector import CleanConnector
+
         ca_file = self.connection.ca_file
         # Reading certificates blocks for tens of milliseconds: not on the loop.
         context = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)
@@ -74,7 +77,7 @@ class _AsyncState(SharedState):
             context.verify_mode = ssl.CERT_NONE
         await asyncio.to_thread(lambda: self.connection.proxies)
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=context),
+            connector=CleanConnector(lambda: self.suspected, limit=MAX_CONNECTIONS, ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
@@ -257,7 +260,8 @@ class AsyncClient:
                     body.feed(chunk)
                 return Response(response.status, headers, body.whole())
         except Exception as error:  # aiohttp raises many kinds of errors for what a server may send
-            raise _transport_error(error, request, connection) from error
+            failure, cause = _transport_error(error, request, connection), shown_cause(error)
+        raise failure from cause  # outside of the except clause: what quotes a response is no context of it either
 
 
 def _transport_error(error: Exception, request: Request, connection: ResolvedConnection) -> TransportError:
@@ -271,7 +275,7 @@ def _transport_error(error: Exception, request: Request, connection: ResolvedCon
     outcome = "timed out" if isinstance(error, TimeoutError) else "failed"
     return TransportError(
         connection.redact(
-            f"{request.method} to {request.url.split('/')[2]} {outcome}: {str(error) or type(error).__name__}"
+            f"{request.method} to {request.url.split('/')[2]} {outcome}: {failure_text(error)}"
         ),
         request_sent=not (not_sent or untrusted or malformed),
         permanent=untrusted or malformed or isinstance(error, TooLargeError),

@@ -43,10 +43,14 @@ class BodyReader:
         :raises ValueError: if it cannot be decompressed.
         """
         if self._decompress is not None:
+            if self._decompress.eof:  # zlib would keep all that follows
+                raise ValueError("the compressed body goes on after its end")
             try:
                 chunk = self._decompress.decompress(chunk, self._limit - self._size + 1)
             except zlib.error as error:
                 raise ValueError(f"the body cannot be decompressed: {error}") from error
+            if self._decompress.unused_data:
+                raise ValueError("the compressed body goes on after its end")
         self._size += len(chunk)
         if self._size > self._limit:
             raise TooLargeError(f"the response is larger than {self._limit:,} bytes")

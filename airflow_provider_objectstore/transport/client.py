@@ -14,6 +14,7 @@ from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectS
 from airflow_provider_objectstore.transport.body import BodyReader, TooLargeError
 from airflow_provider_objectstore.transport.connection import Request, ResolvedConnection
 from airflow_provider_objectstore.transport.execution import execute
+from airflow_provider_objectstore.transport.failures import causes, failure_text, shown_cause
 from airflow_provider_objectstore.transport.parents import find_parent
 from airflow_provider_objectstore.transport.state import SharedState
 from airflow_provider_objectstore.transport.steps import CheckParent, GetToken, MaskSecret
@@ -168,11 +169,11 @@ class Client:
         raise AssertionError(f"a flow yielded {step!r}")
 
     def _send_request(self, request: Request, state: _SyncState) -> Response:
-        from airflow_provider_objectstore.transport.deadline import set_deadline
+        from airflow_provider_objectstore.transport.deadline import prepare_connection
 
         connection = state.connection
         proxy = connection.proxies[request.base_url]
-        set_deadline(request.ends)
+        prepare_connection(request.ends, state.suspected)
         try:
             with state.session.send(
                 _prepare(request),
@@ -188,7 +189,8 @@ class Client:
                     body.feed(chunk)
                 return Response(response.status_code, headers, body.whole())
         except Exception as error:  # requests and urllib3 raise many kinds of errors for what a server may send
-            raise _transport_error(error, request, connection) from error
+            failure, cause = _transport_error(error, request, connection), shown_cause(error)
+        raise failure from cause  # outside of the except clause: what quotes a response is no context of it either
 
 
 def _prepare(request: Request) -> PreparedRequest:
@@ -208,34 +210,28 @@ def _transport_error(error: Exception, request: Request, connection: ResolvedCon
     import ssl
 
     import requests
-    from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+    from urllib3.exceptions import InvalidHeader, NewConnectionError, ReadTimeoutError
 
-    causes = list(_causes(error))
-    untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
-    malformed = isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader))
+    chain = list(causes(error))
+    untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain)
+    of_response = any(isinstance(cause, InvalidHeader) for cause in chain)  # requests raises its own for a request
+    malformed = not of_response and isinstance(
+        error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)
+    )
     not_sent = (
         untrusted
         or malformed
         or isinstance(error, requests.exceptions.ConnectTimeout)
-        or any(isinstance(cause, NewConnectionError) for cause in causes)
-        or any(str(cause).startswith("Tunnel connection failed") for cause in causes)
+        or any(isinstance(cause, NewConnectionError) for cause in chain)
+        or any(str(cause).startswith("Tunnel connection failed") for cause in chain)
     )
     timeouts = (requests.exceptions.Timeout, ReadTimeoutError, TimeoutError)
-    timed_out = any(isinstance(cause, timeouts) for cause in causes)
+    timed_out = any(isinstance(cause, timeouts) for cause in chain)
     return TransportError(
         connection.redact(
             f"{request.method} to {request.url.split('/')[2]} {'timed out' if timed_out else 'failed'}: "
-            f"{str(causes[-1]) or type(error).__name__}"
+            f"{failure_text(chain[-1])}"
         ),
         request_sent=not not_sent,
         permanent=untrusted or malformed or isinstance(error, TooLargeError),
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes; requests and urllib3 keep some in arguments instead of ``__cause__``."""
-    current: BaseException | None = error
-    while current is not None:
-        yield current
-        inner = [arg for arg in (getattr(current, "reason", None), *current.args) if isinstance(arg, BaseException)]
-        current = inner[0] if inner else current.__cause__ or current.__context__

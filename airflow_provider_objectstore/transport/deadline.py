@@ -24,13 +24,14 @@ from urllib3.response import BaseHTTPResponse
 _request = threading.local()
 
 
-def set_deadline(ends: float) -> None:
+def prepare_connection(ends: float, suspected: float) -> None:
     """
-    Set the deadline of this thread's next request.
+    Set what holds for the connection of this thread's next request. Times are by the monotonic clock.
 
-    :param ends: the deadline, by the monotonic clock.
+    :param ends: the deadline of the request.
+    :param suspected: connections that were used before are not used again.
     """
-    _request.ends = ends
+    _request.ends, _request.suspected = ends, suspected
 
 
 class _Reader(socket.SocketIO):
@@ -84,9 +85,17 @@ class _DeadlineMixin:
 
     sock: Any
     response_class = _Response
+    _used = float("inf")
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can be used again."""
+        connected: bool = super().is_connected  # type: ignore[misc]
+        return connected and self._used > getattr(_request, "suspected", 0.0)
 
     def getresponse(self) -> BaseHTTPResponse:
         """Read status and headers; the body is read through the same file."""
+        self._used = time.monotonic()
         with self._wrapped_socket() as wrapped:
             response: BaseHTTPResponse = super().getresponse()  # type: ignore[misc]
         if wrapped.reader.at_end:  # http.client takes it for the end of the headers
@@ -126,7 +135,7 @@ class _HTTPSPool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """The adapter of ``requests``, with connections that follow :func:`set_deadline`."""
+    """The adapter of ``requests``, with connections that follow :func:`prepare_connection`."""
 
     _POOLS = {"http": _HTTPPool, "https": _HTTPSPool}  # noqa: RUF012
 

@@ -25,6 +25,7 @@ from airflow_provider_objectstore.exceptions import (
     StoreNotFoundError,
     TransportError,
 )
+from airflow_provider_objectstore.transport.redaction import redact_members
 from airflow_provider_objectstore.transport.state import SharedState
 from airflow_provider_objectstore.transport.steps import CheckParent, GetToken, MaskSecret
 
@@ -158,6 +159,8 @@ def attempt(call: Call[T], state: SharedState, started: float) -> Generator[Any,
                     continue
                 return response, call.interpret(response)
         except (TransportError, ServerError) as error:
+            if isinstance(error, ServerError) and error.status is not None and error.status < 500:
+                state.suspected = time.monotonic()
             if call.idempotent or not error.request_sent:
                 raise _with_operation(error, call) from error.__cause__
             raise OutcomeUnknownError(
@@ -190,8 +193,8 @@ def _send(call: Call[Any], state: SharedState, token: str | None, started: float
             "followed, because the token would be sent there: check the connection's host",
             status=response.status,
         )
-    if response.status >= 400:
-        text = response.body[:MAX_ERROR_TEXT].decode(errors="replace")
+    if not 200 <= response.status < 300:
+        text = redact_members(response.body[:MAX_ERROR_TEXT].decode(errors="replace"))
         redacted = state.connection.redact(text, token, state.token, *state.secrets)
         response = replace(response, body=redacted.encode(errors="replace"))
     return response

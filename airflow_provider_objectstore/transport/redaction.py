@@ -22,6 +22,7 @@ _SHORTEST_IN_BASE64 = 5
 """Shorter secrets are not searched in base64: they would be found in any text."""
 
 _USER_IN_URL = re.compile(r"\b((?:https?|socks[0-9a-z]*)://)[^\s/@\"'<>]+@")
+_SECRET_MEMBER = re.compile(r'("[^"]*(?:secret|token|password)[^"]*"\s*:\s*")(?:[^"\\]|\\.)+', re.IGNORECASE)
 _TO_STANDARD_BASE64 = str.maketrans("-_", "+/")
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -42,6 +43,15 @@ def redact(text: str, secrets: Iterable[str | None]) -> str:
             pieces += text[end:start], MASK
         end = max(end, stop)
     return _USER_IN_URL.sub(rf"\1{MASK}@", "".join((*pieces, text[end:])))
+
+
+def redact_members(text: str) -> str:
+    """
+    Replace the values of JSON members whose names tell of a secret, which nobody may know yet.
+
+    :param text: a body of an error.
+    """
+    return _SECRET_MEMBER.sub(rf"\1{MASK}", text)
 
 
 def redact_error(error: BaseException, redact_text: Callable[[str], str]) -> None:

@@ -42,6 +42,9 @@ class SharedState:
         """Secrets that calls have sent. No error may show them."""
         self.retries = 0
         self.parents = ParentCache()
+        self.suspected = 0.0
+        """When a response made no sense, by the monotonic clock. Connections that were used before are not used again:
+        what follows on them may be the response to an earlier request."""
         self._forbidden_until = 0.0
 
     def usable_token(self, rejected: str | None) -> str | None:

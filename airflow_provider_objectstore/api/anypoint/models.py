@@ -77,6 +77,18 @@ def refuse_failure(response: Response) -> dict[str, Any]:
     return body
 
 
+def about_key(key: str, read: Callable[[Response], Item]) -> Callable[[Response], Item]:
+    """Return what reads a response to a change of a key, and refuses one that names another key."""
+
+    def checked(response: Response) -> Item:
+        found = (response.json_object() or {}).get("keyId", key)
+        if not isinstance(found, str) or normalize_key(found) != normalize_key(key):
+            raise ValueError("the response about another key")
+        return read(response)
+
+    return checked
+
+
 def read_exists(response: Response) -> bool:
     return response.status != 404
 

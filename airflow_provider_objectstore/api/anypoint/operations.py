@@ -25,6 +25,7 @@ from airflow_provider_objectstore.api.anypoint.building import (
 from airflow_provider_objectstore.api.anypoint.models import (
     Region,
     Store,
+    about_key,
     confirmation_id_of,
     entry_of,
     names_with,
@@ -275,7 +276,7 @@ def put_key(
         check_metadata(metadata, key)
     body = {"keyId": key, **drop_none(index=index, metadata=metadata), **encode_value(value, key)}
     names, query = (store_id, partition, key), confirmable_query(confirmable)
-    return _call_in_store("put_key", "PUT", names, confirmation_id_of, query=query, body=body)
+    return _call_in_store("put_key", "PUT", names, about_key(key, confirmation_id_of), query=query, body=body)
 
 
 def alter_number(store_id: str, partition: str, key: str, operation: Mapping[str, Any]) -> Call[dict[str, Any] | None]:
@@ -290,7 +291,7 @@ def alter_number(store_id: str, partition: str, key: str, operation: Mapping[str
         "alter_number",
         "POST",
         (store_id, partition, key),
-        lambda response: refuse_failure(response) or None,
+        about_key(key, lambda response: refuse_failure(response) or None),
         body=operation,
         content_type="application/vnd.objectstore.v1.numberoperation+json",
         idempotent=False,
@@ -304,7 +305,7 @@ def delete_key(store_id: str, partition: str, key: str, *, confirmable: bool = F
     :param confirmable: whether it takes effect only once it is acknowledged.
     """
     names, query = (store_id, partition, key), confirmable_query(confirmable)
-    return _call_in_store("delete_key", "DELETE", names, confirmation_id_of, query=query)
+    return _call_in_store("delete_key", "DELETE", names, about_key(key, confirmation_id_of), query=query)
 
 
 # Confirmations
