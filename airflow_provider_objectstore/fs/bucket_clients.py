@@ -11,6 +11,7 @@ from fsspec.asyn import get_loop, sync_wrapper
 
 from airflow_provider_objectstore.compat import forbid_blocking_in_triggerer
 from airflow_provider_objectstore.exceptions import ConfigurationError
+from airflow_provider_objectstore.fs.s3_client import prepare_client
 from airflow_provider_objectstore.fs.s3_responses import call_checked
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
@@ -71,7 +72,7 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         async with self._connecting:
             if bucket not in self._buckets:
                 self._buckets[bucket] = await self._connect(bucket)
-        return await self._buckets[bucket].set_session()
+        return prepare_client(await self._buckets[bucket].set_session())
 
     async def _call_s3(self, method: str, *akwarglist: Any, **kwargs: Any) -> Any:
         bucket = next((each["Bucket"] for each in (kwargs, *akwarglist) if each.get("Bucket")), None)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from airflow_provider_objectstore.hooks.s3_responses import denial_code, is_page, response_problem
+from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
 
 
 async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: Any, **arguments: Any) -> Any:
@@ -16,7 +17,7 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
     :param method: the S3 client's method.
     :param more: further arguments of the method, as dicts.
     :param arguments: the method's arguments; ``Bucket`` is one of them.
-    :raises OSError: if the response does not prove that S3 did what was requested.
+    :raises OSError: if there is no response, or if the response does not prove that S3 did what was requested.
     :raises PermissionError: if objects were not deleted, or S3 refuses it.
     """
     if method == "delete_objects":  # a quiet response names no deleted objects
@@ -35,6 +36,8 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
     except OSError as error:
         _name(error, where)
         raise
+    except Exception as error:  # botocore and aiohttp raise many kinds of errors for what a server may send
+        raise OSError(f"{where}: {method} failed: {failure_text(error)}") from shown_cause(error)
     if problem := response_problem(method, result, arguments):
         if method == "get_object":
             result["Body"].close()
