@@ -274,9 +274,7 @@ def _transport_error(error: Exception, request: Request, connection: ResolvedCon
     )
     outcome = "timed out" if isinstance(error, TimeoutError) else "failed"
     return TransportError(
-        connection.redact(
-            f"{request.method} to {request.url.split('/')[2]} {outcome}: {failure_text(error)}"
-        ),
+        connection.redact(f"{request.method} to {request.url.split('/')[2]} {outcome}: {failure_text(error)}"),
         request_sent=not (not_sent or untrusted or malformed),
         permanent=untrusted or malformed or isinstance(error, TooLargeError),
     )

@@ -40,6 +40,6 @@ class CleanConnector(aiohttp.TCPConnector):
 
 
 def _has_received(protocol: Any) -> bool:
-    """Tell whether something, or the end, has arrived on an idle connection, also where the event loop was busy since."""
+    """Tell whether something has arrived on an idle connection, or its end; the event loop may have been busy since."""
     socket = protocol.transport and protocol.transport.get_extra_info("socket")
     return bool(protocol.should_close) or (socket is not None and wait_for_read(socket, timeout=0))

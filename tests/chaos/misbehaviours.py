@@ -133,14 +133,19 @@ def _lengths() -> Iterator[tuple[str, Misbehaviour]]:
 def _chunks() -> Iterator[tuple[str, Misbehaviour]]:
     """Chunks whose framing is broken, and some that are odd but right."""
     yield "chunks", Misbehaviour(chunks(whole, close=False), "result")
-    yield "chunks of one byte", Misbehaviour(
-        chunks(lambda b: b"".join(b"1\r\n%c\r\n" % byte for byte in b) + b"0\r\n\r\n", close=False), "result"
+    yield (
+        "chunks of one byte",
+        Misbehaviour(
+            chunks(lambda b: b"".join(b"1\r\n%c\r\n" % byte for byte in b) + b"0\r\n\r\n", close=False), "result"
+        ),
     )
-    yield "chunks with extensions", Misbehaviour(
-        chunks(lambda b: b"%x;a=b\r\n%s\r\n0\r\n\r\n" % (len(b), b), close=False), "result"
+    yield (
+        "chunks with extensions",
+        Misbehaviour(chunks(lambda b: b"%x;a=b\r\n%s\r\n0\r\n\r\n" % (len(b), b), close=False), "result"),
     )
-    yield "chunks with trailers", Misbehaviour(
-        chunks(lambda b: whole(b)[:-2] + b"X-Sum: 1\r\n\r\n", close=False), "result"
+    yield (
+        "chunks with trailers",
+        Misbehaviour(chunks(lambda b: whole(b)[:-2] + b"X-Sum: 1\r\n\r\n", close=False), "result"),
     )
     broken = {
         "bad size": lambda b: b"ZZ\r\n%s\r\n0\r\n\r\n" % b,
@@ -162,8 +167,9 @@ def _chunks() -> Iterator[tuple[str, Misbehaviour]]:
     }
     for name, frame in odd.items():
         yield f"chunks, {name}", Misbehaviour(chunks(frame))
-    yield "chunks, other coding", Misbehaviour(
-        lambda e: (e.reply("Transfer-Encoding: gzip, x", length=None), e.close())[0]
+    yield (
+        "chunks, other coding",
+        Misbehaviour(lambda e: (e.reply("Transfer-Encoding: gzip, x", length=None), e.close())[0]),
     )
 
 
@@ -179,12 +185,14 @@ def _encodings() -> Iterator[tuple[str, Misbehaviour]]:
     yield "gzip, then garbage", Misbehaviour(packed(lambda b: gzip.compress(b) + b"garbage" * 1000, "gzip"))
     for encoding in ("br", "zstd", "gzip, gzip", "identity, gzip", "gzip;q=1", "\xff\xfe"):
         yield f"encoding {encoding!r}", Misbehaviour(packed(gzip.compress, encoding), "error")
-    yield "encoding twice", Misbehaviour(
-        lambda e: e.reply("Content-Encoding: gzip", "Content-Encoding: gzip", body=gzip.compress(e.good))
+    yield (
+        "encoding twice",
+        Misbehaviour(lambda e: e.reply("Content-Encoding: gzip", "Content-Encoding: gzip", body=gzip.compress(e.good))),
     )
-    yield "gzip bomb", Misbehaviour(packed(lambda b: bomb(64), "gzip"), "error")
-    yield "gzip bomb as an error", Misbehaviour(
-        lambda e: e.reply("Content-Encoding: gzip", body=bomb(64), status="400 Bad Request"), "error"
+    yield "gzip bomb", Misbehaviour(packed(lambda b: bomb(128), "gzip"), "error")
+    yield (
+        "gzip bomb as an error",
+        Misbehaviour(lambda e: e.reply("Content-Encoding: gzip", body=bomb(128), status="400 Bad Request"), "error"),
     )
 
 
@@ -193,7 +201,10 @@ def _connections() -> Iterator[tuple[str, Misbehaviour]]:
     yield "closed when accepted", Misbehaviour(lambda e: e.close(), early=True)
     yield "reset when accepted", Misbehaviour(lambda e: e.reset(), early=True)
     yield "silent when accepted", Misbehaviour(lambda e: (e.hang(), e.close())[0], early=True, waits=True)
-    yield "a response before the request", Misbehaviour(lambda e: (e.send(ANOTHER), e.close())[0], early=True, misleads=True)
+    yield (
+        "a response before the request",
+        Misbehaviour(lambda e: (e.send(ANOTHER), e.close())[0], early=True, misleads=True),
+    )
     for way, by_reset in (("closed", False), ("reset", True)):
         for where, frame in {
             "after the request": lambda e: b"",
@@ -213,8 +224,9 @@ def _connections() -> Iterator[tuple[str, Misbehaviour]]:
     yield "HTTP/1.0 without length", Misbehaviour(closing(version="HTTP/1.0", length=None), "result")
     yield "HTTP/1.0, kept alive", Misbehaviour(replies("Connection: keep-alive", version="HTTP/1.0"), "result")
     yield "a response before the request's body", Misbehaviour(replies(), takes="head")
-    yield "an error before the request's body", Misbehaviour(
-        closing(body=b'{"message":"no"}', status="503 Busy"), takes="head"
+    yield (
+        "an error before the request's body",
+        Misbehaviour(closing(body=b'{"message":"no"}', status="503 Busy"), takes="head"),
     )
     yield "two responses at once", Misbehaviour(lambda e: e.send(e.response() + ANOTHER))
     yield "garbage after the response", Misbehaviour(lambda e: e.send(e.response() + b"\x00garbage\r\n\r\n"))
@@ -228,17 +240,17 @@ def _slow() -> Iterator[tuple[str, Misbehaviour]]:
     yield "status line drips", Misbehaviour(lambda e: e.drip(b"HTTP/1.1 200 ", b"K"), "error", waits=True)
     yield "headers drip", Misbehaviour(lambda e: e.drip(b"HTTP/1.1 200 OK\r\nX-A: ", b"b"), "error", waits=True)
     yield "body drips", Misbehaviour(lambda e: e.drip(e.response(body=b"", length="100000")), "error", waits=True)
-    yield "chunks drip", Misbehaviour(
-        lambda e: (e.chunked(b""), e.drip(b"", b"1\r\n \r\n"))[0], "error", waits=True
-    )
+    yield "chunks drip", Misbehaviour(lambda e: (e.chunked(b""), e.drip(b"", b"1\r\n \r\n"))[0], "error", waits=True)
     yield "100 Continue for ever", Misbehaviour(lambda e: e.drip(b"", CONTINUE), "error", waits=True)
-    yield "102 Processing for ever", Misbehaviour(
-        lambda e: e.drip(b"", b"HTTP/1.1 102 Processing\r\n\r\n"), "error", waits=True
+    yield (
+        "102 Processing for ever",
+        Misbehaviour(lambda e: e.drip(b"", b"HTTP/1.1 102 Processing\r\n\r\n"), "error", waits=True),
     )
     yield "byte by byte", Misbehaviour(in_parts, "result")
     yield "after some 100 Continue", Misbehaviour(lambda e: e.send(CONTINUE * 3 + e.response()), "result")
-    yield "after early hints", Misbehaviour(
-        lambda e: e.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + e.response()), "result"
+    yield (
+        "after early hints",
+        Misbehaviour(lambda e: e.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + e.response()), "result"),
     )
 
 
@@ -251,8 +263,9 @@ def _headers() -> Iterator[tuple[str, Misbehaviour]]:
     yield "a header with NUL", Misbehaviour(closing(b"X-A: a\x00b"))
     yield "a header name with NUL", Misbehaviour(closing(b"X-\x00A: a"))
     yield "headers that are no UTF-8", Misbehaviour(replies(b"X-A: \xff\xfe\xe9", b"X-Request-Id: \xc3\x28"))
-    yield "an error with headers that are no UTF-8", Misbehaviour(
-        replies(b"X-Request-Id: \xff\xfe", b"Retry-After: \xff", status="400 \xff", body=b"\xff\x00\xfe")
+    yield (
+        "an error with headers that are no UTF-8",
+        Misbehaviour(replies(b"X-Request-Id: \xff\xfe", b"Retry-After: \xff", status="400 \xff", body=b"\xff\x00\xfe")),
     )
     yield "a header without colon", Misbehaviour(closing("no header"))
     yield "a folded header", Misbehaviour(replies("X-A: a\r\n  folded"))
@@ -283,32 +296,41 @@ def _statuses() -> Iterator[tuple[str, Misbehaviour]]:
     yield "206", Misbehaviour(replies("Content-Range: bytes 0-9/100", status="206 Partial Content"))
     yield "304", Misbehaviour(replies(status="304 Not Modified", body=b"", length=None), "error")
     yield "304 with a body", Misbehaviour(replies(status="304 Not Modified"), "error")
-    yield "401", Misbehaviour(
-        replies("WWW-Authenticate: Basic realm=x", status="401 No", body=b"{}"), "error", refuses=True
+    yield (
+        "401",
+        Misbehaviour(replies("WWW-Authenticate: Basic realm=x", status="401 No", body=b"{}"), "error", refuses=True),
     )
     yield "407", Misbehaviour(replies("Proxy-Authenticate: Basic realm=x", status="407 No", body=b"{}"), "error")
     yield "408", Misbehaviour(closing(status="408 Request Timeout", body=b""))
     yield "421", Misbehaviour(replies(status="421 Misdirected", body=b"{}"), "error")
-    yield "an error that repeats the secrets", Misbehaviour(
-        lambda e: e.reply(
-            f"X-Request-Id: {e.request.headers.get('authorization')}",
-            status="400 Bad Request",
-            body=str({**e.request.headers, "body": e.request.body}).encode(),
+    yield (
+        "an error that repeats the secrets",
+        Misbehaviour(
+            lambda e: e.reply(
+                f"X-Request-Id: {e.request.headers.get('authorization')}",
+                status="400 Bad Request",
+                body=str({**e.request.headers, "body": e.request.body}).encode(),
+            ),
+            "error",
         ),
-        "error",
     )
 
 
 def _redirects() -> Iterator[tuple[str, Misbehaviour]]:
     """Redirects, to another host, to itself, and to nowhere. The port of another host is the server's ``elsewhere``."""
     for status in ("301 Moved", "302 Found", "303 Other", "307 Temporary", "308 Permanent"):
-        yield f"{status[:3]} to another host", Misbehaviour(
-            lambda e, status=status: e.reply(f"Location: http://localhost:{e.server.elsewhere}/x", status=status),  # type: ignore[misc]
-            "error",
+        yield (
+            f"{status[:3]} to another host",
+            Misbehaviour(
+                lambda e, status=status: e.reply(f"Location: http://localhost:{e.server.elsewhere}/x", status=status),  # type: ignore[misc]
+                "error",
+            ),
         )
     locations = {
         "another port": lambda e: f"http://127.0.0.1:{e.server.elsewhere}{e.request.target}",
-        "a user": lambda e: f"http://{e.request.headers.get('authorization', '')[7:]}:pw@127.0.0.1:{e.server.elsewhere}/",
+        "a user": lambda e: (
+            f"http://{e.request.headers.get('authorization', '')[7:]}:pw@127.0.0.1:{e.server.elsewhere}/"
+        ),
         "itself": lambda e: e.request.target,
         "no scheme": lambda e: f"//127.0.0.1:{e.server.elsewhere}/",
         "a file": lambda e: "file:///etc/passwd",
@@ -318,12 +340,16 @@ def _redirects() -> Iterator[tuple[str, Misbehaviour]]:
         "nowhere": lambda e: "",
     }
     for name, location in locations.items():
-        yield f"307 to {name}", Misbehaviour(
-            lambda e, location=location: e.reply(f"Location: {location(e)}", status="307 Temporary"),  # type: ignore[misc]
-            "error",
+        yield (
+            f"307 to {name}",
+            Misbehaviour(
+                lambda e, location=location: e.reply(f"Location: {location(e)}", status="307 Temporary"),  # type: ignore[misc]
+                "error",
+            ),
         )
-    yield "Refresh to another host", Misbehaviour(
-        lambda e: e.reply(f"Refresh: 0; url=http://127.0.0.1:{e.server.elsewhere}/"), "result"
+    yield (
+        "Refresh to another host",
+        Misbehaviour(lambda e: e.reply(f"Refresh: 0; url=http://127.0.0.1:{e.server.elsewhere}/"), "result"),
     )
 
 

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import product
 
 import pytest
 
+from airflow_provider_objectstore.exceptions import OutcomeUnknownError, TransportError
 from tests.chaos.misbehaviours import MISBEHAVIOURS
-from tests.chaos.wire import Mode, recording
-from tests.chaos.wire_cases import Case, Outcome, SecretsInLogs, longest_of, run_case
+from tests.chaos.wire import Misbehaviour, Mode, WireServer, recording
+from tests.chaos.wire_cases import OPERATIONS, Case, Outcome, SecretsInLogs, Sender, connected, longest_of, run_case
 
 pytestmark = pytest.mark.slow
 
 ALL = os.environ.get("CHAOS") == "all"
 DRIVERS = "sync", "async"
 MODES: tuple[Mode, ...] = ("always", "once")
-THREADS = 48
+THREADS = 32
 """They mostly wait."""
 Results = dict[str, list[Outcome]]
 
@@ -92,6 +95,24 @@ def test_a_misbehaviour(name: str, results: Results) -> None:
 @pytest.mark.parametrize("name", [name for name in MISBEHAVIOURS if "to " in name])
 def test_nothing_goes_to_another_host(name: str, results: Results, elsewhere: tuple[int, list[bytes]]) -> None:
     assert elsewhere[1] == []
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("tls", ["client", "server"])
+def test_plain_meets_tls(tls: str, driver: str, certificate: str) -> None:
+    """Neither side understands the other: the client reports it, and nothing was done."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = WireServer(Misbehaviour(lambda exchange: None), context=context if tls == "server" else None)
+    address = server.url.replace("https:", "http:") if tls == "server" else server.url.replace("http:", "https:")
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        hook = stack.enter_context(connected("civo", server, 9100, host=address))
+        send = Sender(hook, driver, stack)
+        for name, operation in OPERATIONS["civo"].items():
+            with pytest.raises((TransportError, OutcomeUnknownError), match="wire"):
+                send(operation.call(f"wire-{name.replace('_', '-')}"))
+        assert not server.applied
 
 
 def test_what_is_logged(results: Results, logs: SecretsInLogs) -> None:

@@ -45,7 +45,7 @@ FLOODS: dict[str, Callable[[Exchange], None]] = {
 }
 """What comes for ever, as fast as it is read."""
 MORE = 16 * MIB
-"""Memory beside a body of the largest size and what is made of it: what sockets have read, and what the server sends."""
+"""Memory beside a body of the largest size and what is made of it: what sockets have read and what the server sends."""
 
 
 USUAL = (

@@ -80,9 +80,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         ),
     },
     "civo": {
-        "get_object_store": Operation(
-            civo.get_object_store, lambda store: store.name, lambda name: f"name-of-{name}"
-        ),
+        "get_object_store": Operation(civo.get_object_store, lambda store: store.name, lambda name: f"name-of-{name}"),
         "create_credential": Operation(
             civo.create_credential, lambda made: made.id, lambda name: f"id-of-{name}", alters=True
         ),
@@ -185,11 +183,17 @@ def run_case(case: Case, number: int, elsewhere: int) -> list[Outcome]:
 
 
 @contextmanager
-def connected(service: str, server: WireServer, number: int) -> Iterator[Any]:
+def connected(service: str, server: WireServer, number: int, host: str = "") -> Iterator[Any]:
+    """
+    Yield a hook of a connection to a server.
+
+    :param number: makes the connection's id.
+    :param host: another address than the server's.
+    """
     password = SECRETS["client secret" if service == "anypoint" else "API key"]
     own = {"organization_id": "o", "environment_id": "e"} if service == "anypoint" else {"region": "LON1"}
     extra = {"requests_per_second": 100_000, "timeout": TIMEOUT, "verify": False, **own}
-    connection = {"conn_type": service, "host": server.url, "login": "id", "password": password, "extra": extra}
+    connection = {"conn_type": service, "host": host or server.url, "login": "id", "password": password, "extra": extra}
     variable = f"AIRFLOW_CONN_WIRE_{number}"
     os.environ[variable] = json.dumps(connection)
     try:
@@ -229,7 +233,9 @@ def _try(case: Case, name: str, server: WireServer, send: Sender) -> Outcome:
 
 def longest_of(outcome: Outcome) -> float:
     """How long a call may take: until its deadline, and for an attempt that begins just before."""
-    more = outcome.operation == "create_credential" or outcome.case.service == "token"  # a look-up, or a token's own time
+    more = (
+        outcome.operation == "create_credential" or outcome.case.service == "token"
+    )  # a look-up, or a token's own time
     return (RETRY.deadline + TIMEOUT) * (2 if more else 1)
 
 
