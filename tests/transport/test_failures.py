@@ -1,15 +1,13 @@
-"""What an error says of a response that is broken, and what becomes of the connection that it came on; sync and async."""
+"""What an error says of a response that is broken; sync and async."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import time
-from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_objectstore.api import anypoint, civo
+from airflow_provider_objectstore.api import anypoint
 from airflow_provider_objectstore.exceptions import (
     ApiError,
     ObjectStoreError,
@@ -18,8 +16,8 @@ from airflow_provider_objectstore.exceptions import (
     TransportError,
 )
 from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
-from tests.transport.drivers import ONCE, Connect, Driver, anypoint_connection, civo_connection, get_quota_from
-from tests.transport.stub import Answer, http, serving
+from tests.transport.drivers import ONCE, Connect, Driver, anypoint_connection, get_quota_from
+from tests.transport.stub import http, serving
 
 SECRET = "a-secret-that-nobody-knows"
 CREDENTIAL = json.dumps({"id": "i", "name": "n", "secret_access_key_id": SECRET}).encode()
@@ -72,45 +70,6 @@ def test_what_a_message_quotes_is_left_out() -> None:
     assert shown_cause(plain) is plain
     assert failure_text(TimeoutError()) == "TimeoutError"
     assert len(failure_text(ValueError("a" * 10_000))) == 500
-
-
-class TestUnrequestedResponses:
-    """A response that comes while a connection is idle is not the response to the next request."""
-
-    DONE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n"
-
-    def test_a_later_one(self, connect: Connect) -> None:
-        requests = []
-
-        def answer(request: bytes) -> Iterator[bytes]:
-            requests.append(request)
-            if b"quota" not in request:
-                yield http(b'{"id": "i", "name": "n"}')
-                return
-            yield self.DONE.replace(b": 2", b": 54") + b'{"objectstore_gb_limit": 7, "objectstore_gb_usage": 1}'
-            time.sleep(0.05)
-            yield self.DONE.replace(b": 2", b": 31") + b'{"id": "i", "name": "of-nobody"}'
-            time.sleep(1)
-
-        with serving(answer) as url:
-            driver = connect(civo_connection(url, retry=ONCE))
-            assert driver.send(civo.get_quota()).objectstore_gb_limit == 7
-            time.sleep(0.3)
-            assert driver.send(civo.get_object_store("i")).name == "n"
-        assert len(requests) == 2
-
-    def test_after_a_response_that_makes_no_sense_comes_a_new_connection(self, connect: Connect) -> None:
-        connections: list[Answer] = []
-
-        def answer(request: bytes) -> Answer:
-            connections.append(request)
-            return self.DONE + b"[]"
-
-        with serving(answer) as url:
-            driver = connect(civo_connection(url))
-            with pytest.raises(ServerError):
-                driver.send(civo.get_quota())
-        assert len(connections) == driver.connection.retry.attempts
 
 
 @pytest.mark.parametrize("call", [anypoint.put_key("s", "p", "k", 1), anypoint.delete_key("s", "p", "k")])
