@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ SECRETS = {
     "secret of a credential": "wire-credential-secret-c03e",
 }
 """What must not go to another host, nor into an error or a log."""
+LONGEST = 40
+"""After so many seconds the server ends what would have no end: a client that still waits has no deadline."""
 CREDENTIALS = "/v2/objectstore/credentials"
 
 
@@ -67,6 +70,11 @@ class Exchange:
     def __init__(self, wire: socket.socket, request: Request, good: bytes, server: WireServer) -> None:
         self.wire, self.request, self.good, self.server = wire, request, good, server
         self.open = True
+        self._ends = time.monotonic() + LONGEST
+
+    def goes_on(self) -> bool:
+        """Whether the client may still be there, and the test still waits."""
+        return not self.server.stopped.is_set() and time.monotonic() < self._ends
 
     def send(self, *parts: bytes) -> None:
         """Send bytes as they are."""
@@ -108,19 +116,20 @@ class Exchange:
             self.send(begin)
             return
         self.send(begin)
-        while not self.server.stopped.wait(every):
+        while self.goes_on():
+            self.server.stopped.wait(every)
             self.send(part)
 
     def flood(self, begin: bytes, part: bytes) -> None:
         """Send the beginning, and then parts as fast as they are read, until the client goes."""
         self.send(begin)
-        while not self.server.stopped.is_set():
+        while self.goes_on():
             self.send(part)
 
     def hang(self) -> None:
         """Send nothing until the client goes."""
         self.wire.settimeout(0.1)
-        while not self.server.stopped.is_set():
+        while self.goes_on():
             with suppress(TimeoutError):
                 if not self.wire.recv(1):
                     return

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.exceptions import ServerError
 from tests.transport.drivers import ONCE, Connect, civo_connection
-from tests.transport.stub import Answer, http, serving
+from tests.transport.stub import http, serving
 
 
 class TestUnrequestedResponses:
@@ -39,14 +39,15 @@ class TestUnrequestedResponses:
         assert len(requests) == 2
 
     def test_after_a_response_that_makes_no_sense_comes_a_new_connection(self, connect: Connect) -> None:
-        connections: list[Answer] = []
+        connections: list[bytes] = []
 
-        def answer(request: bytes) -> Answer:
+        def answer(request: bytes) -> Iterator[bytes]:
             connections.append(request)
-            return self.DONE + b"[]"
+            yield self.DONE + b"[]"
+            time.sleep(3)  # and does not read
 
         with serving(answer) as url:
-            driver = connect(civo_connection(url))
+            driver = connect(civo_connection(url, timeout=2))
             with pytest.raises(ServerError):
                 driver.send(civo.get_quota())
         assert len(connections) == driver.connection.retry.attempts
