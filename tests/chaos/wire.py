@@ -24,7 +24,7 @@ SECRETS = {
     "secret of a credential": "wire-credential-secret-c03e",
 }
 """What must not go to another host, nor into an error or a log."""
-LONGEST = 40
+LONGEST = 30
 """After so many seconds the server ends what would have no end: a client that still waits has no deadline."""
 CREDENTIALS = "/v2/objectstore/credentials"
 
