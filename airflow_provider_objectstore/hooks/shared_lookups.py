@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 T = TypeVar("T")
 
 SHARED_SECONDS = 1.0
-"""For how long a look-up is shared. What starts later looks the connection up anew."""
+"""How old a look-up may be when it is asked for. What starts later looks the connection up anew."""
 
 _lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Lookup]] = WeakKeyDictionary()
 
@@ -30,17 +30,20 @@ class _Lookup:
 
 async def share_lookup(key: Hashable, look_up: Callable[[], Awaitable[T]]) -> T:
     """
-    Return what a look-up returns that began within the last second, or look up.
+    Return what a look-up returns that began at most a second before this call, or look up.
+
+    However long a look-up takes, those who waited for it share it: a busy triggerer takes seconds.
 
     :param key: what is looked up. Only look-ups with the same key are shared.
     :param look_up: looks it up. An error is raised to its caller only; others then look up themselves.
     """
+    asked = time.monotonic()
     lookups = _lookups.setdefault(asyncio.get_running_loop(), {})
     lookup = lookups.setdefault(key, _Lookup())
     lookup.users += 1
     try:
         async with lookup.lock:
-            if not lookup.is_recent:
+            if lookup.began < asked - SHARED_SECONDS:
                 began = time.monotonic()
                 lookup.result = await look_up()
                 lookup.began = began

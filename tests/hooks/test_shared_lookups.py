@@ -51,6 +51,16 @@ def test_what_starts_together_looks_up_once() -> None:
     assert look_up.calls == 1
 
 
+def test_all_that_wait_for_a_slow_look_up_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def many() -> list[int]:
+        return await asyncio.gather(*(share_lookup("a", look_up) for _ in range(100)))
+
+    look_up = LookUp()
+    monkeypatch.setattr(shared_lookups, "SHARED_SECONDS", 0.001)  # shorter than the look-up, as in a busy triggerer
+    assert set(asyncio.run(many())) <= {1, 2}
+    assert look_up.calls <= 2
+
+
 def test_each_loop_and_each_key_has_its_own() -> None:
     async def two() -> list[int]:
         return [await share_lookup(key, look_up) for key in ("a", "b", "a")]
