@@ -68,6 +68,7 @@ class _AsyncState(SharedState):
         import aiohttp
 
         from airflow_provider_objectstore.transport.connector import CleanConnector
+        from airflow_provider_objectstore.transport.kept_connections import KeepingResponse
 
         ca_file = self.connection.ca_file
         # Reading certificates blocks for tens of milliseconds: not on the loop.
@@ -80,6 +81,7 @@ class _AsyncState(SharedState):
             connector=CleanConnector(lambda: self.suspected, limit=MAX_CONNECTIONS, ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            response_class=KeepingResponse,
         )
         # aiohttp would repeat a DELETE whose response was lost, and its 404 would be misread.
         session._retry_connection = False
