@@ -1,8 +1,9 @@
 """
 Measure an event loop, from inside, while triggers wait on it.
 
-``python benchmarks/event_loop_bench.py ours|http WAITS SECONDS POKE_INTERVAL`` runs waits on a bare event loop for
-``benchmarks/waiting.py``, which also starts :class:`Probe` in a triggerer, next to the waits.
+``python benchmarks/event_loop_bench.py ours|http|plain WAITS SECONDS POKE_INTERVAL`` runs waits on a bare event loop
+for ``benchmarks/waiting.py``, which also starts :class:`Probe` in a triggerer, next to the waits of
+``benchmarks/timed_waits.py``.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ import psutil
 from airflow.providers.common.compat.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TriggerEvent
 
+from benchmarks.timed_waits import PlainTrigger, moments
+
 TICK = 0.01
 STORES = "/api/v1/organizations/emulator-org/environments/emulator-env/stores"
 WAIT = "waiting"
 """Prefix of the ids of the DAGs with many waits."""
+RESUMED = "_resumed"
+"""End of the kind of those that end on a worker."""
 
 
 async def measure_loop(record: Callable[[dict[str, float]], object]) -> None:
@@ -31,11 +36,12 @@ async def measure_loop(record: Callable[[dict[str, float]], object]) -> None:
     Sleep 10 ms, again and again, until cancelled.
 
     :param record: called once a second with the time, by how much the latest wake-up was too late, the process's
-        memory and processor time, the number of waits, and the number of our waits that poll.
+        memory and processor time, its parent's processor time, the number of waits, and the moments of
+        ``benchmarks/timed_waits.py``.
     """
-    from airflow_provider_objectstore.transport import async_client as asynchronous
-
-    process, loop = psutil.Process(), asyncio.get_running_loop()
+    process = psutil.Process()
+    parent = process.parent()
+    assert parent is not None
     while True:
         started, stall = time.monotonic(), 0.0
         while time.monotonic() < started + 1:
@@ -48,8 +54,10 @@ async def measure_loop(record: Callable[[dict[str, float]], object]) -> None:
                 "stall": stall,
                 "memory": process.memory_info().rss,
                 "cpu": time.process_time(),
+                "parent_cpu": sum(parent.cpu_times()[:2]),
                 "waits": sum(task.get_name().startswith(WAIT) for task in asyncio.all_tasks()),
-                "polling": sum(state.clients for state in asynchronous._states.get(loop, {}).values()),
+                **{f"{name}_count": float(len(times)) for name, times in moments.items()},
+                **{f"{name}_last": max(times, default=0.0) for name, times in moments.items()},
             }
         )
 
@@ -101,9 +109,14 @@ def http(key: str, poke_interval: float) -> BaseTrigger:
     return HttpSensorTrigger(endpoint=endpoint, method="HEAD", poke_interval=poke_interval)
 
 
+def plain(key: str, poke_interval: float) -> BaseTrigger:
+    """Return a trigger that has nothing to do with a provider, and waits for a file."""
+    return PlainTrigger(path=f"/nonexistent/{key}", poke_interval=poke_interval)
+
+
 async def run(kind: str, waits: int, seconds: float, poke_interval: float) -> list[dict[str, float]]:
     """Run waits for keys that do not exist, all at a time. Return the measurements of the event loop."""
-    make_trigger = {"ours": ours, "http": http}[kind]
+    make_trigger = {"ours": ours, "http": http, "plain": plain}[kind]
 
     async def wait(number: int) -> None:
         async for _ in make_trigger(f"k{number}", poke_interval).run():

@@ -1,7 +1,7 @@
 """
 What waiting costs: a thousand waits in a triggerer, the http provider's waits, and the workers that each mode occupies.
 
-``python benchmarks/waiting.py [--part a|b|c] [--dags 20] [--waits 50] [--seconds 40]`` prints Markdown tables and
+``python benchmarks/waiting.py [--part a|b|c|d] [--dags 20] [--waits 50] [--seconds 40]`` prints Markdown tables and
 asserts nothing (Linux, Airflow 3.3; about nine minutes). The emulator and everything measured run in their own
 processes on 127.0.0.1. Compare figures within one run, not across machines.
 """
@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,10 +22,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.emulator import prepare, send, serving
-from benchmarks.event_loop_bench import STORES, WAIT
+from benchmarks.event_loop_bench import RESUMED, STORES, WAIT
 from benchmarks.samples import Samples
 from benchmarks.timing import table
 from dev.server import Airflow
@@ -76,19 +77,33 @@ class Service:
 class Triggerer(Airflow):
     """An Airflow with the benchmark's DAGs and capacity for all waits."""
 
-    def __init__(self, folder: Path, service: Service, options: argparse.Namespace) -> None:
-        super().__init__(folder, HERE / "waiting_dags", service.connections(RATE))
-        self._probe = folder / "probe.jsonl"
+    def __init__(self, folder: Path, service: Service, options: argparse.Namespace, kinds: str = "") -> None:
+        super().__init__(folder, HERE / "waiting_dags", {})
+        self._connection = service.connections(RATE)["anypoint_default"]
+        self._probe = self.home / "probe.jsonl"
+        self.files = self.home / "files"
         self.environment |= {
             "PYTHONPATH": str(HERE.parent),
             "BENCHMARK_DAGS": str(options.dags),
             "BENCHMARK_WAITS": str(options.waits),
             "BENCHMARK_POKE": str(POKE),
             "BENCHMARK_TASKS": str(TASKS),
+            "BENCHMARK_KINDS": kinds,
             "BENCHMARK_PROBE": str(self._probe),
+            "BENCHMARK_FILES": str(self.files),
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             "AIRFLOW__TRIGGERER__CAPACITY": "2000",
             "AIRFLOW__CORE__PARALLELISM": str(SLOTS),
         }
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.files.mkdir()
+        # In the database: a connection of the environment costs the triggerer less.
+        extra = json.dumps(self._connection["extra"])
+        body = {**self._connection, "extra": extra, "connection_id": "anypoint_default"}
+        self.call("POST", "/connections", json=body)
+        return self
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         self.check()
@@ -123,25 +138,31 @@ class Triggerer(Airflow):
         return sum(".trigger." not in log.name for log in logs)  # a triggerer's log is named after the worker's
 
 
-def many_waits(service: Service, options: argparse.Namespace, folder: Path) -> None:
-    """Part a: many waits in a triggerer."""
-    dags = [f"{WAIT}_{number}" for number in range(options.dags)]
-    count = options.dags * options.waits
-    with Triggerer(folder, service, options) as airflow:
+def wait_in_triggerer(
+    service: Service, options: argparse.Namespace, folder: Path, kind: str
+) -> tuple[dict[str, str], list[tuple[str, object]]]:
+    """Run many waits of a kind in a triggerer. Return what can be compared, and more about it."""
+    dags = [f"{WAIT}_{kind}_{number}" for number in range(options.dags)]
+    names = [f"{dag}.t{number}" for dag in dags for number in range(options.waits)]
+    count = len(names)
+    with Triggerer(folder, service, options, kind) as airflow:
         airflow.start("probe")
         until(airflow.loop_samples)
         empty = time.time() + 5  # it has just imported modules
-        time.sleep(25)
+        time.sleep(15)
         began = time.time()
         airflow.start(*dags)
-        created = until(lambda: airflow.loop_samples()[-1]["waits"] >= count)
-        started = until(lambda: airflow.loop_samples()[-1]["polling"] >= count)
-        steady = started + POKE
+        until(lambda: airflow.loop_samples()[-1]["polled_count"] >= count, 600)
+        steady = time.time() + POKE
         time.sleep(POKE + options.seconds)
         put = time.time()
-        service.put(f"{dag}.t{number}" for dag in dags for number in range(options.waits))
+        if kind.startswith("ours"):
+            service.put(names)
+        else:
+            for name in names:
+                (airflow.files / name).touch()
         stored = time.time()
-        ended = until(lambda: airflow.count("success") >= count)
+        ended = until(lambda: airflow.count("success") + airflow.count("failed") >= count, 1200)
         time.sleep(1.5)  # the last samples
         samples = airflow.loop_samples()
         logs, failed = airflow.worker_logs(), airflow.count("failed")
@@ -153,34 +174,67 @@ def many_waits(service: Service, options: argparse.Namespace, folder: Path) -> N
         seconds = between(start, end, "stall")
         return f"{max(seconds) * 1000:.0f} ms (median of the seconds: {median(seconds) * 1000:.0f} ms)"
 
-    whole, waiting = service.samples.between(began, ended + 1), service.samples.between(steady, put)
+    def used(start: float, end: float, measurement: str) -> float:
+        values = between(start, end, measurement)
+        return values[-1] - values[0]
+
+    last = samples[-1]
+    created, polled, fired = (last[f"{moment}_last"] for moment in ("created", "polled", "fired"))
     before, after = between(empty, began, "memory"), between(steady, put, "memory")
-    extra = max(between(steady, put, "stall")) - max(between(empty, began, "stall"))
-    cpu = between(steady, put, "cpu")
-    table(
-        f"{count:,} waits in a triggerer ({options.dags} DAGs of {options.waits}), a poll every {POKE} s, "
-        f"requests_per_second={RATE}",
-        ("", "figure"),
-        ("all triggers existed after", f"{created - began:.0f} s"),
-        ("all waits had their connection and polled after", f"{started - began:.0f} s"),
+    figures = {
+        "last wait created, after the DAGs were started": f"{created - began:.1f} s",
+        "its first poll or another's, after that": f"{polled - created:.1f} s",
+        "last event, after the last key": f"{fired - stored:.1f} s",
+        "last task's success, after the last event": f"{ended - fired:.1f} s",
+        "processor time of the loop until all had polled": f"{used(began, polled + 2, 'cpu'):.1f} s",
+        "of the triggerer's other process": f"{used(began, polled + 2, 'parent_cpu'):.1f} s",
+        "processor time of the loop while all waited": f"{used(steady, put, 'cpu') / (put - steady):.1%}",
+        "processor time of the loop from the first key to the end": f"{used(put, ended + 1, 'cpu'):.1f} s",
+        "of the triggerer's other process, likewise": f"{used(put, ended + 1, 'parent_cpu'):.1f} s",
+        "memory per wait": memory_per_wait(before, after, count),
+        "longest stall of the loop, empty triggerer": stalls(empty, began),
+        "longest stall while the waits were created": stalls(began, created + 1),
+        "longest stall while all waited": stalls(steady, put),
+        "longest stall while all ended": stalls(put, ended),
+        "put of all keys": f"{stored - put:.1f} s",
+        "tasks that failed": str(failed),
+    }
+    whole, waiting = service.samples.between(began, ended + 1), service.samples.between(steady, put)
+    return figures, [
         (f"polls (HEAD) from the start to the end, {whole.seconds:.0f} s", f"{whole.polls:,}"),
         (f"polls while all waited, {waiting.seconds:.0f} s", f"{waiting.polls:,} = {waiting.rate:.0f} a second"),
         ("most polls in a second while all waited", f"{waiting.peak_rate:.0f}"),
         ("most polls in a second, starting and ending included", f"{whole.peak_rate:.0f}"),
         ("token requests", whole.tokens),
         ("most connections to the service", whole.connections),
-        ("longest stall of the loop, empty triggerer", stalls(empty, began)),
-        ("longest stall while the waits were created", stalls(began, created + 1)),
-        ("longest stall while all waited", stalls(steady, put)),
-        ("that minus the empty triggerer's", f"{extra * 1000:.0f} ms"),
-        ("longest stall while all ended", stalls(put, ended)),
-        ("processor time of the triggerer's loop while all waited", f"{(cpu[-1] - cpu[0]) / waiting.seconds:.0%}"),
-        ("memory per wait, including what Airflow keeps for its task", memory_per_wait(before, after, count)),
-        ("put of all keys", f"{stored - put:.1f} s"),
-        ("from the last put to the last task's success", f"{ended - stored:.1f} s"),
-        ("tasks that failed", failed),
         ("worker-seconds; logs that a worker wrote", f"{whole.worker_seconds:.1f}; {logs}"),
+    ]
+
+
+def many_waits(service: Service, options: argparse.Namespace, folder: Path, end: str = "") -> None:
+    """Part a: many waits in a triggerer, plain ones and ours."""
+    plain, _ = wait_in_triggerer(service, options, folder, f"plain{end}")
+    ours, more = wait_in_triggerer(service, options, folder, f"ours{end}")
+    where = "ending on a worker" if end else "ending in the triggerer"
+    table(
+        f"{options.dags * options.waits:,} waits in a triggerer, {where} ({options.dags} DAGs of {options.waits}), "
+        f"a poll every {POKE} s, requests_per_second={RATE}",
+        ("", "plain trigger", "ours", "ratio"),
+        *((name, value, ours[name], ratio(ours[name], value)) for name, value in plain.items()),
     )
+    table("More about ours", ("", "figure"), *more)
+
+
+def resumed_waits(service: Service, options: argparse.Namespace, folder: Path) -> None:
+    """Part d: fewer waits, which end on a worker."""
+    fewer = argparse.Namespace(**{**vars(options), "dags": 2})
+    many_waits(service, fewer, folder, RESUMED)
+
+
+def ratio(ours: str, plain: str) -> str:
+    """Return the ratio of two figures that begin with a number."""
+    numbers = [float(re.split(r"[ %]", text)[0]) for text in (ours, plain)]
+    return f"{numbers[0] / numbers[1]:.2f}" if numbers[1] else ""
 
 
 def memory_per_wait(before: list[float], after: list[float], count: int) -> str:
@@ -284,7 +338,7 @@ def worker_seconds(service: Service, options: argparse.Namespace, folder: Path) 
     )
 
 
-PARTS = {"a": many_waits, "b": compare_with_http, "c": worker_seconds}
+PARTS = {"a": many_waits, "b": compare_with_http, "c": worker_seconds, "d": resumed_waits}
 
 
 def main() -> None:

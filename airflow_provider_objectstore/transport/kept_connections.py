@@ -17,8 +17,8 @@ class KeepingResponse(aiohttp.ClientResponse):
     """
     Keeps the connection after a HEAD whose response names no length, as HTTP allows.
 
-    aiohttp (3.11 to 3.14 at least) expects a body that ends with the connection, and closes it: with TLS, each poll that
-    finds nothing would cost a handshake. Private: the protocol's ``read`` and ``_should_close``.
+    aiohttp expects a body that ends with the connection, and closes it: with TLS, each poll that finds nothing would
+    cost a handshake. Seen in 3.14. Private: the protocol's ``read`` and ``_should_close``.
     """
 
     async def start(self, connection: Connection) -> Self:
