@@ -243,7 +243,7 @@ def memory_per_wait(before: list[float], after: list[float], count: int) -> str:
 
 
 def compare_with_http(service: Service, options: argparse.Namespace, folder: Path) -> None:
-    """Part b: waits on a bare event loop, ours and the http provider's."""
+    """Part b: waits on a bare event loop: plain ones, ours and the http provider's."""
     count = options.dags * options.waits
     environment = {
         **os.environ,
@@ -255,7 +255,7 @@ def compare_with_http(service: Service, options: argparse.Namespace, folder: Pat
         },
     }
     columns = []
-    for kind in ("ours", "http"):
+    for kind in ("plain", "ours", "http"):
         began = time.time()
         arguments = [kind, str(count), str(options.seconds), str(LOOP_POKE)]
         result = subprocess.run(
@@ -276,12 +276,12 @@ def compare_with_http(service: Service, options: argparse.Namespace, folder: Pat
             (
                 f"{span.polls:,}",
                 f"{span.peak_rate:.0f}",
-                str(span.tokens) if kind == "ours" else "none: it needs an existing token",
+                str(span.tokens) if kind != "http" else "none: it needs an existing token",
                 str(span.connections),
                 f"{max(sample['stall'] for sample in busy[: LOOP_POKE + 1]) * 1000:.0f} ms",
                 f"{max(later_stalls):.0f} ms (median of the seconds: {median(later_stalls):.0f} ms)",
                 f"{cpu:.1f} s",
-                f"{cpu / span.polls * 1000:.2f} ms",
+                f"{cpu / span.polls * 1000:.2f} ms" if span.polls else "",
                 memory_per_wait(before, after, count),
             )
         )
@@ -300,7 +300,7 @@ def compare_with_http(service: Service, options: argparse.Namespace, folder: Pat
     table(
         f"{count:,} waits on a bare loop for {options.seconds:.0f} s, a poll every {LOOP_POKE} s, "
         f"requests_per_second={LOOP_RATE}",
-        ("", "ours", http),
+        ("", "plain trigger", "ours", http),
         *zip(names, *columns, strict=True),
     )
 
