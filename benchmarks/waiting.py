@@ -2,7 +2,7 @@
 What waiting costs: a thousand waits in a triggerer, the http provider's waits, and the workers that each mode occupies.
 
 ``python benchmarks/waiting.py [--part a|b|c|d] [--dags 20] [--waits 50] [--seconds 40]`` prints Markdown tables and
-asserts nothing (Linux, Airflow 3.3; about nine minutes). The emulator and everything measured run in their own
+asserts nothing (Linux, Airflow 3.3; about 20 minutes). The emulator and everything measured run in their own
 processes on 127.0.0.1. Compare figures within one run, not across machines.
 """
 
