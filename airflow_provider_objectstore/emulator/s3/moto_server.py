@@ -165,7 +165,7 @@ class AuthProxy:
                 elif deletes_many:
                     response = self._delete_many(user, bucket, body.decode(), environ)
                 else:
-                    response = Response.from_app(self._moto, environ, buffered=True)
+                    response = self._forward(environ, bucket)
                 if response.status_code < 300:
                     self._record_owners(action, bucket, key, user)
                     if action == "s3:ListBucket" and b"<Owner>" in response.data:
@@ -204,6 +204,13 @@ class AuthProxy:
             raise _S3Error("403 Forbidden", "UserSuspended")
         _check_payload(signature, header("content-md5"), body)
         return name
+
+    def _forward(self, environ: Environ, bucket: str) -> Response:
+        """Let moto respond, without the version ``null`` that it names, and then refuses, in an unversioned bucket."""
+        response = Response.from_app(self._moto, environ, buffered=True)
+        if bucket in self._bucket_owners and not self._backend.get_bucket(bucket).versioning_status:
+            response.headers.pop("x-amz-version-id", None)
+        return response
 
     def _authorize(self, user: str | None, action: str, bucket: str, key: str) -> None:
         if not self._is_allowed(user, action, bucket, key):

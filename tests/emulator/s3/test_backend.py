@@ -38,6 +38,16 @@ class TestObjects:
         part = s3.get_object(Bucket=two_users.own_bucket, Key="large", Range="bytes=100-103")["Body"].read()
         assert part == content[100:104]
 
+    def test_an_unversioned_bucket_names_no_version(self, connect: Connect, two_users: SimpleNamespace) -> None:
+        s3, address = connect(), {"Bucket": two_users.own_bucket, "Key": "large"}
+        upload = {**address, "UploadId": s3.create_multipart_upload(**address)["UploadId"]}
+        part = {"PartNumber": 1, "ETag": s3.upload_part(**upload, PartNumber=1, Body=b"1")["ETag"]}
+        done = s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
+        assert (done["Key"], done.get("VersionId")) == ("large", None)
+        assert "VersionId" not in s3.head_object(**address)
+        s3.put_bucket_versioning(Bucket=two_users.own_bucket, VersioningConfiguration={"Status": "Enabled"})
+        assert s3.put_object(**address, Body=b"2")["VersionId"]
+
     def test_copy_list_by_prefix_and_delete_many(self, connect: Connect, two_users: SimpleNamespace) -> None:
         s3, bucket = connect(), two_users.own_bucket
         for key in ("in/a", "in/b", "out"):
