@@ -35,7 +35,7 @@ CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 # What does not touch Airflow, and a purge on a whole Airflow, is tested once, on the newest.
 TESTS := -m "not rgw and not distributed" $(addprefix --ignore=tests/,wheel api chaos emulator transport export \
   $(addsuffix .py,$(addprefix fs/test_,abstract bucket_clients civo_s3fs civo_s3fs_names files key_encoding literal_names paths \
-  s3_responses) $(addprefix hooks/test_s3,_backends _client) $(addprefix rotation/test_,kill policy publish retire rotation \
+  s3_other_clients s3_responses) $(addprefix hooks/test_s3,_backends _client) $(addprefix rotation/test_,kill policy publish retire rotation \
   rotation_at_once state) $(addprefix operators/test_,purge purge_on_airflow transfer) $(addprefix triggers/test_,change_tracker polling_many \
   snapshots)) rotation/strategies)
 endif
@@ -85,7 +85,7 @@ up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-
 	@exec $(BIN)/python -m dev.demo --s3 $(S3) --up $(ARGS)
 
 .PHONY: test
-test: $(STAMP) $(if $(TESTS),,$(if $(filter skip,$(RGW)),,rgw)) ## all tests
+test: $(STAMP) $(if $(TESTS),,rclone $(if $(filter skip,$(RGW)),,rgw)) ## all tests
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(or $(TESTS),-m "not distributed") $(ARGS)
 
 .PHONY: test-fast
@@ -144,6 +144,10 @@ format: $(STAMP) ## let ruff mend what it can
 .PHONY: rgw
 rgw: $(STAMP) ## Ceph's packages, unpacked into .cache/rgw
 	@$(BIN)/python -m tests.rgw.prepare
+
+.PHONY: rclone
+rclone: $(STAMP) ## rclone, an S3 client of others, unpacked into .cache/rclone
+	@$(BIN)/python -m tests.rclone.prepare
 
 .PHONY: constraints
 constraints: $(UV) ## resolve the pins anew; PINS="airflow-3.2" for one file
