@@ -22,16 +22,16 @@ PINS ?= dev airflow-3.1 airflow-3.2 distributed
 ifeq ($(AIRFLOW),3.3)
 VENV := .venv
 EXTRA := dev
-CONSTRAINTS := constraints/dev.txt
+LOCK := constraints/dev.lock
 TESTS :=
 else ifeq ($(AIRFLOW),distributed)
 VENV := .venv-distributed
 EXTRA := distributed
-CONSTRAINTS := constraints/distributed.txt
+LOCK := constraints/distributed.lock
 else
 VENV := .venv-airflow-$(AIRFLOW)
 EXTRA := test
-CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
+LOCK := constraints/airflow-$(AIRFLOW).lock
 # What does not touch Airflow, and a purge on a whole Airflow, is tested once, on the newest.
 TESTS := -m "not rgw and not distributed" $(addprefix --ignore=tests/,wheel api chaos emulator transport export \
   $(addsuffix .py,$(addprefix fs/test_,abstract bucket_clients civo_s3fs civo_s3fs_names files key_encoding literal_names paths \
@@ -65,11 +65,12 @@ help: ## this list
 .PHONY: setup
 setup: $(STAMP) ## the environment in .venv (or .venv-airflow-3.1, …-3.2)
 
-$(STAMP): pyproject.toml $(CONSTRAINTS) | $(UV)
+$(STAMP): pyproject.toml $(LOCK) | $(UV)
 	@echo "Installing Airflow $(AIRFLOW) and the package into $(VENV)"
 	@python=$$($(find_python)); \
 	[ -x $(BIN)/python ] || $(UV) venv -q --seed --python "$$(command -v $$python)" $(VENV)
-	@$(UV) pip install -q --python $(BIN)/python -c $(CONSTRAINTS) -e '.[$(EXTRA)]'
+	@$(UV) pip install -q --python $(BIN)/python --require-hashes --no-deps -r $(LOCK)
+	@$(UV) pip install -q --python $(BIN)/python --no-index --no-build-isolation -e '.[$(EXTRA)]'
 	@touch $@
 
 # uv installs in seconds what takes pip a minute and more.
@@ -136,6 +137,13 @@ lint: $(STAMP) ## ruff, mypy, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --cache-dir .cache/import-linter
 
+.PHONY: audit
+audit: $(UV) ## known vulnerabilities of the pinned versions (pip-audit)
+	@python=$$($(find_python)); [ -x $(CACHE)/audit/bin/pip-audit ] || \
+	  { $(UV) venv -q --python "$$(command -v $$python)" $(CACHE)/audit && \
+	    $(UV) pip install -q --python $(CACHE)/audit/bin/python pip-audit; }
+	@exec $(CACHE)/audit/bin/python -m dev.audit $(ARGS)
+
 .PHONY: format
 format: $(STAMP) ## let ruff mend what it can
 	@$(BIN)/ruff check --fix
@@ -150,12 +158,14 @@ rclone: $(STAMP) ## rclone, an S3 client of others, unpacked into .cache/rclone
 	@$(BIN)/python -m tests.rclone.prepare
 
 .PHONY: constraints
-constraints: $(UV) ## resolve the pins anew; PINS="airflow-3.2" for one file
+constraints: $(UV) ## resolve the pins anew, with hashes; PINS="airflow-3.2" for one file
 	@python=$$($(find_python)); \
 	pin() { \
 	  $(UV) venv -q --clear --python "$$(command -v $$python)" "$(CACHE)/pins"; \
 	  $(UV) pip install -q --python "$(CACHE)/pins/bin/python" -e ".[$$2]" "apache-airflow==$$3" "$${@:4}"; \
 	  $(UV) pip freeze -q --python "$(CACHE)/pins/bin/python" --exclude-editable | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$' >constraints/$$1.txt; \
+	  $(UV) pip compile -q --universal --python-version 3.11.5 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	    --no-emit-find-links --extra $$2 -c constraints/$$1.txt pyproject.toml -o constraints/$$1.lock; \
 	  wc -l constraints/$$1.txt; \
 	}; \
 	for name in $(PINS); do case $$name in \

@@ -191,6 +191,27 @@ class TestAnAirflowVersion:
             assert version in readme, f"the README does not name Airflow {version}"
 
 
+class TestThePins:
+    @pytest.mark.parametrize("path", sorted((ROOT / "constraints").glob("*.txt")), ids=lambda path: path.stem)
+    def test_have_hashes(self, path: Path) -> None:
+        """What ``make setup`` installs is what ``make constraints`` has resolved, each file by its hash."""
+        lock = path.with_suffix(".lock").read_text()
+        entries = re.findall(
+            r"^([^\s#=]+==[^\s;]+)(?: ; [^\\\n]+)? \\\n((?: {4}--hash=sha256:\w{64}(?: \\)?\n)+)", lock, re.M
+        )
+        assert len(entries) == lock.count("\n") - lock.count("--hash=")
+        locked = {normalized(pin) for pin, _ in entries}
+        pins = {normalized(pin) for pin in path.read_text().splitlines()}
+        assert pins <= locked, f"make constraints PINS={path.stem}"
+        assert len(locked) == len({pin.partition("==")[0] for pin in locked})
+
+
+def normalized(pin: str) -> str:
+    """Return a pin with the name in the one spelling that all have in common."""
+    name, _, version = pin.partition("==")
+    return f"{re.sub('[-_.]+', '-', name).lower()}=={version}"
+
+
 # Words that mean something only to those who wrote them. The plain ones: docs/development.md.
 PRIVATE_WORDS = re.compile(
     r"\b(both colou?rs|carriage|obstacle|in spite of|borne|is let in|without_protocol|tell_outlets|LAST_WORD)\b"
