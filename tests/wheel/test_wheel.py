@@ -31,14 +31,18 @@ def run(*command: object, **environment: str) -> str:
     return result.stdout
 
 
+def build(source: Path, folder: Path, **environment: str) -> tuple[Path, Path]:
+    """Build sdist and wheel with the pinned backend, into an empty folder. Return their paths."""
+    shutil.rmtree(folder, ignore_errors=True)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source, **environment)
+    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return sdist, wheel
+
+
 @pytest.fixture(scope="session")
 def distributions() -> tuple[Path, Path]:
     """Build sdist and wheel. Return their paths."""
-    folder = CACHE / "dist"
-    shutil.rmtree(folder, ignore_errors=True)
-    run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
-    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
-    return sdist, wheel
+    return build(ROOT, CACHE / "dist")
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +100,20 @@ def test_contents(distributions: tuple[Path, Path]) -> None:
         members = {name.partition("/")[2] for name in packed.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", "Makefile", "tests/wheel/test_wheel.py"} <= members
     assert not [name for name in members if name.startswith((".cache", ".venv", "build")) or name.endswith(".pyc")]
+
+
+def test_another_build_has_the_same_bytes(distributions: tuple[Path, Path], tmp_path: Path) -> None:
+    """Elsewhere, later, by a user with other permissions, from what the sdist holds."""
+    with tarfile.open(distributions[0]) as packed:
+        packed.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    for path in source.rglob("*"):
+        os.utime(path, (2_000_000_000, 2_000_000_000))
+        if path.is_file():
+            path.chmod(0o600)
+    again = build(source, tmp_path / "dist", TZ="Asia/Tokyo", PYTHONHASHSEED="1")
+    for before, after in zip(distributions, again, strict=True):
+        assert (after.name, after.read_bytes()) == (before.name, before.read_bytes())
 
 
 def test_every_module_imports_without_extras(python: Path, tmp_path: Path) -> None:
