@@ -170,14 +170,36 @@ def test_many_parts_by_rclone(rclone: Rclone, fs: Any, s3: S3Hook, tmp_path: Pat
     assert s3.get_key("a b/large+1", "photos").get()["Body"].read() == contents
 
 
-@pytest.mark.parametrize("writer", ["filesystem", "S3Hook"])
-def test_many_parts_by_the_others(rclone: Rclone, fs: Any, s3: S3Hook, writer: str) -> None:
+def write_file(fs: Any, s3: S3Hook, contents: bytes, local: Path) -> None:
+    with fs.open("photos/large", "wb", block_size=PART) as file:
+        file.write(contents)
+
+
+def append(fs: Any, s3: S3Hook, contents: bytes, local: Path) -> None:
+    fs.pipe_file("photos/large", contents[: PART + 1])
+    with fs.open("photos/large", "ab", block_size=PART) as file:
+        file.write(contents[PART + 1 :])
+
+
+def pipe_file(fs: Any, s3: S3Hook, contents: bytes, local: Path) -> None:
+    fs.pipe_file("photos/large", contents, chunksize=PART)
+
+
+def put_file(fs: Any, s3: S3Hook, contents: bytes, local: Path) -> None:
+    local.write_bytes(contents)
+    fs.put_file(str(local), "photos/large", chunksize=PART)
+
+
+def load_bytes(fs: Any, s3: S3Hook, contents: bytes, local: Path) -> None:
+    s3.load_bytes(contents, "large", "photos")
+
+
+@pytest.mark.parametrize("write", [write_file, append, pipe_file, put_file, load_bytes])
+def test_many_parts_by_the_others(
+    rclone: Rclone, fs: Any, s3: S3Hook, tmp_path: Path, write: Callable[[Any, S3Hook, bytes, Path], None]
+) -> None:
     contents = random_bytes(2 * 8 * MIB + 7)  # boto3's parts have 8 MiB
-    if writer == "filesystem":
-        with fs.open("photos/large", "wb", block_size=PART) as file:
-            file.write(contents)
-    else:
-        s3.load_bytes(contents, "large", "photos")
+    write(fs, s3, contents, tmp_path / "large")
     assert "-" in s3.get_key("large", "photos").e_tag
     assert rclone("cat", "civo:photos/large") == contents
     for offset, count in ((0, 1), (PART - 3, 6), (len(contents) - 4, 100)):
