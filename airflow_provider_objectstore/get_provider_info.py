@@ -81,6 +81,10 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Anypoint Object Store v2",
                 "python-modules": ["airflow_provider_objectstore.triggers.anypoint"],
             },
+            {
+                "integration-name": "Civo object stores",
+                "python-modules": ["airflow_provider_objectstore.triggers.civo"],
+            },
         ],
         "filesystems": ["airflow_provider_objectstore.fs.anypoint", "airflow_provider_objectstore.fs.civo"],
         "asset-uris": [

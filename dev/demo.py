@@ -33,10 +33,12 @@ PLAN = [
     ["example_purge", "example_backup"],
     ["example_task_state"] if metadata.version("apache-airflow") >= "3.3" else [],
     ["example_confirmation", "example_provisioning", "example_waiting", "example_waiting_event"],
+    ["example_new_objects", "example_new_objects_event"],
 ]
 # How Airflow starts these, by DAG and number of the run. The demo starts the others.
 STARTED_BY_AIRFLOW = {
     ("example_waiting_event", 1): "asset_triggered",
+    ("example_new_objects_event", 1): "asset_triggered",
     ("example_rotation", 1): "scheduled",
     ("example_purge", 1): "scheduled",
 }

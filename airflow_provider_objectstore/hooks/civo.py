@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import civo as api
-from airflow_provider_objectstore.api.civo.models import ObjectStore, s3_endpoint
 from airflow_provider_objectstore.compat import connection_form_behaviour, connection_form_widgets
-from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
 from airflow_provider_objectstore.rotation.names import rotation_id_of
 from airflow_provider_objectstore.xcom import NotForXCom
@@ -19,7 +17,7 @@ from airflow_provider_objectstore.xcom import NotForXCom
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset, Connection
 
-    from airflow_provider_objectstore.api.civo.models import Credential, ObjectStoreStats, Quota, Region
+    from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore, ObjectStoreStats, Quota, Region
     from airflow_provider_objectstore.hooks.s3 import S3Options
     from airflow_provider_objectstore.transport import ResolvedConnection
 
@@ -352,13 +350,27 @@ class CivoObjectStoreHook(ObjectStoreHook):
         """
         if isinstance(store, str):
             store = self.require_object_store(store)
-        owner = self._run(api.owner_of(store))
-        if owner is None:
-            raise ObjectStoreError(
-                f"the owner of object store {store.name} ({store.owner_access_key_id}) is not among the "
-                "region's credentials; give it one with update_object_store"
-            )
-        return self.s3_options_of(owner, store)
+        return self.s3_options_of(self._run(api.require_owner(store)), store)
+
+    async def find_s3_options(self, bucket: str) -> S3Options | None:
+        """
+        Return what an S3 client needs to use a bucket, on an event loop.
+
+        :param bucket: the bucket, which has the object store's exact name.
+        :return: None if there is no such object store.
+        :raises ObjectStoreError: if its owner is not among the credentials, or has no keys yet.
+        """
+        from airflow_provider_objectstore.compat import amask_secret
+        from airflow_provider_objectstore.hooks.s3 import options_for
+
+        async with self.async_client() as client:
+            store = await client.run(api.find_object_store(bucket))
+            if store is None or store.name != bucket:
+                return None
+            owner = await client.run(api.require_owner(store))
+        options = options_for(self._connection, owner, store)
+        await amask_secret(options.secret_access_key)
+        return options
 
     def s3_options_of(self, credential: Credential, store: ObjectStore | None = None) -> S3Options:
         """
@@ -368,29 +380,9 @@ class CivoObjectStoreHook(ObjectStoreHook):
         :param store: an object store that it owns, if any: its name is the bucket, its endpoint is used.
         :raises ObjectStoreError: if its access key or secret is empty: wait for them with :meth:`wait_for_keys`.
         """
-        from airflow_provider_objectstore.hooks.s3 import S3Options
+        from airflow_provider_objectstore.hooks.s3 import options_for
 
-        if not credential.has_keys:
-            raise ObjectStoreError(
-                f"credential {credential.name} ({credential.id}) has no keys yet, its status is "
-                f"{credential.status or 'not given'}: wait for them with CivoObjectStoreHook.wait_for_keys"
-            )
-        self._masked(credential)
-        connection = self._connection
-        region, own_endpoint = connection.labels["region"], connection.labels["s3_endpoint"]
-        return S3Options(
-            bucket=store.name if store else None,
-            endpoint_url=s3_endpoint(
-                own_endpoint or (store.endpoint if store else None),
-                region,
-                plain_http=bool(own_endpoint) or connection.base_urls["api"].startswith("http://"),
-            ),
-            access_key_id=credential.access_key_id,
-            secret_access_key=credential.secret_access_key,
-            region_name=region.lower(),
-            verify=connection.verify,
-            proxy=connection.proxy,
-        )
+        return options_for(self._connection, self._masked(credential), store)
 
     def _masked(self, credential: Credential) -> Credential:
         if credential.secret_access_key:

@@ -68,6 +68,19 @@ class ObjectStoreHook(BaseHook):
         self._cached_connection, self._cached_client = resolved, None
         return resolved
 
+    async def aresolve(self) -> ResolvedConnection:
+        """
+        Look up the connection as :meth:`resolve` does, on an event loop.
+
+        Look-ups of the same connection within a second are one.
+
+        :raises ConfigurationError: naming everything that is missing or wrong in it.
+        """
+        from airflow_provider_objectstore.hooks.shared_lookups import share_lookup
+
+        self._cached_connection = await share_lookup(self._identity, self._resolve_async)
+        return self._cached_connection
+
     def send(self, call: Call[T]) -> T:
         """
         Send any call of :mod:`airflow_provider_objectstore.api` and return its result.
@@ -101,11 +114,9 @@ class ObjectStoreHook(BaseHook):
         :return: an async context manager.
         """
         from airflow_provider_objectstore.compat import amask_secret
-        from airflow_provider_objectstore.hooks.shared_lookups import share_lookup
         from airflow_provider_objectstore.transport import AsyncClient
 
-        self._cached_connection = await share_lookup(self._identity, self._resolve_async)
-        client = AsyncClient(self._cached_connection, mask=amask_secret, refresh_connection=self._resolve_async)
+        client = AsyncClient(await self.aresolve(), mask=amask_secret, refresh_connection=self._resolve_async)
         async with client:
             yield client
 

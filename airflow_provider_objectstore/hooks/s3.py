@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import KeysView
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.api.civo.models import s3_endpoint
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
 from airflow_provider_objectstore.xcom import NotForXCom
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
+    from airflow_provider_objectstore.transport import ResolvedConnection
 
 _INSTEAD = (
     "it holds a secret. Return the object store's name, and call CivoObjectStoreHook.s3_options with it in the task "
@@ -155,6 +160,36 @@ class _Arguments(dict[str, Any]):
         if name == "__classname__":
             _refuse_xcom()
         return super().__contains__(name)
+
+
+def options_for(connection: ResolvedConnection, credential: Credential, store: ObjectStore | None) -> S3Options:
+    """
+    Return what an S3 client needs to act with a credential.
+
+    :param connection: the connection through which the credential was read.
+    :param credential: the credential, with its keys.
+    :param store: an object store that it owns, if any.
+    :raises ObjectStoreError: if its access key or secret is empty.
+    """
+    if not credential.has_keys:
+        raise ObjectStoreError(
+            f"credential {credential.name} ({credential.id}) has no keys yet, its status is "
+            f"{credential.status or 'not given'}: wait for them with CivoObjectStoreHook.wait_for_keys"
+        )
+    region, own_endpoint = connection.labels["region"], connection.labels["s3_endpoint"]
+    return S3Options(
+        bucket=store.name if store else None,
+        endpoint_url=s3_endpoint(
+            own_endpoint or (store.endpoint if store else None),
+            region,
+            plain_http=bool(own_endpoint) or connection.base_urls["api"].startswith("http://"),
+        ),
+        access_key_id=credential.access_key_id,
+        secret_access_key=credential.secret_access_key,
+        region_name=region.lower(),
+        verify=connection.verify,
+        proxy=connection.proxy,
+    )
 
 
 def _refuse_xcom() -> NoReturn:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError
-from airflow_provider_objectstore.hooks.s3_responses import response_problem
+from airflow_provider_objectstore.exceptions import (
+    ConfigurationError,
+    ObjectStoreError,
+    ServerError,
+    TransportError,
+    error_for,
+)
+from airflow_provider_objectstore.hooks.s3_responses import denial_code, response_problem
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -69,6 +75,30 @@ def describe_s3_error(error: Exception) -> str:
     if isinstance(error, (BotoCoreError, ClientError, ObjectStoreError)):
         return str(error)
     return f"the response cannot be read as S3's ({type(error).__name__}: {error})"
+
+
+def s3_error(error: Exception, operation: str) -> ObjectStoreError:
+    """
+    Return an error of this package for what went wrong with a request of botocore's.
+
+    :param error: any exception.
+    :param operation: the request and its object, for the message.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
+    if isinstance(error, ObjectStoreError):
+        return error
+    message = f"{operation}: {describe_s3_error(error)}"
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
+        if status == 404 and not denial_code(error.response):
+            return ServerError(f"{message}. This 404 is not from S3", status=status)
+        found = error.response.get("Error") or {}
+        return error_for(operation, status, reason=found.get("Message") or str(error), code=found.get("Code"))
+    if isinstance(error, (ConnectionError, HTTPClientError, OSError)) or type(error).__module__.startswith("aiohttp"):
+        message = f"{operation}: {str(error) or type(error).__name__}"
+        return TransportError(message, permanent="CERTIFICATE_VERIFY_FAILED" in message)
+    return ObjectStoreError(message) if isinstance(error, BotoCoreError) else ServerError(message)
 
 
 def require_boto3(why: str) -> Any:

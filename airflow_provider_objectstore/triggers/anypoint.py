@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
-
-from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import anypoint as api
 from airflow_provider_objectstore.api.anypoint.values import check_key
-from airflow_provider_objectstore.compat import asset_state_stores
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-from airflow_provider_objectstore.triggers.change_tracker import ChangeTracker
-from airflow_provider_objectstore.triggers.dataclass_trigger import DataclassTrigger
-from airflow_provider_objectstore.triggers.shared_stream import WatchRegistry, acknowledged_stream
-from airflow_provider_objectstore.triggers.snapshots import KeyFilter, Snapshot, digest, poll_snapshots
-
-if TYPE_CHECKING:
-    from airflow.triggers.shared_stream import SharedStreamProducer
-
-EVENT_DISTANCE = 10.0
-"""
-The least time in seconds between two events of a trigger.
-
-An event that Airflow stores while an earlier one of the asset still waits for its run gets no run of its own: it is
-left to the run of a later event, which may never come (``docs/event-driven.md``).
-"""
+from airflow_provider_objectstore.triggers.change_trigger import ChangeTrigger
+from airflow_provider_objectstore.triggers.partition_keys import PartitionKeys
+from airflow_provider_objectstore.triggers.snapshots import KeyFilter
 
 
-class AnypointKeyEventTrigger(DataclassTrigger, BaseEventTrigger, kw_only=False):
+class AnypointKeyEventTrigger(ChangeTrigger, kw_only=False):
     """
     Fires when keys appear or change, one event for all changes that a poll finds; for ``AssetWatcher``.
 
@@ -84,15 +66,7 @@ class AnypointKeyEventTrigger(DataclassTrigger, BaseEventTrigger, kw_only=False)
     anypoint_conn_id: str = AnypointObjectStoreHook.default_conn_name
     region: str | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        try:
-            self._read_arguments()
-        except InvalidArgumentError as error:
-            raise _InvalidTriggerError(f"{type(self).__name__}: {error}") from None
-
     def _read_arguments(self) -> None:
-        """Replace each argument by what it means: triggers that watch the same are stored alike."""
         if self.keys is not None and self.begins_with is not None:
             raise InvalidArgumentError("give keys or begins_with, not both")
         self.store_id = read.name("store_id", self.store_id)
@@ -109,75 +83,18 @@ class AnypointKeyEventTrigger(DataclassTrigger, BaseEventTrigger, kw_only=False)
         """Return what triggers have in common that share their polls."""
         return (self.anypoint_conn_id, self.region, self.store_id, self.partition, self.poke_interval)
 
-    @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Snapshot]:
-        """
-        Poll for all triggers that share a stream.
-
-        :param kwargs: the stored arguments of one of them.
-        """
-        trigger = cls(**kwargs)
-        stream = trigger.shared_stream_key()
-        async for snapshot in trigger._poll_snapshots(lambda: WatchRegistry.watched(stream) or {trigger._key_filter}):
-            yield snapshot
-
-    @classmethod
-    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
-        """
-        Poll for all triggers that share a stream, and learn when Airflow has stored their events.
-
-        :param kwargs: the stored arguments of one of them.
-        """
-        return acknowledged_stream(cls.open_shared_stream(kwargs))
-
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Snapshot]) -> AsyncIterator[TriggerEvent]:
-        """
-        Fire once for all of this trigger's keys that changed since the last event.
-
-        :param shared_stream: the snapshots.
-        """
-        with WatchRegistry(self.shared_stream_key(), self._key_filter):
-            tracker = ChangeTracker(asset_state_stores(self), self._state_name)
-            next_event = time.monotonic() + EVENT_DISTANCE  # there may have been one just before a restart
-            async for snapshot in shared_stream:
-                if self._key_filter not in snapshot.key_filters or not await tracker.load():
-                    continue
-                if tracker.known is not None and time.monotonic() < next_event:
-                    continue
-                keys, pending = tracker.changes(snapshot, self._key_filter)
-                if keys:
-                    yield self._event({key: snapshot.keys[key].value_type for key in sorted(keys)}, pending)
-                    next_event = time.monotonic() + EVENT_DISTANCE
-                assert tracker.known is not None
-                store = partial(tracker.store, tracker.known)
-                if snapshot.on_persisted is None:
-                    await store()
-                else:
-                    snapshot.on_persisted.append(store)
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll and fire, where Airflow shares no streams (before 3.3)."""
-        async for event in self.filter_shared_stream(self._poll_snapshots(lambda: {self._key_filter})):
-            yield event
-
     @property
     def _key_filter(self) -> KeyFilter:
         return KeyFilter(None if self.keys is None else frozenset(self.keys), self.begins_with or "")
 
     @property
-    def _state_name(self) -> str:
+    def _watched(self) -> tuple[str, tuple[object, ...]]:
         watched = (self.anypoint_conn_id, self.region, self.store_id, self.partition, self.keys, self.begins_with)
-        return f"anypoint_keys_{digest(json.dumps(watched).encode())}"
+        return "anypoint_keys", watched
 
-    def _poll_snapshots(self, key_filters: Callable[[], Iterable[KeyFilter]]) -> AsyncIterator[Snapshot]:
+    def _source(self) -> tuple[PartitionKeys, float]:
         hook = AnypointObjectStoreHook(self.anypoint_conn_id, region=self.region)
-        interval = read.seconds("poke_interval", self.poke_interval)
-        return poll_snapshots(hook, self.store_id, self.partition, interval, key_filters)
+        return PartitionKeys(hook, self.store_id, self.partition), read.seconds("poke_interval", self.poke_interval)
 
-    def _event(self, keys: Mapping[str, str | None], pending: int) -> TriggerEvent:
-        payload = {"store_id": self.store_id, "partition": self.partition, "keys": keys, "pending": pending}
-        return TriggerEvent(payload)  # type: ignore[no-untyped-call]
-
-
-class _InvalidTriggerError(InvalidArgumentError, TypeError):
-    """Also a ``TypeError``: a triggerer that creates a stored trigger survives no other error of a constructor."""
+    def _payload(self, details: Mapping[str, Any], pending: int) -> dict[str, Any]:
+        return {"store_id": self.store_id, "partition": self.partition, "keys": details, "pending": pending}

@@ -1,56 +1,41 @@
-"""Snapshots of the keys of a partition, for the event trigger. Private: use the trigger."""
+"""Snapshots of what event triggers watch. Private: use the triggers."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from airflow_provider_objectstore.api import anypoint as api
-from airflow_provider_objectstore.api.call import Flow, list_all
-from airflow_provider_objectstore.exceptions import (
-    InvalidArgumentError,
-    NotFoundError,
-    ObjectStoreError,
-    ServerError,
-    StoreNotFoundError,
-    UnreadableValueError,
-    is_transient,
-)
-
-if TYPE_CHECKING:
-    from airflow_provider_objectstore.api.anypoint.values import Entry
-    from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.exceptions import ObjectStoreError, StoreNotFoundError, is_transient
 
 log = logging.getLogger(__name__)
-
-MAX_UNREADABLE = 10
-"""If more keys than this cannot be read and none can, the cause is not the keys: the snapshot fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
-    """The keys that a trigger watches: ``keys``, or if that is None all keys with a prefix."""
+    """The keys that a trigger watches: ``keys``, or if that is None all keys with this beginning and this end."""
 
     keys: frozenset[str] | None
     begins_with: str = ""
+    ends_with: str = ""
 
     def matches(self, key: str) -> bool:
         """Return whether the trigger watches a key."""
-        return key.startswith(self.begins_with) if self.keys is None else key in self.keys
+        if self.keys is not None:
+            return key in self.keys
+        return key.startswith(self.begins_with) and key.endswith(self.ends_with)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """The type of a key's value, and a digest of value, type and metadata."""
+    """What an event tells of a key, and a digest that changes with the key's contents."""
 
-    value_type: str | None
+    details: Any
     digest: str
 
 
@@ -74,6 +59,20 @@ class Snapshot:
     on_persisted: list[Callable[[], Awaitable[None]]] | None = None
 
 
+class Source(Protocol):
+    """What is watched. Its text names it in logs, with the connection."""
+
+    container: str
+    """What the service calls that which holds the keys."""
+
+    async def take_snapshot(self, key_filters: frozenset[KeyFilter]) -> Snapshot:
+        """
+        Read every key that one of the filters matches: all of them, or raise an error.
+
+        :raises StoreNotFoundError: if that which holds the keys does not exist.
+        """
+
+
 def digest(*parts: bytes) -> str:
     """Return a digest of 64 bits, so short that many fit into one entry of the state store."""
     blake = blake2b(digest_size=8)
@@ -83,66 +82,21 @@ def digest(*parts: bytes) -> str:
     return blake.hexdigest()
 
 
-def take_snapshot(store_id: str, partition: str, key_filters: frozenset[KeyFilter]) -> Flow[Snapshot]:
-    """Read every key that one of the filters matches."""
-    names = yield from _list_names(store_id, partition, key_filters)
-    keys: dict[str, KeyState] = {}
-    unreadable: set[str] = set()
-    for key in sorted(names):
-        try:
-            entry: Entry = yield api.get_key(store_id, partition, key)
-        except StoreNotFoundError:
-            raise
-        except NotFoundError:
-            continue
-        except (UnreadableValueError, ServerError) as error:
-            if error.status is None or error.status >= 500 or (len(unreadable) >= MAX_UNREADABLE and not keys):
-                raise
-            # For example a value of an unknown type.
-            log.warning("%s. This key cannot be read: its known state is kept", error)
-            unreadable.add(key)
-        except InvalidArgumentError as error:  # a name that the service lists but that is invalid in a URL
-            log.warning("%s. This key is not watched", error)
-        else:
-            keys[key] = KeyState(entry.value_type, _digest_entry(entry))
-    return Snapshot(key_filters, keys, frozenset(unreadable))
-
-
-def _list_names(store_id: str, partition: str, key_filters: frozenset[KeyFilter]) -> Flow[set[str]]:
-    """Return the keys to read: those that filters name, and those that are listed for filters by prefix."""
-    names: set[str] = set()
+def prefixes_to_list(key_filters: Iterable[KeyFilter]) -> list[str]:
+    """Return the prefixes of the filters, without those that another one covers."""
     prefixes = {key_filter.begins_with for key_filter in key_filters if key_filter.keys is None}
-    for prefix in prefixes:
-        if any(prefix != other and prefix.startswith(other) for other in prefixes):
-            continue
-        try:
-            names.update((yield from list_all(api.list_keys(store_id, partition, prefix or None))))
-        except StoreNotFoundError:
-            raise
-        except NotFoundError:  # a partition appears with its first key
-            continue
-    names.update(*(key_filter.keys for key_filter in key_filters if key_filter.keys is not None))
-    return names
-
-
-def _digest_entry(entry: Entry) -> str:
-    value = entry.value if isinstance(entry.value, bytes) else str(entry.value).encode(errors="surrogatepass")
-    return digest(value, json.dumps([entry.value_type, entry.metadata], sort_keys=True, default=str).encode())
+    return sorted(
+        prefix for prefix in prefixes if not any(prefix != other and prefix.startswith(other) for other in prefixes)
+    )
 
 
 async def poll_snapshots(
-    hook: AnypointObjectStoreHook,
-    store_id: str,
-    partition: str,
-    poke_interval: float,
-    key_filters: Callable[[], Iterable[KeyFilter]],
+    source: Source, poke_interval: float, key_filters: Callable[[], Iterable[KeyFilter]]
 ) -> AsyncIterator[Snapshot]:
     """
     Yield snapshots for ever. Errors are logged and never raised: Airflow would restart the trigger at once, for ever.
 
-    :param hook: the hook that sends the requests.
-    :param store_id: id of the store.
-    :param partition: name of the partition.
+    :param source: what is watched.
     :param poke_interval: seconds between two snapshots.
     :param key_filters: called before each snapshot, returns which keys to read.
     """
@@ -150,27 +104,20 @@ async def poll_snapshots(
     while True:
         snapshot, filters = None, frozenset(key_filters())
         try:
-            async with hook.async_client() as client:
-                snapshot = await client.run(take_snapshot(store_id, partition, filters))
-                missing_store_logged = False
+            snapshot = await source.take_snapshot(filters)
+            missing_store_logged = False
         except StoreNotFoundError as error:
             snapshot = Snapshot(filters, {}, store_exists=False)
             if not missing_store_logged:
                 missing_store_logged = True
                 log.warning(
-                    "%s. The store itself is missing: partition %s is polled through connection %s until it exists",
-                    error,
-                    partition,
-                    hook.anypoint_conn_id,
+                    "%s. The %s itself is missing: %s is polled until it exists", error, source.container, source
                 )
         except Exception as error:
             log.log(
                 logging.WARNING if isinstance(error, ObjectStoreError) and is_transient(error) else logging.ERROR,
-                "Could not poll store %s, partition %s through connection %s: %s. Changes fire once a poll succeeds; "
-                "the next one is in %g s",
-                store_id,
-                partition,
-                hook.anypoint_conn_id,
+                "Could not poll %s: %s. Changes fire once a poll succeeds; the next one is in %g s",
+                source,
                 error,
                 poke_interval,
                 exc_info=not isinstance(error, AirflowException),

@@ -156,6 +156,14 @@ def test_waiting_completes_the_delivery(airflow_home: Mapping[str, str], emulato
     assert sorted(state) == sorted(["complete", *(f"{run_id}/{region}" for region in ("north", "south", "west"))])
 
 
+def test_new_objects_are_written(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    run(airflow_home, "example_new_objects")
+
+    options = CivoObjectStoreHook().s3_options("supplier-orders")
+    contents = boto3.client("s3", **options).list_objects_v2(Bucket=options.bucket)["Contents"]
+    assert [item["Key"].rpartition("/")[2] for item in contents] == ["north.csv", "south.csv", "west.csv"]
+
+
 def test_rotation_refuses_no_consumer(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hook = CivoObjectStoreHook()
     with ApiServer(tmp_path) as server, ThreadPoolExecutor() as executor:

@@ -14,7 +14,7 @@ from airflow.triggers.base import BaseEventTrigger
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
-from airflow_provider_objectstore.triggers import anypoint
+from airflow_provider_objectstore.triggers import change_trigger
 from airflow_provider_objectstore.triggers.anypoint import AnypointKeyEventTrigger
 from tests.triggers.waiting import answers, revived
 from tests.triggers.watching import GET, LIST, Keys, event_trigger, until, watching
@@ -106,7 +106,7 @@ async def test_fires_once_for_all_changes_of_a_poll(emulator: Emulator, keys: Ke
 
 
 async def test_events_are_apart(emulator: Emulator, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anypoint, "EVENT_DISTANCE", distance := 0.6)
+    monkeypatch.setattr(change_trigger, "EVENT_DISTANCE", distance := 0.6)
     times: list[float] = []
 
     class Timed(list[dict[str, Any]]):

@@ -1,65 +1,14 @@
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.triggers import shared_stream
-from airflow_provider_objectstore.triggers.anypoint import AnypointKeyEventTrigger
-from tests.triggers.watching import GET, LIST, Keys, State, Watch, event_trigger, until
-
-
-class Manager:
-    """Runs triggers as a triggerer of Airflow 3.3 does, without its database."""
-
-    def __init__(self) -> None:
-        from airflow.triggers.shared_stream import SharedStreamManager
-
-        self.streams = SharedStreamManager(log=logging.getLogger("streams"))  # type: ignore[arg-type]
-        self.fired: dict[int, list[str]] = {}
-        self.unconfirmed: list[int] = []
-        self.tasks: list[asyncio.Task[None]] = []
-
-    def start(self, trigger: AnypointKeyEventTrigger, state: State | None = None) -> list[str]:
-        number = len(self.tasks)
-        trigger.asset_state_store = state  # type: ignore[assignment]
-        self.fired[number] = []
-        self.tasks.append(asyncio.create_task(self._run(number, trigger)))
-        return self.fired[number]
-
-    async def _run(self, number: int, trigger: AnypointKeyEventTrigger) -> None:
-        key = trigger.shared_stream_key()
-        stream = self.streams.subscribe(trigger_id=number, trigger=trigger, key=key)
-        try:
-            async for event in trigger.filter_shared_stream(stream):
-                self.fired[number].extend(event.payload["keys"])
-                persisted = self.streams.bind_pending_event(trigger_id=number, key=key)
-                assert persisted is not None
-                self.unconfirmed.append(persisted)
-        finally:
-            await self.streams.unsubscribe(number, key)
-
-    async def stop(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-
-
-@pytest.fixture
-async def manager() -> AsyncIterator[Manager]:
-    pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow 3.3 shares streams")
-    manager = Manager()
-    yield manager
-    await manager.stop()
-    assert not shared_stream._watched
+from tests.triggers.manager import Manager
+from tests.triggers.watching import GET, LIST, Keys, State, event_trigger, until, watch_of_keys
 
 
 async def test_siblings_share_polls(emulator: Emulator, keys: Keys, manager: Manager) -> None:
-    watch = Watch(emulator)
+    watch = watch_of_keys(emulator)
     await keys.put_many([f"in/{number}" for number in range(9)])
     key_filters: list[dict[str, Any]] = [{}, {"begins_with": "in/"}, {"keys": ["a"]}, {"keys": ["b", "a"]}]
     fired = [manager.start(event_trigger(**key_filter)) for key_filter in key_filters]
@@ -82,7 +31,7 @@ async def test_siblings_share_polls(emulator: Emulator, keys: Keys, manager: Man
 async def test_one_that_joins_later_begins_with_its_own_first_poll(
     emulator: Emulator, keys: Keys, manager: Manager
 ) -> None:
-    watch = Watch(emulator)
+    watch = watch_of_keys(emulator)
     manager.start(event_trigger(begins_with="x"))
     await keys.put("old")
     await watch.snapshots()
@@ -100,7 +49,7 @@ async def test_other_settings_share_nothing(manager: Manager) -> None:
 
 
 async def test_state_is_written_after_events_are_stored(emulator: Emulator, keys: Keys, manager: Manager) -> None:
-    watch, state = Watch(emulator), State()
+    watch, state = watch_of_keys(emulator), State()
     fired = manager.start(event_trigger(), state)
     await until(lambda: state)
     before = dict(state)

@@ -13,8 +13,9 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-from airflow_provider_objectstore.triggers import anypoint
+from airflow_provider_objectstore.triggers import change_trigger
 from airflow_provider_objectstore.triggers.anypoint import AnypointKeyEventTrigger
+from airflow_provider_objectstore.triggers.change_trigger import ChangeTrigger
 from tests.triggers.waiting import answers, revived
 
 GET, LIST = "anypoint.get_key", "anypoint.list_keys"
@@ -45,11 +46,11 @@ class State(dict[str, Any]):
 class Watch:
     """A trigger that runs, and what it has fired."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, polls: Callable[[], int]) -> None:
         self.fired: list[dict[str, Any]] = []
-        self._emulator = emulator
+        self._polls = polls
 
-    async def collect(self, trigger: AnypointKeyEventTrigger) -> None:
+    async def collect(self, trigger: ChangeTrigger) -> None:
         async for event in trigger.run():
             self.fired.append(json.loads(json.dumps(event.payload)))
 
@@ -59,9 +60,14 @@ class Watch:
         return [key for payload in fired for key in payload["keys"]]
 
     async def snapshots(self, number: int = 2) -> None:
-        """Wait until so many polls have begun, so that a whole one lies in between; each must list."""
-        start = sum(answers(self._emulator, LIST).values())
-        await until(lambda: sum(answers(self._emulator, LIST).values()) >= start + number)
+        """Wait until so many polls have begun, so that a whole one lies in between."""
+        start = self._polls()
+        await until(lambda: self._polls() >= start + number, 30)
+
+
+def watch_of_keys(emulator: Emulator) -> Watch:
+    """A watch of keys; each poll must list."""
+    return Watch(lambda: sum(answers(emulator, LIST).values()))
 
 
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -76,10 +82,17 @@ async def watching(
     emulator: Emulator, state: State | None = None, snapshots: int = 2, **key_filter: Any
 ) -> AsyncIterator[Watch]:
     """Run a trigger in the block, as a triggerer starts it; ``snapshots`` are taken first."""
-    trigger = revived(event_trigger(**key_filter))  # type: ignore[arg-type]
-    assert isinstance(trigger, AnypointKeyEventTrigger)
+    async with running(event_trigger(**key_filter), watch_of_keys(emulator), state, snapshots) as watch:
+        yield watch
+
+
+@asynccontextmanager
+async def running(
+    trigger: ChangeTrigger, watch: Watch, state: State | None = None, snapshots: int = 2
+) -> AsyncIterator[Watch]:
+    """Run a trigger in the block, as a triggerer starts it; ``snapshots`` are taken first."""
+    trigger = revived(trigger)  # type: ignore[arg-type, assignment]
     trigger.asset_state_store = state  # type: ignore[assignment]
-    watch = Watch(emulator)
     task = asyncio.create_task(watch.collect(trigger))
     try:
         await watch.snapshots(snapshots)
@@ -114,7 +127,7 @@ class Keys:
 @pytest.fixture(autouse=True)
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events may follow each other at once."""
-    monkeypatch.setattr(anypoint, "EVENT_DISTANCE", 0)
+    monkeypatch.setattr(change_trigger, "EVENT_DISTANCE", 0)
 
 
 @pytest.fixture

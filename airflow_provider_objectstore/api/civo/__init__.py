@@ -4,7 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_objectstore.api.civo.checks import MAX_NAME_LENGTH, SIZE_STEP_GB, check_name, check_size
+    from airflow_provider_objectstore.api.civo.checks import (
+        MAX_NAME_LENGTH,
+        SIZE_STEP_GB,
+        check_name,
+        check_object_key,
+        check_size,
+    )
     from airflow_provider_objectstore.api.civo.lookups import (
         find_credential,
         find_object_store,
@@ -15,6 +21,7 @@ if TYPE_CHECKING:
         owns,
         require_credential,
         require_object_store,
+        require_owner,
         wait_for_keys,
         wait_until_ready,
     )
@@ -44,6 +51,7 @@ __all__ = [
     "SIZE_STEP_GB",
     "base_urls",
     "check_name",
+    "check_object_key",
     "check_size",
     "create_credential",
     "create_object_store",
@@ -67,6 +75,7 @@ __all__ = [
     "parameters",
     "require_credential",
     "require_object_store",
+    "require_owner",
     "update_credential",
     "update_object_store",
     "wait_for_keys",

@@ -1,4 +1,4 @@
-"""Check sizes and names of object stores and credentials, before any request."""
+"""Check sizes and names of object stores and credentials, and keys of objects, before any request."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ SIZE_STEP_GB = 500
 """Sizes are multiples of this, in GB."""
 MAX_NAME_LENGTH = 63
 """Most characters of a name."""
+MAX_KEY_BYTES = 1024
+"""Most bytes of an object's key in UTF-8."""
 
 
 def check_size(size_gb: int) -> int:
@@ -39,3 +41,19 @@ def check_name(name: str) -> None:
         )
     if any(character.isspace() for character in name) or "/" in name:
         raise InvalidArgumentError(f"the name {name!r} must not hold white space or a slash")
+
+
+def check_object_key(key: str) -> None:
+    """
+    Refuse what cannot be the key of an object, or a part of one.
+
+    :raises InvalidArgumentError: saying the limit and the length.
+    """
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"the key {key!r} is not valid Unicode") from None
+    if size > MAX_KEY_BYTES:
+        raise InvalidArgumentError(
+            f"the key {key[:100]!r}… has {size:,} bytes in UTF-8; at most {MAX_KEY_BYTES:,} are allowed"
+        )

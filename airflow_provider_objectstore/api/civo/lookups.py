@@ -120,6 +120,21 @@ def owner_of(store: ObjectStore) -> Flow[Credential | None]:
     return next((credential for credential in credentials if owns(credential, store)), None)
 
 
+def require_owner(store: ObjectStore) -> Flow[Credential]:
+    """
+    Find the credential that owns an object store.
+
+    :raises ObjectStoreError: if it is not among the region's credentials.
+    """
+    owner: Credential | None = yield from owner_of(store)
+    if owner is None:
+        raise ObjectStoreError(
+            f"the owner of object store {store.name} ({store.owner_access_key_id}) is not among the region's "
+            "credentials; give it one with update_object_store"
+        )
+    return owner
+
+
 def wait_for_keys(credential: Credential, *, pauses: tuple[float, ...] = (0.2, 0.5, 1, *(2,) * 30)) -> Flow[Credential]:
     """
     Wait until the service has given a credential its keys.

@@ -4,12 +4,13 @@ import pytest
 
 from airflow_provider_objectstore.api.anypoint.values import Entry
 from airflow_provider_objectstore.api.call import Page
-from airflow_provider_objectstore.triggers.snapshots import KeyFilter, take_snapshot
+from airflow_provider_objectstore.triggers.partition_keys import read_keys
+from airflow_provider_objectstore.triggers.snapshots import KeyFilter
 from tests.triggers.watching import LIST
 
 
 def test_invalid_names_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    flow = take_snapshot("s", "p", frozenset({KeyFilter(None)}))
+    flow = read_keys("s", "p", frozenset({KeyFilter(None)}))
     assert next(flow).operation == LIST
     assert flow.send(Page(("..", "a|b", "a"))).subject.endswith("key 'a'")
     with pytest.raises(StopIteration) as end:
@@ -20,7 +21,7 @@ def test_invalid_names_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_overlapping_prefixes_are_listed_once() -> None:
     key_filters = [KeyFilter(None, prefix) for prefix in ("in/", "in/a", "out")]
-    flow = take_snapshot("s", "p", frozenset({*key_filters, KeyFilter(frozenset({"k"}))}))
+    flow = read_keys("s", "p", frozenset({*key_filters, KeyFilter(frozenset({"k"}))}))
     step, queries, read = next(flow), [], []
     try:
         while True:

@@ -1,0 +1,180 @@
+"""Lists a bucket on an event loop, page by page, with its owner's keys. Private: the event trigger uses it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_objectstore.exceptions import (
+    AuthenticationError,
+    NotFoundError,
+    PermissionDeniedError,
+    ServerError,
+    StoreNotFoundError,
+)
+from airflow_provider_objectstore.hooks.s3_client import require_boto3, s3_error
+from airflow_provider_objectstore.hooks.s3_responses import response_problem
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+    from airflow_provider_objectstore.hooks.s3 import S3Options
+    from airflow_provider_objectstore.transport import ResolvedConnection
+
+PAGE_SIZE = 1000
+"""Most objects of a page; S3 returns no more."""
+REQUEST_SECONDS = 300
+"""After this time a request with its retries is given up, whatever the service still sends."""
+
+
+class ListedObject(NamedTuple):
+    """An object as a listing describes it. The time is ISO 8601, in UTC."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: str
+
+
+class BucketListing:
+    """
+    Lists one bucket again and again.
+
+    The keys of the bucket's owner are looked up once, and again when S3 refuses them or the connection has changed. So
+    a credential that was rotated ends nothing.
+
+    :param hook: the hook that looks the keys up.
+    :param bucket: the bucket, which has the object store's exact name.
+    """
+
+    def __init__(self, hook: CivoObjectStoreHook, bucket: str) -> None:
+        self._hook = hook
+        self._bucket = bucket
+        self._connection: ResolvedConnection | None = None
+        self._options: S3Options | None = None
+        self._clients = AsyncExitStack()
+        self._client: Any = None
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Read the connection again, and hold a client open while the block runs."""
+        connection = await self._hook.aresolve()
+        if self._connection != connection or self._connection.labels != connection.labels:
+            self._connection, self._options = connection, None
+        async with AsyncExitStack() as self._clients:
+            await self._open_client(self._options or await self._look_up())
+            yield
+
+    async def pages(self, prefix: str = "") -> AsyncIterator[list[ListedObject]]:
+        """
+        Yield the pages of a listing, each when it is needed.
+
+        :param prefix: how the keys begin.
+        :raises StoreNotFoundError: if there is no such bucket, as the service says.
+        :raises ObjectStoreError: if a page cannot be read, or does not continue the one before. The pages before it are
+            then no whole listing.
+        """
+        token, last = None, ""
+        while True:
+            page, following = await self._page(prefix, PAGE_SIZE, token)
+            if page and last and page[0].key.encode() <= last.encode():
+                raise ServerError(f"bucket {self._bucket}: a page of the listing does not continue the one before")
+            if following is not None and following == token:
+                raise ServerError(f"bucket {self._bucket}: a page of the listing leads to itself")
+            yield page
+            if following is None:
+                return
+            token, last = following, page[-1].key if page else last
+
+    async def find(self, key: str) -> ListedObject | None:
+        """
+        Return what a listing says of one object, with one request.
+
+        A HEAD would not do: the backend responds to one for a missing object with 403 where listing is not allowed.
+
+        :return: None if there is no such object, as S3 itself says.
+        """
+        # In the order of a listing, an object comes before all others whose keys begin with its own.
+        page, _ = await self._page(key, 1)
+        return next((listed for listed in page if listed.key == key), None)
+
+    async def _page(self, prefix: str, size: int, token: str | None = None) -> tuple[list[ListedObject], str | None]:
+        """Return a page, and what leads to the next one; None after the last."""
+        arguments: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix, "MaxKeys": size}
+        if token is not None:
+            arguments["ContinuationToken"] = token
+        response = await self._list(arguments)
+        try:
+            page = [_read(item) for item in response.get("Contents", ())]
+            following = response["NextContinuationToken"] if response["IsTruncated"] else None
+        except (AttributeError, KeyError) as error:
+            raise ServerError(f"bucket {self._bucket}: a page of the listing is not complete: no {error}") from error
+        return page, following
+
+    async def _list(self, arguments: dict[str, Any]) -> Any:
+        try:
+            return await self._send(arguments)
+        except (AuthenticationError, PermissionDeniedError, NotFoundError):
+            refused = self._options
+            renewed = await self._look_up()
+            if renewed == refused:
+                raise
+        await self._open_client(renewed)
+        return await self._send(arguments)
+
+    async def _send(self, arguments: dict[str, Any]) -> Any:
+        assert self._connection is not None
+        assert self._options is not None
+        with self._connection.redacting(self._options.secret_access_key):
+            try:
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    response = await self._client.list_objects_v2(**arguments)
+            except Exception as error:
+                raise s3_error(error, f"list_objects_v2 (bucket {self._bucket})") from error
+            if problem := response_problem("list_objects_v2", response, arguments):
+                raise ServerError(f"bucket {self._bucket}: {problem}")
+            return response
+
+    async def _look_up(self) -> S3Options:
+        options = await self._hook.find_s3_options(self._bucket)
+        if options is None:
+            self._options = None
+            raise StoreNotFoundError(
+                f"there is no object store with the exact name {self._bucket!r} in this region: check it and the "
+                "connection's region",
+                status=404,
+            )
+        self._options = options
+        return options
+
+    async def _open_client(self, options: S3Options) -> None:
+        # Importing and reading the service's model takes half a second: not on the loop.
+        try:
+            arguments = await asyncio.to_thread(_client_arguments, options)
+            creating = _session().create_client("s3", **arguments)
+            self._client = await self._clients.enter_async_context(creating)
+        except Exception as error:
+            raise s3_error(error, f"a client for bucket {self._bucket}") from error
+
+
+def _client_arguments(options: S3Options) -> dict[str, Any]:
+    require_boto3("objects are listed over S3")
+    session = _session()
+    session.get_component("data_loader").load_service_model("s3", "service-2")
+    return options.boto3()
+
+
+@cache
+def _session() -> Any:
+    from aiobotocore.session import get_session
+
+    session = get_session()
+    # Times stay as S3 sends them, in UTC: parsing them would take most of a page's time.
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+    return session
+
+
+def _read(item: Any) -> ListedObject:
+    return ListedObject(item["Key"], item["ETag"].strip('"'), item["Size"], item["LastModified"])

@@ -1,0 +1,136 @@
+"""The base of the event triggers, which fire when keys appear or change. Private: use the triggers."""
+
+from __future__ import annotations
+
+import json
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from airflow_provider_objectstore.compat import asset_state_stores
+from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.triggers.change_tracker import ChangeTracker
+from airflow_provider_objectstore.triggers.dataclass_trigger import DataclassTrigger
+from airflow_provider_objectstore.triggers.shared_stream import WatchRegistry, acknowledged_stream
+from airflow_provider_objectstore.triggers.snapshots import KeyFilter, Snapshot, Source, digest, poll_snapshots
+
+if TYPE_CHECKING:
+    from airflow.triggers.shared_stream import SharedStreamProducer
+
+EVENT_DISTANCE = 10.0
+"""
+The least time in seconds between two events of a trigger.
+
+An event that Airflow stores while an earlier one of the asset still waits for its run gets no run of its own: it is
+left to the run of a later event, which may never come (``docs/event-driven.md``).
+"""
+
+
+class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
+    """Polls a source, and fires one event for all changes that a poll finds."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            self._read_arguments()
+        except InvalidArgumentError as error:
+            raise _InvalidTriggerError(f"{type(self).__name__}: {error}") from None
+
+    # What each trigger adds
+
+    @abstractmethod
+    def _read_arguments(self) -> None:
+        """Replace each argument by what it means: triggers that watch the same are stored alike."""
+
+    @property
+    @abstractmethod
+    def _key_filter(self) -> KeyFilter:
+        """The keys that this trigger watches."""
+
+    @property
+    @abstractmethod
+    def _watched(self) -> tuple[str, tuple[object, ...]]:
+        """The kind of what is watched, and the arguments that the stored state belongs to."""
+
+    @abstractmethod
+    def _source(self) -> tuple[Source, float]:
+        """Return what to poll, and the seconds between two polls."""
+
+    @abstractmethod
+    def _payload(self, details: Mapping[str, Any], pending: int) -> dict[str, Any]:
+        """Return the payload of an event for these keys, by what snapshots tell of them."""
+
+    @abstractmethod
+    def shared_stream_key(self) -> Hashable:
+        """Return what triggers have in common that share their polls."""
+
+    # Running
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Snapshot]:
+        """
+        Poll for all triggers that share a stream.
+
+        :param kwargs: the stored arguments of one of them.
+        """
+        trigger = cls(**kwargs)
+        stream = trigger.shared_stream_key()
+        async for snapshot in trigger._poll(lambda: WatchRegistry.watched(stream) or {trigger._key_filter}):
+            yield snapshot
+
+    @classmethod
+    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
+        """
+        Poll for all triggers that share a stream, and learn when Airflow has stored their events.
+
+        :param kwargs: the stored arguments of one of them.
+        """
+        return acknowledged_stream(cls.open_shared_stream(kwargs))
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Snapshot]) -> AsyncIterator[TriggerEvent]:
+        """
+        Fire once for all of this trigger's keys that changed since the last event.
+
+        :param shared_stream: the snapshots.
+        """
+        with WatchRegistry(self.shared_stream_key(), self._key_filter):
+            tracker = ChangeTracker(asset_state_stores(self), self._state_name)
+            next_event = time.monotonic() + EVENT_DISTANCE  # there may have been one just before a restart
+            async for snapshot in shared_stream:
+                if self._key_filter not in snapshot.key_filters or not await tracker.load():
+                    continue
+                if tracker.known is not None and time.monotonic() < next_event:
+                    continue
+                keys, pending = tracker.changes(snapshot, self._key_filter)
+                if keys:
+                    details = {key: snapshot.keys[key].details for key in sorted(keys)}
+                    yield TriggerEvent(self._payload(details, pending))  # type: ignore[no-untyped-call]
+                    next_event = time.monotonic() + EVENT_DISTANCE
+                assert tracker.known is not None
+                store = partial(tracker.store, tracker.known)
+                if snapshot.on_persisted is None:
+                    await store()
+                else:
+                    snapshot.on_persisted.append(store)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll and fire, where Airflow shares no streams (before 3.3)."""
+        async for event in self.filter_shared_stream(self._poll(lambda: {self._key_filter})):
+            yield event
+
+    def _poll(self, key_filters: Callable[[], Iterable[KeyFilter]]) -> AsyncIterator[Snapshot]:
+        source, interval = self._source()
+        return poll_snapshots(source, interval, key_filters)
+
+    @property
+    def _state_name(self) -> str:
+        kind, arguments = self._watched
+        return f"{kind}_{digest(json.dumps(arguments).encode())}"
+
+
+class _InvalidTriggerError(InvalidArgumentError, TypeError):
+    """Also a ``TypeError``: a triggerer that creates a stored trigger survives no other error of a constructor."""
