@@ -30,7 +30,14 @@ REQUEST_SECONDS = 300
 
 
 class ListedObject(NamedTuple):
-    """An object as a listing describes it. The time is ISO 8601, in UTC."""
+    """
+    An object as a listing describes it.
+
+    :param key: its key.
+    :param etag: its ETag; empty where the backend has lost it: Ceph does for all objects when a bucket changes hands.
+    :param size: its size in bytes.
+    :param last_modified: the time of the last change, ISO 8601 in UTC. Where the ETag is lost, nobody wrote then.
+    """
 
     key: str
     etag: str
@@ -56,6 +63,7 @@ class BucketListing:
         self._options: S3Options | None = None
         self._clients = AsyncExitStack()
         self._client: Any = None
+        self._renewing = asyncio.Lock()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -105,7 +113,7 @@ class BucketListing:
         arguments: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix, "MaxKeys": size}
         if token is not None:
             arguments["ContinuationToken"] = token
-        response = await self._list(arguments)
+        response = await self._call("list_objects_v2", **arguments)
         try:
             page = [_read(item) for item in response.get("Contents", ())]
             following = response["NextContinuationToken"] if response["IsTruncated"] else None
@@ -113,27 +121,43 @@ class BucketListing:
             raise ServerError(f"bucket {self._bucket}: a page of the listing is not complete: no {error}") from error
         return page, following
 
-    async def _list(self, arguments: dict[str, Any]) -> Any:
-        try:
-            return await self._send(arguments)
-        except (AuthenticationError, PermissionDeniedError, NotFoundError):
-            refused = self._options
-            renewed = await self._look_up()
-            if renewed == refused:
-                raise
-        await self._open_client(renewed)
-        return await self._send(arguments)
+    async def read_etag(self, key: str) -> str | None:
+        """
+        Return the ETag of an object that a listing has.
 
-    async def _send(self, arguments: dict[str, Any]) -> Any:
+        :return: None if the object is not there any more.
+        """
+        try:
+            response = await self._call("head_object", Bucket=self._bucket, Key=key)
+        except ServerError as error:
+            if error.status != 404:
+                raise
+            return None
+        return _unquoted(response["ETag"])
+
+    async def _call(self, method: str, **arguments: Any) -> Any:
+        refused = self._options
+        try:
+            return await self._send(method, arguments)
+        except (AuthenticationError, PermissionDeniedError, NotFoundError):
+            async with self._renewing:
+                if self._options is refused:
+                    renewed = await self._look_up()
+                    if renewed == refused:
+                        raise
+                    await self._open_client(renewed)
+        return await self._send(method, arguments)
+
+    async def _send(self, method: str, arguments: dict[str, Any]) -> Any:
         assert self._connection is not None
         assert self._options is not None
         with self._connection.redacting(self._options.secret_access_key):
             try:
                 async with asyncio.timeout(REQUEST_SECONDS):
-                    response = await self._client.list_objects_v2(**arguments)
+                    response = await getattr(self._client, method)(**arguments)
             except Exception as error:
-                raise s3_error(error, f"list_objects_v2 (bucket {self._bucket})") from error
-            if problem := response_problem("list_objects_v2", response, arguments):
+                raise s3_error(error, f"{method} (bucket {self._bucket})") from error
+            if problem := response_problem(method, response, arguments):
                 raise ServerError(f"bucket {self._bucket}: {problem}")
             return response
 
@@ -177,4 +201,8 @@ def _session() -> Any:
 
 
 def _read(item: Any) -> ListedObject:
-    return ListedObject(item["Key"], item["ETag"].strip('"'), item["Size"], item["LastModified"])
+    return ListedObject(item["Key"], _unquoted(item["ETag"]), item["Size"], item["LastModified"])
+
+
+def _unquoted(etag: str) -> str:
+    return etag.strip('"')

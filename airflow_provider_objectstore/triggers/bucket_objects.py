@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from airflow_provider_objectstore.exceptions import ObjectStoreError
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 MAX_OBJECTS = 100_000
 """The most objects of one snapshot: more would take the triggerer's memory and time from other triggers."""
+
+REQUESTS_AT_ONCE = 10
+"""How many lost ETags are read at the same time; a client of botocore has so many connections."""
 
 
 class BucketObjects:
@@ -29,6 +33,7 @@ class BucketObjects:
         self._hook = hook
         self._bucket = bucket
         self._listing: BucketListing | None = None
+        self._lost_etags: dict[ListedObject, str] = {}
 
     def __str__(self) -> str:
         return f"bucket {self._bucket} through connection {self._hook.civo_conn_id}"
@@ -43,13 +48,13 @@ class BucketObjects:
             return await self._read_objects(self._listing, key_filters)
 
     async def _read_objects(self, listing: BucketListing, key_filters: frozenset[KeyFilter]) -> Snapshot:
-        found: dict[str, KeyState] = {}
+        found: dict[str, ListedObject] = {}
         prefixes = prefixes_to_list(key_filters)
         for prefix in prefixes:
             async for page in listing.pages(prefix):
                 for listed in page:
                     if any(key_filter.matches(listed.key) for key_filter in key_filters):
-                        found[listed.key] = _state(listed)
+                        found[listed.key] = listed
                 if len(found) > MAX_OBJECTS:
                     raise ObjectStoreError(
                         f"more than {MAX_OBJECTS:,} objects are watched in bucket {self._bucket}: narrow what is "
@@ -58,11 +63,25 @@ class BucketObjects:
         named = {key for key_filter in key_filters for key in key_filter.keys or ()}
         for key in named:
             if not key.startswith(tuple(prefixes)) and (one := await listing.find(key)):
-                found[key] = _state(one)
-        return Snapshot(key_filters, dict(sorted(found.items())))
+                found[key] = one
+        await self._find_lost_etags(listing, [listed for listed in found.values() if not listed.etag])
+        keys = {key: _state(found[key], etag) for key in sorted(found) if (etag := self._etag(found[key]))}
+        return Snapshot(key_filters, keys, frozenset(found.keys() - keys.keys()))
+
+    async def _find_lost_etags(self, listing: BucketListing, objects: list[ListedObject]) -> None:
+        self._lost_etags = {listed: self._lost_etags[listed] for listed in objects if listed in self._lost_etags}
+        objects = [listed for listed in objects if listed not in self._lost_etags]
+        for first in range(0, len(objects), REQUESTS_AT_ONCE):
+            some = objects[first : first + REQUESTS_AT_ONCE]
+            etags = await asyncio.gather(*(listing.read_etag(listed.key) for listed in some))
+            self._lost_etags.update((listed, etag) for listed, etag in zip(some, etags, strict=True) if etag)
+
+    def _etag(self, listed: ListedObject) -> str | None:
+        return listed.etag or self._lost_etags.get(listed)
 
 
-def _state(listed: ListedObject) -> KeyState:
+def _state(listed: ListedObject, etag: str) -> KeyState:
+    contents = digest(etag.encode(), str(listed.size).encode())[:8]
     # The time too: S3 gives an object that is written again with the same contents the same ETag.
-    mark = digest(listed.etag.encode(), str(listed.size).encode(), listed.last_modified.encode())
-    return KeyState((listed.etag, listed.size, listed.last_modified), mark)
+    mark = contents + digest(listed.last_modified.encode())[:8]
+    return KeyState((etag, listed.size, listed.last_modified), mark, None if listed.etag else contents)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_objectstore.triggers.snapshots import digest
 
 if TYPE_CHECKING:
-    from airflow_provider_objectstore.triggers.snapshots import KeyFilter, Snapshot
+    from airflow_provider_objectstore.triggers.snapshots import KeyFilter, KeyState, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -59,21 +59,22 @@ class ChangeTracker:
         :return: keys that appeared or changed since the last one, and how many more did, which come next time.
         """
         current = {
-            key: (digest(key.encode()), state.digest) for key, state in snapshot.keys.items() if key_filter.matches(key)
+            key: (digest(key.encode()), state) for key, state in snapshot.keys.items() if key_filter.matches(key)
         }
+        states = {name: state.digest for name, state in current.values()}
         unreadable = {digest(key.encode()) for key in snapshot.unreadable if key_filter.matches(key)}
         if self.known is None:
             log.info(
                 "First snapshot: %d keys exist. Keys that appear or change from now on fire",
                 len(current) + len(unreadable),
             )
-            self.known = {**dict(current.values()), **dict.fromkeys(unreadable, UNREADABLE)}
+            self.known = {**states, **dict.fromkeys(unreadable, UNREADABLE)}
             return [], 0
         if not snapshot.store_exists:
             return [], 0
-        previous, self.known = self.known, dict(current.values())
+        previous, self.known = self.known, states
         self.known.update({name: previous[name] for name in unreadable if name in previous})
-        changed = [key for key, (name, state) in current.items() if previous.get(name) not in (state, UNREADABLE)]
+        changed = [key for key, (name, state) in current.items() if _is_change(state, previous.get(name))]
         # Where not all fit, keys that change all the time must not hold back those behind them for ever.
         first = bisect(changed, self._last_key) if _fitting(changed) < len(changed) else 0
         changed = changed[first:] + changed[:first]
@@ -97,6 +98,10 @@ class ChangeTracker:
             log.exception("The state store cannot be written; after a restart, the last events may come again")
         else:
             self._stored = known
+
+
+def _is_change(state: KeyState, previous: str | None) -> bool:
+    return previous is None or (previous != UNREADABLE and state.is_change(previous))
 
 
 def _fitting(keys: Sequence[str]) -> int:

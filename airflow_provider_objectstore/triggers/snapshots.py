@@ -33,10 +33,21 @@ class KeyFilter:
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """What an event tells of a key, and a digest that changes with the key's contents."""
+    """
+    A key at one time.
+
+    :param details: what an event tells of it.
+    :param digest: changes with the key's contents.
+    :param compared: the beginning of the digest that decides whether the key has changed since; None for all of it.
+    """
 
     details: Any
     digest: str
+    compared: str | None = None
+
+    def is_change(self, previous: str) -> bool:
+        """Return whether the key has changed since it had a digest."""
+        return previous != self.digest if self.compared is None else not previous.startswith(self.compared)
 
 
 @dataclass(slots=True)

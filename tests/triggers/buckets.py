@@ -51,16 +51,15 @@ class Bucket:
     async def delete(self, key: str) -> None:
         await self.call("delete_object", Key=key)
 
-    async def upload_in_parts(self, key: str, number: int, between: Callable[[], Any]) -> str:
-        """Upload parts, and return the object's ETag; ``between`` is awaited before it is complete."""
+    async def upload_in_parts(self, key: str, number: int, between: Callable[[], Any]) -> None:
+        """Upload an object in parts; ``between`` is awaited before it is complete."""
         upload = (await self.call("create_multipart_upload", Key=key))["UploadId"]
         parts = []
         for part in range(1, number + 1):
             made = await self.call("upload_part", Key=key, UploadId=upload, PartNumber=part, Body=b"x" * 5_242_880)
             parts.append({"PartNumber": part, "ETag": made["ETag"]})
         await between()
-        done = await self.call("complete_multipart_upload", Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
-        return str(done["ETag"])
+        await self.call("complete_multipart_upload", Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
 
     def rotate(self, how: str) -> None:
         """Take away the keys that reach the bucket now."""
@@ -113,6 +112,7 @@ class Front:
 
     def __init__(self, behind: str) -> None:
         self.behind = behind
+        self.url = ""
         self.prefixes: list[str] = []
         self.instead: Callable[[dict[str, str]], Answer | None] = lambda query: None
 
@@ -140,6 +140,7 @@ def front(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front
     behind = emulator.connections()["civo_default"]
     front = Front(behind["extra"].get("s3_endpoint") or str(emulator.s3_url))
     with serving(front.answer) as url:
+        front.url = url
         extra = {**behind["extra"], "s3_endpoint": url, "requests_per_second": 100_000}
         monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({**behind, "extra": extra}))
         yield front
