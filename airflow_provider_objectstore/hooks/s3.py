@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import KeysView
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_objectstore.api.civo.models import s3_endpoint
@@ -111,6 +112,136 @@ class S3Options(NotForXCom):
                 "login": self.access_key_id,
                 "password": self.secret_access_key,
                 "extra": extra,
+            }
+        )
+
+    def polars(self) -> dict[str, Any]:
+        """
+        Return the ``storage_options`` of Polars: ``pl.read_parquet("s3://…", storage_options=options.polars())``.
+
+        :raises InvalidArgumentError: if the access key or the secret is empty, or ``verify`` is a file: Polars trusts
+            the certificates in the file that the environment variable ``SSL_CERT_FILE`` names.
+        """
+        return self._storage_options("Polars")
+
+    def deltalake(self) -> dict[str, Any]:
+        """
+        Return the ``storage_options`` of deltalake: ``DeltaTable("s3://…", storage_options=options.deltalake())``.
+
+        A commit is a conditional put, so that of two writers at the same time one is refused. A backend that ignores
+        the condition loses a commit of one of them: then let one writer write at a time.
+
+        :raises InvalidArgumentError: as :meth:`polars` does.
+        """
+        return _Arguments({**self._storage_options("deltalake"), "aws_conditional_put": "etag"})
+
+    def obstore(self) -> dict[str, Any]:
+        """
+        Return the arguments of ``obstore.store.S3Store(options.bucket, …)``.
+
+        :raises InvalidArgumentError: if the access key or the secret is empty.
+        """
+        self.require_keys()
+        client: dict[str, Any] = {"allow_http": self._plain_http}
+        if self.verify is False:
+            client["allow_invalid_certificates"] = True
+        elif isinstance(self.verify, str):
+            client["root_certificate"] = Path(self.verify).read_text()
+        if self.proxy:
+            client["proxy_url"] = self.proxy
+        return _Arguments({"config": self._object_store_config(), "client_options": _Arguments(client)})
+
+    def pyarrow(self) -> dict[str, Any]:
+        """
+        Return the arguments of ``pyarrow.fs.S3FileSystem``.
+
+        Before pyarrow writes, set the environment variable ``AWS_REQUEST_CHECKSUM_CALCULATION`` to ``when_required``.
+        Otherwise it sends checksums in a form that the gateway refuses with 411, and has no argument against that.
+
+        :raises InvalidArgumentError: if the access key or the secret is empty, or ``verify`` is False, which pyarrow
+            does not know.
+        """
+        self.require_keys()
+        if self.verify is False:
+            raise InvalidArgumentError(
+                "pyarrow always checks certificates: set verify of the connection to the file of those to trust"
+            )
+        arguments: dict[str, Any] = {
+            "access_key": self.access_key_id,
+            "secret_key": self.secret_access_key,
+            "region": self.region_name,
+            "scheme": "http" if self._plain_http else "https",
+            "endpoint_override": self.endpoint_url.partition("://")[2],
+            "force_virtual_addressing": False,
+        }
+        if isinstance(self.verify, str):
+            arguments["tls_ca_file_path"] = self.verify
+        if self.proxy:
+            arguments["proxy_options"] = self.proxy
+        return _Arguments(arguments)
+
+    def duckdb_secret(self, name: str | None = None) -> tuple[str, dict[str, Any]]:
+        """
+        Return a statement for DuckDB and its parameters: ``connection.execute(*options.duckdb_secret())``.
+
+        It creates a temporary secret, which DuckDB does not store and uses for this bucket only. DuckDB needs its
+        extension ``httpfs``.
+
+        :param name: the secret's name in DuckDB; by default ``civo_`` and the bucket's name.
+        :raises InvalidArgumentError: if the access key or the secret is empty, or the connection has a proxy or its own
+            ``verify``, which DuckDB knows for the whole database only.
+        """
+        self.require_keys()
+        if self.proxy or self.verify is not True:
+            raise InvalidArgumentError(
+                "a secret of DuckDB has no proxy and no certificates: take a connection without proxy and verify, and "
+                "set DuckDB's http_proxy, ca_cert_file or enable_server_cert_verification"
+            )
+        values: dict[str, Any] = {
+            "key_id": self.access_key_id,
+            "secret": self.secret_access_key,
+            "region": self.region_name,
+            "endpoint": self.endpoint_url.partition("://")[2],
+            "url_style": "path",
+            "use_ssl": not self._plain_http,
+        }
+        if self.bucket:
+            values["scope"] = f"s3://{self.bucket}/"
+        identifier = (name or f"civo_{self.bucket or self.region_name}").replace('"', '""')
+        options = ", ".join(f"{option.upper()} ${option}" for option in values)
+        statement = f'CREATE OR REPLACE TEMPORARY SECRET "{identifier}" (TYPE s3, {options})'
+        return statement, _Arguments(values)
+
+    @property
+    def _plain_http(self) -> bool:
+        return self.endpoint_url.startswith("http://")
+
+    def _storage_options(self, engine: str) -> dict[str, Any]:
+        """Return what the Rust library of several engines takes: text only."""
+        self.require_keys()
+        if isinstance(self.verify, str):
+            raise InvalidArgumentError(
+                f"{engine} takes no file of certificates: leave verify of the connection out, and let the environment "
+                "variable SSL_CERT_FILE name the file"
+            )
+        options = {f"aws_{name}": value for name, value in self._object_store_config().items()}
+        options["allow_http"] = str(self._plain_http).lower()
+        if self.verify is False:
+            options["allow_invalid_certificates"] = "true"
+        if self.proxy:
+            options["proxy_url"] = self.proxy
+        return _Arguments(options)
+
+    def _object_store_config(self) -> dict[str, str]:
+        return _Arguments(
+            {
+                "endpoint": self.endpoint_url,
+                "access_key_id": self.access_key_id,
+                "secret_access_key": self.secret_access_key,
+                # The environment's token belongs to other keys: it would be sent along, and S3 would refuse it.
+                "session_token": "",
+                "region": self.region_name,
+                "virtual_hosted_style_request": "false",
             }
         )
 
