@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_objectstore.exceptions import ObjectStoreError
@@ -65,7 +66,8 @@ class BucketObjects:
             if not key.startswith(tuple(prefixes)) and (one := await listing.find(key)):
                 found[key] = one
         await self._find_lost_etags(listing, [listed for listed in found.values() if not listed.etag])
-        keys = {key: _state(found[key], etag) for key in sorted(found) if (etag := self._etag(found[key]))}
+        # In a thread: of 100,000 objects it takes longer than a triggerer's event loop may wait.
+        keys = await asyncio.to_thread(self._states, found)
         return Snapshot(key_filters, keys, frozenset(found.keys() - keys.keys()))
 
     async def _find_lost_etags(self, listing: BucketListing, objects: list[ListedObject]) -> None:
@@ -76,8 +78,10 @@ class BucketObjects:
             etags = await asyncio.gather(*(listing.read_etag(listed.key) for listed in some))
             self._lost_etags.update((listed, etag) for listed, etag in zip(some, etags, strict=True) if etag)
 
-    def _etag(self, listed: ListedObject) -> str | None:
-        return listed.etag or self._lost_etags.get(listed)
+    def _states(self, found: Mapping[str, ListedObject]) -> dict[str, KeyState]:
+        objects = (found[key] for key in sorted(found))
+        etags = ((listed, listed.etag or self._lost_etags.get(listed)) for listed in objects)
+        return {listed.key: _state(listed, etag) for listed, etag in etags if etag}
 
 
 def _state(listed: ListedObject, etag: str) -> KeyState:

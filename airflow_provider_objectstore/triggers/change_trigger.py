@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from abc import abstractmethod
@@ -105,7 +106,8 @@ class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
                     continue
                 if tracker.known is not None and time.monotonic() < next_event:
                     continue
-                keys, pending = tracker.changes(snapshot, self._key_filter)
+                # In a thread: of 100,000 keys it takes longer than a triggerer's event loop may wait.
+                keys, pending = await asyncio.to_thread(tracker.changes, snapshot, self._key_filter)
                 if keys:
                     details = {key: snapshot.keys[key].details for key in sorted(keys)}
                     yield TriggerEvent(self._payload(details, pending))  # type: ignore[no-untyped-call]
