@@ -38,6 +38,15 @@ class ObjectStoreError(AirflowException):
     def __init__(self, message: str = "") -> None:
         super().__init__(*([printable(str(message))] if message else []))
 
+    def add_place(self, where: str) -> None:
+        """
+        Add where it happened to the message, once.
+
+        :param where: the connection's id, and where it leads.
+        """
+        if where and where not in str(self):
+            self.args = (f"{self} [{where}]",)
+
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders: keep keyword-only fields through pickle and copy.
         return _rebuild, (type(self), self.args, self.__dict__.copy())

@@ -162,6 +162,11 @@ class ObjectStoreHook(BaseHook):
             interval=interval,
         )
 
+    @property
+    def where(self) -> str:
+        """The connection's id, the environment and the region, for messages."""
+        return self._connection.where
+
     # What each hook adds
 
     @abstractmethod

@@ -172,8 +172,8 @@ class AnypointOperator(CheckedArguments):
 
     @property
     def where(self) -> str:
-        """The connection and the region, for log lines."""
-        return f"connection {self.anypoint_conn_id}, region {self.region or 'of the connection'}"
+        """The connection, the environment and the region, for log lines."""
+        return self.hook.where
 
 
 class AnypointBulkOperator(AnypointOperator):
@@ -272,5 +272,5 @@ class CivoOperator(CheckedArguments):
 
     @property
     def where(self) -> str:
-        """The connection and the region, for log lines."""
-        return f"connection {self.civo_conn_id}, region {self.region or 'of the connection'}"
+        """The connection, the environment and the region, for log lines."""
+        return self.hook.where

@@ -58,7 +58,7 @@ class ResolvedConnection:
     :param verify: True, False, or the path of a file with the certificates to trust.
     :param proxy: URL of a proxy; None for what the environment's proxy variables say.
     :param retry: how often and how long a call is tried.
-    :param labels: what the connection is called and where it leads, for messages, events and lineage: ``connection``
+    :param labels: what the connection is called and where it leads, for messages, events and lineage: ``conn_id``
         (its id), ``organization_id``, ``environment_id``, ``region``. They do not count for :attr:`digest`.
     """
 
@@ -91,6 +91,12 @@ class ResolvedConnection:
             self.retry,
         )
         return hashlib.sha256(repr(fields).encode()).hexdigest()
+
+    @cached_property
+    def where(self) -> str:
+        """The connection's id, the environment and the region, for messages."""
+        names = {"conn_id": "connection", "environment_id": "environment", "region": "region"}
+        return ", ".join(f"{name} {self.labels[label]}" for label, name in names.items() if self.labels.get(label))
 
     @cached_property
     def ca_file(self) -> str | None:
