@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
 
 
+def deferral_timeout() -> type[Exception]:
+    """
+    Return the error with which Airflow ends a wait in the triggerer after its time-out.
+
+    Remove when Airflow >= 3.2 is required, which has it in ``airflow.sdk.exceptions``.
+    """
+    from airflow.sdk.bases.sensor import TaskDeferralTimeout  # type: ignore[attr-defined]
+
+    return TaskDeferralTimeout
+
+
 def connection_form_widgets(hook: type[Any]) -> dict[str, Any]:
     """
     Return the fields of a connection form by name, derived from the provider info.

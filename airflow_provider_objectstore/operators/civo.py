@@ -141,6 +141,15 @@ class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
         self._emit_asset_events(context, "create_object_store", done)
         return done
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the triggerer; say what was not ready in time."""
+        from airflow_provider_objectstore.compat import deferral_timeout
+
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except deferral_timeout() as error:
+            raise self._not_ready() from error
+
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the object store that the trigger found ready."""
         from airflow_provider_objectstore.triggers.polling import validate_event
@@ -188,10 +197,7 @@ class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
         with self._naming_created(), hook.client() as client:
             ready: dict[str, Any] | None = client.run(trigger.poll(self.timeout))
         if ready is None:
-            raise ObjectStoreError(
-                f"object store {self.name} was not ready after {self.timeout:.0f} s. It exists and may still become "
-                "ready: run this task again, or wait for it with CivoObjectStoreSensor"
-            )
+            raise self._not_ready()
         return ready
 
     @contextmanager
@@ -202,6 +208,12 @@ class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
         except ObjectStoreError as error:
             created = f"object store {self.name} was created, but waiting until it is ready failed: "
             raise error.prefixed(created) from error
+
+    def _not_ready(self) -> ObjectStoreError:
+        return ObjectStoreError(
+            f"object store {self.name} was not ready after {self.timeout:g} s. It exists and may still become ready: "
+            f"run this task again, or wait for it with CivoObjectStoreSensor [{self.where}]"
+        )
 
     def _build_trigger(self, store: ObjectStore) -> CivoObjectStoreTrigger:
         from airflow_provider_objectstore.triggers.conditions import CivoObjectStoreTrigger

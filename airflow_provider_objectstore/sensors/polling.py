@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
     AirflowNotFoundException,
+    AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
 )
@@ -95,6 +96,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         self._start_from_trigger_requested = start_from_trigger
         self._reason_not_startable: str | None = None
         self._trigger: PollingTrigger | None = None
+        self._where = ""
         self._errors = 0
 
     @abstractmethod
@@ -141,7 +143,11 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             if self._trigger is None:
                 self.read_arguments()
                 self._trigger = self._build_trigger()
-            with self._trigger.hook().client() as client:
+            hook = self._trigger.hook()
+            with hook.client() as client:
+                if not self._where:
+                    self._where = hook.where
+                    self._log_start(self._trigger)
                 result = client.run(self._trigger.poke())
         except AirflowNotFoundException as error:
             raise self._failure(error, non_retryable=False) from error
@@ -155,7 +161,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             raise self._failure(error, non_retryable=not is_transient(error)) from error
         self._errors = 0
         if result is None:
-            self.log.info("Not yet")
+            self.log.info("Not yet: %s", self._trigger.missing())
             return False
         return PokeReturnValue(is_done=True, xcom_value=result)
 
@@ -170,7 +176,13 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             reason = self._reason_not_startable or "it is mapped, or does not run through the scheduler"
             self.log.info("Started on a worker despite start_from_trigger: %s", reason)
         if not self.deferrable:
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            except AirflowSensorTimeout as error:
+                assert self._trigger is not None
+                raise AirflowSensorTimeout(
+                    f"{error} Still missing: {self._trigger.missing()} [{self._where}]"
+                ) from None
         found = self._first_poke(context)
         if found:
             return found.xcom_value
@@ -178,6 +190,28 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         return self.defer(
             trigger=self._trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout)
         )
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """
+        Go on after the triggerer. After a time-out, poll a last time, and say what is still missing.
+
+        :param next_method: the method that Airflow calls.
+        :param next_kwargs: its arguments.
+        :param context: the context that the task runs in.
+        """
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (AirflowSensorTimeout, AirflowSkipException) as error:
+            if not any(isinstance(each, AirflowSensorTimeout) for each in (error, error.__cause__)):
+                raise
+            found = self._first_poke(context)
+            if found:
+                self.log.info("Found at the end of the time-out of %g s: %s", self.timeout, found.xcom_value)
+                return found.xcom_value
+            assert self._trigger is not None
+            raise type(error)(
+                f"not found within {self.timeout:g} s: {self._trigger.missing()} [{self._where}]"
+            ) from None
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """
@@ -197,6 +231,15 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             self.log.info("Ended on a worker despite end_from_trigger: %s", reason)
         self.log.info("Found: %s", result)
         return result
+
+    def _log_start(self, trigger: PollingTrigger) -> None:
+        self.log.info(
+            "Waiting for %s: a poll every %g s, for at most %g s [%s]",
+            trigger.missing(),
+            self.poke_interval,
+            self.timeout,
+            self._where,
+        )
 
     def _build_trigger(self) -> PollingTrigger:
         return self.build_trigger(

@@ -144,6 +144,11 @@ class AsyncClient:
         return sum(state.retries for state in self._opened)
 
     @property
+    def queue_seconds(self) -> float:
+        """How long a request would now wait for its turn by ``requests_per_second``."""
+        return max((state.rate_limiter.queue_seconds for state in self._opened), default=0.0)
+
+    @property
     def throttled(self) -> int:
         """How many requests of this connection on this loop the service answered with 429."""
         return sum(state.rate_limiter.throttled for state in self._opened)

@@ -48,6 +48,11 @@ class RateLimiter:
             self._next = start + 1 / self._rate(start)
         return start - now
 
+    @property
+    def queue_seconds(self) -> float:
+        """How long a request would now wait for its turn."""
+        return max(self._next - self._clock(), 0.0)
+
     def on_success(self) -> None:
         """Note that the service accepted a request."""
         if self._clock() >= self._throttled_at + HALF_RATE_SECONDS:

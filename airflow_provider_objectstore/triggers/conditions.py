@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, field
+from textwrap import shorten
 from typing import Any
 
 from airflow_provider_objectstore import arguments as read
@@ -63,6 +64,15 @@ class AnypointKeyTrigger(AnypointPollingTrigger):
                 return list(self._found)
         return list(self._found) if len(self._found) == len(calls) else None
 
+    def missing(self) -> str:
+        """Name the keys that are still missing, and the partition."""
+        keys = read.names("keys", self.keys)
+        left = [key for key in keys if key not in self._found]
+        names = shorten(", ".join(map(repr, left)), 200, placeholder=" …")
+        how_many = "any" if self.require == "any" else len(left)
+        what = f"key {names}" if len(keys) == 1 else f"{how_many} of {len(keys)} keys ({names})"
+        return f"{what} of partition {self.partition!r}, store {self.store_id!r}"
+
 
 class AnypointPartitionTrigger(AnypointPollingTrigger):
     """
@@ -80,6 +90,10 @@ class AnypointPartitionTrigger(AnypointPollingTrigger):
         store_id, partition = read.name("store_id", self.store_id), read.name("partition", self.partition)
         return partition if (yield anypoint.partition_exists(store_id, partition)) else None
 
+    def missing(self) -> str:
+        """Name the partition."""
+        return f"partition {self.partition!r} of store {self.store_id!r}"
+
 
 class CivoObjectStoreTrigger(PollingTrigger):
     """
@@ -94,6 +108,7 @@ class CivoObjectStoreTrigger(PollingTrigger):
     civo_conn_id: str
     region: str | None = None
     _id: str | None = field(default=None, init=False)
+    _status: str | None = field(default=None, init=False)
 
     def hook(self) -> CivoObjectStoreHook:
         """Return the hook with this trigger's connection and region."""
@@ -109,5 +124,10 @@ class CivoObjectStoreTrigger(PollingTrigger):
                 store = yield civo.get_object_store(self._id)
             except NotFoundError:
                 store = None
-        self._id = store.id if store else None
+        self._id, self._status = (store.id, store.status) if store else (None, None)
         return asdict(store) if store and store.ready else None
+
+    def missing(self) -> str:
+        """Name the object store, and its status as far as it is known."""
+        status = f"; its status is {self._status}" if self._status else ""
+        return f"object store {self.object_store!r} to be ready{status}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import field
 from itertools import count
 from random import randrange
@@ -26,8 +26,9 @@ class PollingTrigger(DataclassTrigger):
     """
     Polls until there is a result, and fires one event: the result, or why there will be none.
 
-    A subclass implements :meth:`poll_once` and :meth:`hook`; its sensor pokes with the same code. Its fields have the
-    names of the sensor's template fields, because Airflow renders them when a task starts in the triggerer.
+    A subclass implements :meth:`poll_once`, :meth:`hook` and :meth:`missing`; its sensor pokes with the same code. Its
+    fields have the names of the sensor's template fields, because Airflow renders them when a task starts in the
+    triggerer.
 
     :param poke_interval: seconds between two polls.
     :param exponential_backoff: wait longer from poll to poll, as Airflow's sensors do.
@@ -51,6 +52,10 @@ class PollingTrigger(DataclassTrigger):
     def poll_once(self) -> Flow[Any | None]:
         """Yield the calls of one poll; return the result as plain JSON values, or None if there is none yet."""
 
+    @abstractmethod
+    def missing(self) -> str:
+        """Say what has not been found yet, for log lines and for the error after a time-out."""
+
     def poke(self) -> Flow[Any | None]:
         """
         Poll once. A missing store is no error, because it may be created later; it is logged once.
@@ -70,9 +75,11 @@ class PollingTrigger(DataclassTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll; yield exactly one event."""
+        hook = self.hook()
         try:
-            async with self.hook().async_client() as client:
-                result = await client.run(self.poll())
+            async with hook.async_client() as client:
+                self.log.info("Waiting for %s: a poll every %g s [%s]", self.missing(), self.poke_interval, hook.where)
+                result = await client.run(self.poll(queue_seconds=lambda: client.queue_seconds))
         except ObjectStoreError as error:
             yield _failure(str(error), non_retryable=not is_transient(error))
         except AirflowNotFoundException as error:
@@ -93,18 +100,21 @@ class PollingTrigger(DataclassTrigger):
         environment.undefined = StrictUndefined
         return environment
 
-    def poll(self, timeout: float = float("inf")) -> Flow[Any | None]:
+    def poll(
+        self, timeout: float = float("inf"), *, queue_seconds: Callable[[], float] = lambda: 0.0
+    ) -> Flow[Any | None]:
         """
         Poll until there is a result; workers wait with this as well.
 
         :param timeout: seconds after which to give up.
+        :param queue_seconds: returns how long a request would now wait for its turn.
         :return: the result, or None after the timeout.
         :raises ObjectStoreError: if it is not transient, or ``max_consecutive_errors`` is exceeded.
         """
         previous = time.monotonic()
         deadline = previous + timeout
         interval, longest_logged = self.poke_interval, 1.0
-        errors = 0
+        errors, logged = 0, self.missing()
         for number in count(1):
             try:
                 result = yield from self.poke()
@@ -117,11 +127,14 @@ class PollingTrigger(DataclassTrigger):
                 errors = 0
                 if result is not None:
                     return result
+                if (missing := self.missing()) != logged:
+                    self.log.info("Not yet: %s", missing)
+                    logged = missing
             now = time.monotonic()
             if now >= deadline:
                 break
             elapsed = now - previous
-            if elapsed > 1.5 * max(interval, longest_logged):
+            if elapsed > 1.5 * max(interval, longest_logged) and queue_seconds() > elapsed / 2:
                 longest_logged = elapsed
                 self.log.info(
                     "Polls are %.0f s apart instead of %.0f: everything that uses this connection in one process "

@@ -38,12 +38,14 @@ class Case:
 
     :param operation: the operation that it polls with.
     :param appear: creates the object that it waits for.
+    :param missing: how it is named in logs and errors.
     """
 
     new: Callable[..., BasePollingSensor]
     operation: str
     connection: str
     appear: Callable[[], Any]
+    missing: str
 
     def sensor(self, **settings: Any) -> BasePollingSensor:
         with DAG("waiting", schedule=None, start_date=datetime(2026, 1, 1)):
@@ -69,13 +71,16 @@ def put_key() -> None:
 
 
 CASES = {
-    "key": Case(keys_sensor, "anypoint.key_exists", "anypoint_default", put_key),
-    "partition": Case(partition_sensor, "anypoint.partition_exists", "anypoint_default", put_key),
+    "key": Case(keys_sensor, "anypoint.key_exists", "anypoint_default", put_key, "key 'k' of partition 'p', store 's'"),
+    "partition": Case(
+        partition_sensor, "anypoint.partition_exists", "anypoint_default", put_key, "partition 'p' of store 's'"
+    ),
     "object store": Case(
         store_sensor,
         "civo.list_object_stores",
         "civo_default",
         lambda: CivoObjectStoreHook().create_object_store("photos"),
+        "object store 'photos' to be ready",
     ),
 }
 
@@ -207,13 +212,34 @@ def test_errors_with_success_between_are_not_in_a_row(case: Case, mode: dict[str
 
 
 def test_timeout(case: Case, mode: dict[str, bool]) -> None:
-    with pytest.raises(AirflowSensorTimeout):
+    with pytest.raises(AirflowSensorTimeout) as caught:
         run(case.sensor(**mode, timeout=0.1))
+    assert case.missing in str(caught.value)
+    assert f"[connection {case.connection}, " in str(caught.value)
+    assert "region " in str(caught.value)
 
 
 def test_timeout_with_soft_fail_skips(case: Case, mode: dict[str, bool]) -> None:
-    with pytest.raises(AirflowSkipException):
+    with pytest.raises(AirflowSkipException) as caught:
         run(case.sensor(**mode, timeout=0.1, soft_fail=True))
+    assert not mode.get("deferrable") or case.missing in str(caught.value)
+
+
+def test_object_that_is_there_at_the_end_of_the_timeout(case: Case, mode: dict[str, bool]) -> None:
+    case.appear()
+    if case.operation.startswith("civo."):
+        run(case.sensor(deferrable=False))  # until it is ready
+    timed_out = {"error": "Trigger timeout"}
+    context: Any = {}
+    assert case.sensor(**mode).resume_execution("__fail__", timed_out, context)
+
+
+def test_says_what_it_waits_for(case: Case, mode: dict[str, bool], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(AirflowSensorTimeout):
+        run(case.sensor(**mode, timeout=0.1))
+    printed = "".join(capfd.readouterr())
+    assert f"Waiting for {case.missing}: a poll every 0.01 s" in printed
+    assert f"[connection {case.connection}, " in printed
 
 
 SKIPPING = {

@@ -38,6 +38,23 @@ def test_serializes_every_parameter(trigger: PollingTrigger) -> None:
     assert all(value is not None for value in arguments.values()), "each was given above"
 
 
+async def test_says_how_many_keys_are_missing(
+    key_hook: AnypointObjectStoreHook, capfd: pytest.CaptureFixture[str]
+) -> None:
+    trigger = key_trigger(keys=["a", "b", "c"], poke_interval=0.01)
+    await asyncio.to_thread(key_hook.put_key, "s", "p", "b", "v")
+    waiting = asyncio.create_task(events(trigger))
+    while "2 of 3 keys" not in trigger.missing():
+        await asyncio.sleep(0.01)
+    assert trigger.missing() == "2 of 3 keys ('a', 'c') of partition 'p', store 's'"
+    for key in "ac":
+        await asyncio.to_thread(key_hook.put_key, "s", "p", key, "v")
+    await waiting
+    printed = "".join(capfd.readouterr())
+    assert "Waiting for 3 of 3 keys ('a', 'b', 'c')" in printed
+    assert printed.count("Not yet: 2 of 3 keys ('a', 'c')") == 1
+
+
 async def test_failed_store(emulator: Emulator) -> None:
     store = {"id": "7", "name": "photos", "status": "failed"}
     page = {"page": 1, "pages": 1, "items": [store]}
