@@ -73,6 +73,12 @@ class Cluster(Airflow):
         """Start a component again."""
         self._parts[name] = Processes({name: self._components()[name]}, self.environment, self.logs)
 
+    def start_missing(self) -> None:
+        """Start again every component that was killed, as a supervisor would do."""
+        for name in self._components():
+            if name not in self._parts:
+                self.start(name)
+
     def wait(self, condition: Callable[[], object], seconds: float, what: str) -> float:
         """
         Wait until a condition holds.
@@ -97,10 +103,11 @@ class Cluster(Airflow):
         for dag_id in dag_ids:
             self.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
 
-    def trigger(self, dag_id: str) -> str:
-        """Start a run, and return its id."""
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Start a run with a configuration, and return its id."""
         self.unpause(dag_id)
-        run_id: str = self.call("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None})["dag_run_id"]
+        request = {"logical_date": None, "conf": conf}
+        run_id: str = self.call("POST", f"/dags/{dag_id}/dagRuns", json=request)["dag_run_id"]
         return run_id
 
     def states(self, dag_id: str) -> Counter[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_objectstore.emulator import Emulator, Settings
+from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from tests.distributed.cluster import Cluster
 from tests.distributed.databases import Databases
 from tests.distributed.prepare import POSTGRES, REDIS
@@ -28,7 +28,7 @@ def databases() -> Iterator[Databases]:
 @pytest.fixture(scope="session")
 def service() -> Iterator[Emulator]:
     """The services, for the whole session and without a rate limit of their own."""
-    with Emulator(Settings(creating_seconds=0.2)) as emulator:
+    with Emulator(Settings(creating_seconds=0.2), s3=MotoS3()) as emulator:
         yield emulator
 
 
