@@ -30,6 +30,7 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
 
     XCom: ``{"partitions", "keys", "missing", "rounds", "seconds", "retries", "throttled"}``: partitions and keys
     deleted, those that did not exist, listings, duration in seconds, repeated requests, and responses with status 429.
+    All are of the last try alone: what a try that failed or was killed has deleted is not in them.
 
     An argument that is given and whose template renders as None, empty or blank is an error, so that no template
     makes the task delete more.

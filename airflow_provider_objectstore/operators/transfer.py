@@ -88,7 +88,8 @@ class AnypointExportOperator(_TransferOperator):
     no complete export.
 
     XCom: the manifest, with ``missing`` (values that were listed and no longer existed when they were read),
-    ``missing_partitions`` (likewise), ``seconds``, ``retries`` and ``throttled``.
+    ``missing_partitions`` (likewise), ``seconds``, ``retries`` and ``throttled``. All are of the last try alone,
+    which exports everything anew.
 
     :param store_id: the store.
     :param path: folder of the export, as any ``ObjectStoragePath``: ``file:///…``, ``s3://conn_id@bucket/…``,
@@ -134,7 +135,8 @@ class AnypointImportOperator(_TransferOperator):
     The whole export is checked against its manifest, and every value against the service's limits, before anything is
     written. Run again after a failure, the task continues: writing a value twice changes nothing.
 
-    XCom: the manifest, with ``written``, ``skipped``, ``seconds``, ``retries`` and ``throttled``.
+    XCom: the manifest, with ``written``, ``skipped``, ``seconds``, ``retries`` and ``throttled``. These counts are of
+    the last try alone: what an earlier try wrote counts as ``skipped``, or is written again with ``overwrite``.
 
     :param store_id: the store to write into; it must exist.
     :param path: folder of the export, as any ``ObjectStoragePath``: ``file:///…``, ``s3://conn_id@bucket/…``,

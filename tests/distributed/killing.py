@@ -28,7 +28,7 @@ SLOW = [
     for operation in ("anypoint.delete_key", "anypoint.get_key", "anypoint.put_key")
 ]
 RETIRING = {"operation": "civo.delete_credential", "kind": "delay", "seconds": 60}
-DISTANCE = "SELECT extract(epoch FROM end_date) FROM dag_run WHERE dag_id = %s AND run_id = %s"
+ENDED = "SELECT extract(epoch FROM end_date) FROM dag_run WHERE dag_id = %s AND run_id = %s"
 
 
 class Killing:
@@ -56,7 +56,7 @@ class Killing:
     def run(self) -> None:
         """Do all of it, until everything has ended."""
         self._prepare()
-        before = self.service.requests()["by_operation"]
+        self._before = self.service.requests()["by_operation"]
         self.first_credentials = {name: self.probe.owner(name) for name in ROTATIONS}
         try:
             self._begin()
@@ -67,7 +67,7 @@ class Killing:
         self.requests = Counter[str]()
         for operation, statuses in self.service.requests()["by_operation"].items():
             for status, number in statuses.items():
-                self.requests[f"{operation} {status}"] = number - before.get(operation, {}).get(status, 0)
+                self.requests[f"{operation} {status}"] = number - self._before.get(operation, {}).get(status, 0)
 
     # Before
 
@@ -104,8 +104,8 @@ class Killing:
         for name in ROTATIONS:
             if name not in there:
                 owner = civo.wait_until_ready(civo.create_credential(name))
-                civo.create_object_store(name, access_key_id=owner.access_key_id)
-                self.cluster.wait(lambda n=name: civo.get_object_store_by_name(n).ready, 30, "the store is ready")
+                id = civo.create_object_store(name, access_key_id=owner.access_key_id).id
+                self.cluster.wait(lambda i=id: civo.get_object_store(i).ready, 30, "the store is ready")  # type: ignore[misc]
 
     def _start_watching(self) -> None:
         self.cluster.unpause("kill_watch")
@@ -144,7 +144,8 @@ class Killing:
 
     def _is_in_the_middle(self, job: str) -> bool:
         state = "deferred" if job in ROTATIONS and self.grace else "running"
-        return self._states(f"kill_{job}")[state] == 1 and self.progress(job) > (0 if job in ROTATIONS else 5)
+        least = {"purge": 6, "import": 6, "export": 20}.get(job, 1)
+        return self._states(f"kill_{job}")[state] == 1 and self.progress(job) >= least
 
     def progress(self, job: str) -> int:
         """Return how many keys, values or credentials a job has done."""
@@ -155,8 +156,10 @@ class Killing:
                 return len(list(self.left("kill-import")))
             case "export":
                 drafts = [path for path in self.folder.iterdir() if path.name.startswith("data-")]
-                read = self.service.requests()["by_operation"]["anypoint.get_key"]["200"] - 2 * TOTAL
-                return read if drafts else 0
+                reads = [
+                    by["anypoint.get_key"]["200"] for by in (self.service.requests()["by_operation"], self._before)
+                ]
+                return reads[0] - reads[1] if drafts else 0
             case "created":
                 return len(self.probe.credentials(job)) - 1
             case _:
@@ -177,11 +180,11 @@ class Killing:
 
     def _kill(self) -> None:
         self._let_waits_end(0, 20)
+        for job in ("purge", "export", "import", *ROTATIONS):
+            assert self._is_in_the_middle(job), job
         self._change()
         if self.component == "worker":
             self.cluster.wait(lambda: self._states("kill_watch")["running"], 60, "a run handles the changes")
-        for job in ("purge", "export", "import", *ROTATIONS):
-            assert self._is_in_the_middle(job), job
         for name in self.names:
             self.cluster.kill(name)
         self.killed = time.time()
@@ -240,7 +243,7 @@ class Killing:
 
     def report(self, job: str, *figures: str) -> None:
         """Print the figures of a job."""
-        ((ended,),) = self.cluster.databases.query(DISTANCE, f"kill_{job}", self.runs[job])
+        ((ended,),) = self.cluster.databases.query(ENDED, f"kill_{job}", self.runs[job])
         print(
             f"{job}: {len(self.names)} {self.component}s killed; {'; '.join(figures)}; ended after "
             f"{float(ended) - self.killed:.0f} s more, try {self.tries(job)}"
