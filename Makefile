@@ -119,7 +119,7 @@ wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make te
 	@exec $(BIN)/python -m pytest tests/wheel $(ARGS)
 
 .PHONY: kill
-kill: $(STAMP) $(if $(filter skip,$(RGW)),,rgw) ## rotations killed at each single request, on moto and Ceph
+kill: $(STAMP) $(if $(filter skip,$(RGW)),,rgw) ## rotations killed at each request, on moto and Ceph; see also test-distributed ARGS="-k kills"
 	@KILL=all exec $(BIN)/python -m pytest -rP -o faulthandler_timeout=3600 tests/rotation/test_kill.py $(ARGS)
 
 .PHONY: chaos

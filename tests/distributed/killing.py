@@ -20,7 +20,7 @@ from tests.distributed.probe import Probe
 
 NUMBERS = {"worker": WORKERS, "triggerer": TRIGGERERS, "scheduler": SCHEDULERS}
 PARTITIONS = "p0", "p1", "p2"
-KEYS = 40
+KEYS = 60
 TOTAL = len(PARTITIONS) * KEYS
 ROTATIONS = "published", "created"
 SLOW = [
@@ -47,7 +47,7 @@ class Killing:
         self.hook = AnypointObjectStoreHook()
         self.probe = Probe(service)
         self.folder, self.source = folder / "export", folder / "import"
-        self.grace = 60 if component == "triggerer" else 0
+        self.grace = 120 if component == "triggerer" else 0
         self.runs: dict[str, str] = {}
         self.at_kill: dict[str, int] = {}
         self.changed: list[str] = []
@@ -76,9 +76,9 @@ class Killing:
         for name in ("purge", "export", "import", "waits", "events", "keys"):
             if f"kill-{name}" not in stores:
                 self.hook.create_store(f"kill-{name}")
-        for partition in (*PARTITIONS, "p"):
-            for name in ("import", "waits", "events"):
-                self.hook.delete_partition(f"kill-{name}", partition)
+        for partition in PARTITIONS:
+            self._clear("kill-import", partition)
+        self._clear("kill-waits", "p")
         for partition in PARTITIONS:
             keys = {f"k-{number:02}": "v" for number in range(KEYS)}
             self.hook.put_many("kill-purge", partition, {**keys, "stays": "v"}).raise_failed()
@@ -89,6 +89,9 @@ class Killing:
         self._export(self.source)
         self._create_buckets()
         self._start_watching()
+
+    def _clear(self, store: str, partition: str) -> None:
+        self.hook.delete_many(store, partition, self.probe.keys(store, partition)).raise_failed()
 
     def values(self, partition: str) -> dict[str, Any]:
         """Return the values of a partition that are exported and imported: text, bytes and exact numbers."""
@@ -120,7 +123,7 @@ class Killing:
         self.cluster.wait(
             lambda: not self.cluster.databases.query(ended) and not self._active("kill_watch"), 120, "it is quiet"
         )
-        self.hook.delete_partition("kill-events", "p")  # each poll would read them
+        self._clear("kill-events", "p")  # each poll would read them
         time.sleep(10)
         self.events = Events(self.cluster.databases, "kills")
 
