@@ -108,7 +108,7 @@ class Killing:
             if name not in there:
                 owner = civo.wait_until_ready(civo.create_credential(name))
                 id = civo.create_object_store(name, access_key_id=owner.access_key_id).id
-                self.cluster.wait(lambda i=id: civo.get_object_store(i).ready, 30, "the store is ready")  # type: ignore[misc]
+                self.cluster.wait(lambda i=id: civo.get_object_store(i).ready, 30, "the store is ready")
 
     def _start_watching(self) -> None:
         self.cluster.unpause("kill_watch")
