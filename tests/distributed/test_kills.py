@@ -139,6 +139,7 @@ def test_counts_are_those_of_the_last_try(killed: Killing) -> None:
         f"{killed.component}s killed after {before}; XCom says {purge['keys']} deleted, {transfer['written']} written, "
         f"{transfer['skipped']} skipped, {export['values']} exported"
     )
+    print("requests:", ", ".join(f"{number} {name}" for name, number in killed.requests.items() if number))
     assert export["values"] == transfer["written"] + transfer["skipped"] == TOTAL
     if killed.component != "worker":
         assert killed.tries("purge") == killed.tries("import") == 1
