@@ -21,6 +21,7 @@ from tests.distributed.probe import Probe
 NUMBERS = {"worker": WORKERS, "triggerer": TRIGGERERS, "scheduler": SCHEDULERS}
 PARTITIONS = "p0", "p1", "p2"
 KEYS = 60
+QUIET = 15
 TOTAL = len(PARTITIONS) * KEYS
 ROTATIONS = "published", "created"
 SLOW = [
@@ -213,8 +214,16 @@ class Killing:
         self._let_waits_end(120, 200)
         for job in self.runs:
             self.cluster.wait(lambda j=job: not self._active(f"kill_{j}"), 600, f"{job} ends")
+        self.cluster.wait(lambda: set(self.changed) <= self._fired(), 180, "each change is in an event")
+        time.sleep(QUIET)
+        self.without_run = self.events.without_run()
+        if self.component == "scheduler":
+            self._change()
         self.cluster.wait(lambda: set(self.changed) <= set(self.events.keys()), 180, "each change is in a run")
         self.cluster.wait(lambda: not self._active("kill_watch"), 300, "the changes are handled")
+
+    def _fired(self) -> set[str]:
+        return {key for event in self.events.all() for key in event.payload["keys"]}
 
     def _let_waits_end(self, first: int, last: int) -> None:
         keys = [f"w{number:03}" for number in range(first, last)]

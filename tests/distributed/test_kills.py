@@ -7,17 +7,20 @@ Everything ends as if nothing had happened when all workers, triggerers or sched
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from tests.conftest import connect
-from tests.distributed.cluster import Cluster
-from tests.distributed.killing import PARTITIONS, ROTATIONS, TOTAL, Killing
+from tests.distributed.cluster import SCHEDULERS, Cluster
+from tests.distributed.events import Events
+from tests.distributed.killing import PARTITIONS, QUIET, ROTATIONS, TOTAL, Killing
 from tests.rotation.harness import has_access
 
 pytestmark = pytest.mark.distributed
@@ -124,12 +127,43 @@ def test_watcher(killed: Killing) -> None:
     states = killed.cluster.states("kill_watch")
     print(
         f"watcher: {len(killed.names)} {killed.component}s killed; {killed.at_kill['watch']} of {len(killed.changed)} "
-        f"changed keys were in runs; {len(found)} events; lost {len(lost)}, doubled {doubled}"
+        f"changed keys were in runs; {len(found)} events, {killed.without_run} of which came into a run with the next; "
+        f"lost {len(lost)}, doubled {doubled}"
     )
+    assert killed.without_run <= (killed.component == "scheduler"), "see TestAirflowItself"
     assert not lost
     assert keys == Counter(killed.changed), "each once"
     assert [event.runs for event in found] == [1] * len(found)
     assert set(states) == {"success"}
+
+
+class TestAirflowItself:
+    """Why a change that fires while no scheduler runs can need the next change. If this fails, Airflow has improved."""
+
+    def test_one_run_for_two_events_while_no_scheduler_runs(self, cluster: Cluster) -> None:
+        cluster.unpause("plain")
+        path = Path(cluster.environment["BURSTS"])
+        events = Events(cluster.databases, "plain")
+
+        def fire(number: int) -> None:
+            path.write_text("1")
+            cluster.wait(lambda: len(events.all()) == number, 60, "the event is stored")
+
+        fire(1)
+        cluster.wait(lambda: not events.without_run(), 60, "it has its run")
+        for number in range(1, SCHEDULERS + 1):
+            cluster.kill(f"scheduler-{number}")
+        fire(2)
+        time.sleep(10)
+        fire(3)
+        cluster.start_missing()
+        cluster.wait(lambda: events.without_run() < 2, 120, "there is a run")
+        time.sleep(QUIET)
+        runs = [event.runs for event in events.all()]
+        print(f"an event, all schedulers killed, 2 events 10 s apart, schedulers started: runs of each {runs}")
+        assert runs == [1, 1, 0]
+        fire(4)
+        cluster.wait(lambda: not events.without_run(), 60, "the next event takes it along")
 
 
 def test_counts_are_those_of_the_last_try(killed: Killing) -> None:
