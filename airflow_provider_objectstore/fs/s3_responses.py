@@ -27,10 +27,7 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
     try:
         result = await call(method, *more, **arguments)
     except FileNotFoundError as error:
-        response = getattr(error.__cause__, "response", None)
-        if response is None or denial_code(response):
-            raise
-        if method.startswith("head_") and not is_page(response):  # HEAD has no body with a code
+        if _is_of_s3(method, getattr(error.__cause__, "response", None)):
             raise
         raise OSError(f"{where}: {method} got 404, and not from S3: {error}") from error
     except OSError as error:
@@ -46,6 +43,13 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
         first = f"{where}/{failed[0].get('Key')}: {failed[0].get('Code')}"
         raise PermissionError(f"{len(failed)} objects were not deleted, the first is {first}")
     return result
+
+
+def _is_of_s3(method: str, response: Any) -> bool:
+    """Tell whether a 404 is S3's own; ``response`` is botocore's, None if there was none."""
+    if response is None or denial_code(response):
+        return True
+    return method.startswith("head_") and not is_page(response)  # HEAD has no body with a code
 
 
 def _name(error: OSError, where: str) -> None:
