@@ -140,6 +140,11 @@ def get_provider_info() -> dict[str, Any]:
                         "string",
                         "Where tokens come from; if empty by control plane, or a base URL that is not the vendor's",
                     ),
+                    "statistics_url": _field(
+                        "Statistics URL",
+                        "string",
+                        "Where usage is read; if empty by control plane, or a base URL that is not the vendor's",
+                    ),
                     **_SHARED_FIELDS,
                 },
             },

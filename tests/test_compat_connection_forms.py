@@ -22,6 +22,7 @@ FIELDS = {
         "control_plane",
         "auth",
         "accounts_url",
+        "statistics_url",
         "requests_per_second",
         "timeout",
         "verify",

@@ -72,8 +72,9 @@ def operations(service: ModuleType) -> dict[str, Any]:
 
 
 def emulated(service: str) -> set[str]:
-    module = importlib.import_module(f"airflow_provider_objectstore.emulator.{service}.operations")
-    handlers = {entry[0] if isinstance(entry, tuple) else entry for entry in module.OPERATIONS.values()}
+    found = [module for module in modules(f"emulator.{service}") if hasattr(module, "OPERATIONS")]
+    entries = [entry for module in found for entry in module.OPERATIONS.values()]
+    handlers = {entry[0] if isinstance(entry, tuple) else entry for entry in entries}
     return {handler.__name__ for handler in handlers} | {"list_regions"}
 
 

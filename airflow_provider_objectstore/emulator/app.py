@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from airflow_provider_objectstore.emulator import asgi
-from airflow_provider_objectstore.emulator.anypoint import accounts
+from airflow_provider_objectstore.emulator.anypoint import accounts, statistics
 from airflow_provider_objectstore.emulator.anypoint import operations as anypoint
 from airflow_provider_objectstore.emulator.anypoint.parsing import TOO_MANY_REQUESTS
 from airflow_provider_objectstore.emulator.asgi import Message, Receive, Send
@@ -65,6 +65,7 @@ class App:
             self._rate_limiter.reset()
         self.faults.set([])
         self.anypoint.data.reset()
+        self.anypoint.statistics.reset()
         await self.civo.reset()
 
     def requests(self) -> dict[str, Any]:
@@ -173,7 +174,8 @@ class App:
     def _find_operation(self, method: str, segments: list[str]) -> tuple[str, Operation] | None:
         match segments:
             case ["", "api", "v1", "organizations", *rest]:
-                return anypoint.route(self.anypoint, method, rest)
+                found = anypoint.route(self.anypoint, method, rest)
+                return found or statistics.route(self.anypoint, method, rest)
             case ["", "v2", *rest]:
                 return civo.route(self.civo, method, rest)
             case ["", "accounts", *rest]:

@@ -19,6 +19,10 @@ Object Store v2, in addition to the code below:
   at once. HEAD takes ``confirmable`` and ignores it.
 - The rate limit is a token bucket per client address and service that holds one second's worth of
   requests. The token endpoints are not limited.
+- Statistics count each request for stores that succeeded as one, in whole hours of UTC, in the one region
+  ``us-east-1``. Requests for the list of stores count for the environment and no store. A store that exists or was
+  used has a count for each period, from the one that ``startDate`` is in to the one before ``endDate``; an unknown
+  environment, region or store has none. There is no suborganization.
 
 Civo, in addition to the code below:
 
@@ -51,6 +55,8 @@ WRONG_MEDIA_TYPE_STATUS = 415
 NOT_A_NUMBER_STATUS = 409
 KEY_CREATED_STATUS = 201  # as similar services respond
 KEY_EXISTS_STATUS = 409  # the contract's for this POST
+MAX_STATISTICS_HOURS = {"1hour": 31 * 24, "1day": 366 * 24, "1month": 10 * 366 * 24}
+"""Longest time frame of statistics by period. That there are limits is documented, which ones is not known here."""
 
 DEFAULT_TTL_SECONDS = 2_592_000
 DEFAULT_CONFIRMATION_TTL_SECONDS = 600

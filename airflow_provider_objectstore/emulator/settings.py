@@ -14,6 +14,7 @@ USERNAME = "emulator-user"
 MFA_USERNAME = "emulator-mfa"
 ORGANIZATION = "emulator-org"
 ENVIRONMENT = "emulator-env"
+ANYPOINT_REGION = "us-east-1"
 CIVO_KEY = "emulator-key"
 REGION = "LON1"
 
@@ -49,6 +50,7 @@ class Settings:
     :param quota_gb: Civo's ``objectstore_gb_limit``, in GB.
     :param seed: seed of the random numbers that decide a fault's ``share``.
     :param clock: returns seconds that never go back; a test can replace it to move time.
+    :param now: returns the time of day in seconds since 1970, for statistics.
     """
 
     token_seconds: float = 3600
@@ -66,3 +68,4 @@ class Settings:
     quota_gb: int = 10_000
     seed: int = 0
     clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time

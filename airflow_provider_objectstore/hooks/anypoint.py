@@ -11,6 +11,7 @@ from airflow_provider_objectstore.compat import connection_form_behaviour, conne
 from airflow_provider_objectstore.exceptions import NotFoundError
 from airflow_provider_objectstore.hooks.bulk_keys import BulkKeysMixin
 from airflow_provider_objectstore.hooks.partition import Partition
+from airflow_provider_objectstore.hooks.statistics import StatisticsMixin
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset, Connection
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.transport import ResolvedConnection
 
 
-class AnypointObjectStoreHook(BulkKeysMixin):
+class AnypointObjectStoreHook(BulkKeysMixin, StatisticsMixin):
     """
     Works with Object Store v2, blocking; :meth:`async_client` does so on an event loop.
 

@@ -152,6 +152,7 @@ class AnypointLocation:
     :param region: the region.
     :param url: base address of the object stores.
     :param accounts_url: base address of the service that issues tokens.
+    :param statistics_url: base address of the Statistics API; None if it is not known.
     """
 
     organization_id: str
@@ -159,6 +160,7 @@ class AnypointLocation:
     region: str
     url: str
     accounts_url: str
+    statistics_url: str | None
 
 
 def locate_anypoint(
@@ -199,7 +201,13 @@ def locate_anypoint(
         accounts_url = url
     else:
         accounts_url = anypoint_access.default_accounts_url(plane)
-    return AnypointLocation(organization_id, environment_id, region, url, accounts_url)
+    statistics_url: str | None = anypoint_access.default_statistics_url(plane)
+    if fields.text("statistics_url"):
+        given = fields.text("statistics_url")
+        statistics_url = fields.base_url("extra statistics_url", given, without="/api/v1")
+    elif host and not vendor and plane in anypoint_access.REGIONS:
+        statistics_url = url
+    return AnypointLocation(organization_id, environment_id, region, url, accounts_url, statistics_url)
 
 
 def _region_of_host(fields: Fields, url: str, plane: str, requested_region: str) -> str:
@@ -256,7 +264,9 @@ def resolve_anypoint(connection: Connection, extra: Mapping[str, Any], **argumen
     fields.raise_problems()
     fetch = {"connected_app": anypoint_access.connected_app_token, "user": anypoint_access.user_token}.get(auth)
     return ResolvedConnection(
-        base_urls=anypoint_access.base_urls(place.url, place.accounts_url, place.organization_id, place.environment_id),
+        base_urls=anypoint_access.base_urls(
+            place.url, place.accounts_url, place.organization_id, place.environment_id, place.statistics_url
+        ),
         secrets=_secrets(password, transport_options["proxy"]),
         bearer=None if fetch else password,
         token_call=fetch(login, password) if fetch else None,

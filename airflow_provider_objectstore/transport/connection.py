@@ -12,7 +12,7 @@ from functools import cached_property
 from airflow_provider_objectstore import __version__
 from airflow_provider_objectstore.api.call import MAX_BODY_BYTES, Call, Token
 from airflow_provider_objectstore.api.encoding import encode, query_string
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError
 from airflow_provider_objectstore.transport.proxies import environment_proxies, environment_proxy
 from airflow_provider_objectstore.transport.redaction import redact, redact_error
 from airflow_provider_objectstore.transport.retry import RetryPolicy
@@ -125,7 +125,13 @@ class ResolvedConnection:
 
         :param method: the HTTP method, which may be the call's fallback method.
         :param token: the token to send; None for none.
+        :raises ConfigurationError: if the connection has no address for it.
         """
+        if call.base_url not in self.base_urls:
+            raise ConfigurationError(
+                f"{call}: connection {self.labels.get('conn_id')!r} has no address for {call.base_url}, because the "
+                f"vendor documents none for its control plane. Give it in the extra as {call.base_url}_url"
+            )
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",

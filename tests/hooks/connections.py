@@ -12,6 +12,7 @@ Resolve = Callable[..., ResolvedConnection]
 
 
 def origin(connection: ResolvedConnection) -> str:
-    """Scheme, host and port of what is not about accounts."""
-    (one,) = {url[: url.index("/", 8)] for name, url in connection.base_urls.items() if name != "accounts"}
+    """Scheme, host and port of what is not about accounts or statistics."""
+    own = ("organization", "environment", "api")
+    (one,) = {url[: url.index("/", 8)] for name, url in connection.base_urls.items() if name in own}
     return one

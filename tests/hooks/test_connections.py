@@ -25,6 +25,7 @@ def test_anypoint_defaults(anypoint: Resolve) -> None:
         "organization": f"{service}/api/v1/organizations/org",
         "environment": f"{service}/api/v1/organizations/org/environments/env",
         "accounts": "https://anypoint.mulesoft.com/accounts/api",
+        "statistics": "https://object-store-stats.anypoint.mulesoft.com/api/v1/organizations/org",
     }
     assert (resolved.requests_per_second, resolved.timeout, resolved.verify, resolved.proxy) == (10, 30, True, None)
 
@@ -47,6 +48,7 @@ def test_fields_left_empty_in_the_form(either: Resolve, empty: str | None) -> No
         "control_plane",
         "auth",
         "accounts_url",
+        "statistics_url",
         "s3_endpoint",
     )
     if empty == " ":

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_objectstore.api.anypoint import list_used_environments
 from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError
 from tests.hooks.connections import Resolve, origin
 
@@ -160,7 +161,8 @@ class TestControlPlanes:
     def test_the_vendors_address_as_host(
         self, host: str, accounts: str, scheme: str, path: str, port: int | None, anypoint: Resolve
     ) -> None:
-        assert anypoint(host=f"{scheme}{host}{path}", port=port).base_urls == {
+        resolved = anypoint(host=f"{scheme}{host}{path}", port=port)
+        assert {name: url for name, url in resolved.base_urls.items() if name != "statistics"} == {
             "organization": f"https://{host}/api/v1/organizations/org",
             "environment": f"https://{host}/api/v1/organizations/org/environments/env",
             "accounts": f"https://{accounts}/accounts/api",
@@ -221,3 +223,34 @@ class TestControlPlanes:
         assert civo(host="api.civo.com", port=8443).base_urls == {"api": "https://api.civo.com:8443/v2"}
         with pytest.raises(ConfigurationError, match="no path but /v2"):
             civo(host="https://api.civo.com/v1")
+
+
+class TestStatistics:
+    """Where the Statistics API is."""
+
+    @pytest.mark.parametrize(
+        ("fields", "address"),
+        [
+            ({}, "https://object-store-stats.anypoint.mulesoft.com"),
+            (
+                {"host": "object-store-eu-west-1.anypoint.mulesoft.com"},
+                "https://object-store-stats.anypoint.mulesoft.com",
+            ),
+            ({"host": "http://localhost:8090"}, "http://localhost:8090"),
+            ({"extra": {"statistics_url": "stats.example.com/api/v1"}}, "https://stats.example.com"),
+            (
+                {"extra": {"control_plane": "eu1", "region": "eu-west-1", "statistics_url": "https://stats.eu"}},
+                "https://stats.eu",
+            ),
+        ],
+    )
+    def test_address(self, fields: dict[str, Any], address: str, anypoint: Resolve) -> None:
+        assert anypoint(**fields).base_urls["statistics"] == f"{address}/api/v1/organizations/org"
+
+    @pytest.mark.parametrize("plane", ["eu1", "gov"])
+    def test_an_unknown_address_is_an_error_before_the_first_request(self, plane: str, anypoint: Resolve) -> None:
+        region = {"eu1": "eu-west-1", "gov": "us-gov-west-1"}[plane]
+        resolved = anypoint(extra={"control_plane": plane, "region": region})
+        call = list_used_environments("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
+        with pytest.raises(ConfigurationError, match=r"no address for statistics.*extra as statistics_url"):
+            resolved.request(call, "GET", None)

@@ -26,7 +26,7 @@ def anypoint_connection(url: str, **changes: Any) -> ResolvedConnection:
     """The emulator's Object Store v2, without a rate limit and with quick retries."""
     return replace(
         ResolvedConnection(
-            base_urls=anypoint_access.base_urls(url, url, "emulator-org", "emulator-env"),
+            base_urls=anypoint_access.base_urls(url, url, "emulator-org", "emulator-env", url),
             token_call=anypoint_access.connected_app_token("emulator-client", "emulator-secret"),
             secrets=("emulator-secret",),
             requests_per_second=100_000,

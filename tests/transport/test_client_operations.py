@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -31,6 +32,18 @@ def held(driver: Driver) -> str:
 
 def after(driver: Driver, call: Call[Any], check: Call[Any]) -> tuple[Any, Any]:
     return driver.send(call), driver.send(check)
+
+
+PLACE = ("emulator-env", "us-east-1")
+NOW = datetime.now(UTC)
+TODAY = (NOW - timedelta(days=1), NOW + timedelta(days=1))
+
+
+def total(driver: Driver, call: Call[Any]) -> int:
+    """How many requests a request adds to the counts."""
+    before = driver.send(call)
+    driver.send(put())
+    return sum(count.requests for count in driver.send(call)) - sum(count.requests for count in before)
 
 
 ADD = {"operation": "add", "value": 2}
@@ -104,6 +117,16 @@ OSV2: dict[str, tuple[Callable[[Driver], Any], Any]] = {
         lambda c: (c.send(put()), after(c, anypoint.reject(*AT, held(c)), anypoint.key_exists(*AT)))[1],
         (None, True),
     ),
+    "get_organization_usage": (
+        lambda c: total(c, anypoint.get_organization_usage(*TODAY, include_suborganizations=True)),
+        1,
+    ),
+    "list_used_environments": (lambda c: c.send(anypoint.list_used_environments(*TODAY)), ("emulator-env",)),
+    "get_environment_usage": (lambda c: total(c, anypoint.get_environment_usage(PLACE[0], *TODAY)), 1),
+    "list_used_regions": (lambda c: c.send(anypoint.list_used_regions(PLACE[0], *TODAY)), ("us-east-1",)),
+    "get_region_usage": (lambda c: total(c, anypoint.get_region_usage(*PLACE, *TODAY)), 1),
+    "list_used_stores": (lambda c: c.send(anypoint.list_used_stores(*PLACE, *TODAY)), ("s",)),
+    "get_store_usage": (lambda c: total(c, anypoint.get_store_usage(*PLACE, "s", *TODAY, "1hour")), 1),
     "list_regions": (lambda c: Region("us-east-1", "US East (N. Virginia)") in c.send(anypoint.list_regions()), True),
 }
 
@@ -116,8 +139,8 @@ def test_object_store_v2(operation: str, stores: Driver, emulator: Emulator) -> 
     assert count(emulator, f"anypoint.{operation}") > before
 
 
-def test_the_contract_has_nineteen_operations() -> None:
-    assert len(OSV2) == 19
+def test_the_contracts_have_nineteen_and_seven_operations() -> None:
+    assert len(OSV2) == 19 + 7
 
 
 def test_tokens(stores: Driver) -> None:

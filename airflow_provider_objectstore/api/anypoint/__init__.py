@@ -27,9 +27,21 @@ if TYPE_CHECKING:
         reject,
         update_store,
     )
+    from airflow_provider_objectstore.api.anypoint.statistics import (
+        Period,
+        get_environment_usage,
+        get_organization_usage,
+        get_region_usage,
+        get_store_usage,
+        list_used_environments,
+        list_used_regions,
+        list_used_stores,
+        utc_time,
+    )
 
 __all__ = [
     "Inclusion",
+    "Period",
     "acknowledge",
     "alter_number",
     "check_names",
@@ -38,18 +50,26 @@ __all__ = [
     "delete_partition",
     "delete_store",
     "extend_confirmation",
+    "get_environment_usage",
     "get_key",
+    "get_organization_usage",
     "get_partition",
+    "get_region_usage",
     "get_store",
+    "get_store_usage",
     "key_exists",
     "list_keys",
     "list_partitions",
     "list_regions",
     "list_stores",
+    "list_used_environments",
+    "list_used_regions",
+    "list_used_stores",
     "partition_exists",
     "put_key",
     "reject",
     "update_store",
+    "utc_time",
 ]
 
 
@@ -57,7 +77,7 @@ def __getattr__(name: str) -> Any:
     # Loaded when first used: parsing a DAG needs checks and models only.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for module in ("building", "operations"):
+    for module in ("building", "operations", "statistics"):
         found = getattr(import_module(f"{__name__}.{module}"), name, None)
         if found is not None:
             return found

@@ -15,6 +15,7 @@ from airflow_provider_objectstore.exceptions import AuthenticationError, Invalid
 ENVIRONMENT = "environment"
 ORGANIZATION = "organization"
 ACCOUNTS = "accounts"
+STATISTICS = "statistics"
 
 ASSUMED_LIFETIME = 3600.0
 """Lifetime of a token, in seconds, if the service does not return a usable one."""
@@ -126,13 +127,21 @@ def default_accounts_url(control_plane: str) -> str:
     return f"https://{_ACCOUNTS[control_plane]}"
 
 
-def base_urls(url: str, accounts_url: str, organization_id: str, environment_id: str) -> dict[str, str]:
-    """Return the base URLs of the calls of Object Store v2, by name."""
-    organization = f"{url}/api/v1/organizations/{segment('organization id', organization_id)}"
+def default_statistics_url(control_plane: str) -> str | None:
+    """Return the address of the Statistics API; None where the vendor documents none."""
+    return f"https://object-store-stats.{_ACCOUNTS[control_plane]}" if control_plane == "us" else None
+
+
+def base_urls(
+    url: str, accounts_url: str, organization_id: str, environment_id: str, statistics_url: str | None = None
+) -> dict[str, str]:
+    """Return the base URLs of the calls of Object Store v2, by name. The statistics' is missing if it is not known."""
+    organizations = f"/api/v1/organizations/{segment('organization id', organization_id)}"
     return {
-        ORGANIZATION: organization,
-        ENVIRONMENT: f"{organization}/environments/{segment('environment id', environment_id)}",
+        ORGANIZATION: f"{url}{organizations}",
+        ENVIRONMENT: f"{url}{organizations}/environments/{segment('environment id', environment_id)}",
         ACCOUNTS: f"{accounts_url}/accounts/api",
+        **({STATISTICS: f"{statistics_url}{organizations}"} if statistics_url else {}),
     }
 
 

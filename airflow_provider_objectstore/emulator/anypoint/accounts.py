@@ -22,7 +22,7 @@ from airflow_provider_objectstore.emulator.settings import (
     Settings,
 )
 
-ALL_SCOPES = frozenset({"read:store", "manage:store", "manage:store_data"})
+ALL_SCOPES = frozenset({"read:store", "manage:store", "manage:store_data", "read:store_metrics"})
 _CLIENT_SCOPES = {CLIENT_ID: ALL_SCOPES, READER_ID: frozenset({"read:store"})}
 
 

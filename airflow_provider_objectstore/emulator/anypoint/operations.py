@@ -19,6 +19,7 @@ from airflow_provider_objectstore.emulator.anypoint.parsing import (
     parse_store_attributes,
     read_page,
 )
+from airflow_provider_objectstore.emulator.anypoint.statistics import Statistics
 from airflow_provider_objectstore.emulator.anypoint.stores import MAX_TTL_SECONDS, Confirmation, Entry, Store, Stores
 from airflow_provider_objectstore.emulator.messages import Operation, Request, Response, json_response
 from airflow_provider_objectstore.emulator.ordered_keys import OrderedKeys
@@ -50,6 +51,7 @@ class AnypointState:
 
     def __init__(self, settings: Settings, accounts: Accounts) -> None:
         self.data = Stores(settings.clock)
+        self.statistics = Statistics(lambda: settings.now())
         self.accounts = accounts
         self.settings = settings
 
@@ -395,4 +397,4 @@ def _authorized(
         if not scopes & granted:
             raise anypoint_error(403, f"One of these scopes is needed: {', '.join(sorted(scopes))}")
     request.path = segments[4:]
-    return handler(state, request)
+    return handler(state, request) if scopes is None else state.statistics.count(request.path, handler(state, request))
