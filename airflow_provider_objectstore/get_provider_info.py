@@ -45,6 +45,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_objectstore.operators.anypoint_keys",
                     "airflow_provider_objectstore.operators.purge",
                     "airflow_provider_objectstore.operators.transfer",
+                    "airflow_provider_objectstore.operators.anypoint_usage",
                 ],
             },
             {
@@ -52,6 +53,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_objectstore.operators.civo",
                     "airflow_provider_objectstore.operators.civo_credentials",
+                    "airflow_provider_objectstore.operators.civo_usage",
                     "airflow_provider_objectstore.operators.rotation",
                 ],
             },

@@ -11,6 +11,7 @@ from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import anypoint, civo
 from airflow_provider_objectstore.api.call import Flow
 from airflow_provider_objectstore.api.civo.models import ObjectStore
+from airflow_provider_objectstore.api.civo.usage import use_of_quota, use_of_store
 from airflow_provider_objectstore.exceptions import NotFoundError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -102,11 +103,13 @@ class CivoObjectStoreTrigger(PollingTrigger):
     :param object_store: its exact name or id.
     :param civo_conn_id: id of a ``civo`` connection.
     :param region: code of a region instead of the connection's.
+    :param min_size_gb: the size that it must have at least, in GB; None for any.
     """
 
     object_store: str
     civo_conn_id: str
     region: str | None = None
+    min_size_gb: int | None = None
     _id: str | None = field(default=None, init=False)
     _status: str | None = field(default=None, init=False)
 
@@ -125,9 +128,50 @@ class CivoObjectStoreTrigger(PollingTrigger):
             except NotFoundError:
                 store = None
         self._id, self._status = (store.id, store.status) if store else (None, None)
-        return asdict(store) if store and store.ready else None
+        if store is None or not store.ready:
+            return None
+        return asdict(store) if (store.max_size_gb or 0) >= (self.min_size_gb or 0) else None
 
     def missing(self) -> str:
         """Name the object store, and its status as far as it is known."""
+        size = f" and to have {self.min_size_gb} GB" if self.min_size_gb else ""
         status = f"; its status is {self._status}" if self._status else ""
-        return f"object store {self.object_store!r} to be ready{status}"
+        return f"object store {self.object_store!r} to be ready{size}{status}"
+
+
+class CivoUsageTrigger(PollingTrigger):
+    """
+    Waits until a share of an object store, or of the account's quota, is used. The result is the use, as plain data.
+
+    :param object_store: its exact name or id; None for the quota.
+    :param share: the share to wait for, above 0.
+    :param civo_conn_id: id of a ``civo`` connection.
+    :param region: code of a region instead of the connection's.
+    """
+
+    civo_conn_id: str
+    object_store: str | None = None
+    share: float | str = 0.8
+    region: str | None = None
+    _used: float | None = field(default=None, init=False)
+
+    def hook(self) -> CivoObjectStoreHook:
+        """Return the hook with this trigger's connection and region."""
+        return CivoObjectStoreHook(self.civo_conn_id, region=self.region)
+
+    def missing(self) -> str:
+        """Name the share, of what it is, and how much of it is used as far as it is known."""
+        of = "the quota" if self.object_store is None else f"object store {self.object_store!r}"
+        used = "" if self._used is None else f"; {self._used:.1%} are"
+        return f"{read.positive('share', self.share):.1%} of {of} to be used{used}"
+
+    def poll_once(self) -> Flow[dict[str, Any] | None]:
+        """Read the use."""
+        share = read.positive("share", self.share)
+        if self.object_store is None:
+            found = use_of_quota((yield civo.get_quota()))
+        else:
+            store = yield from civo.require_object_store(read.name("object_store", self.object_store))
+            found = use_of_store(store, (yield civo.get_object_store_stats(store.id)))
+        self._used = found["share"]
+        return found if found["share"] >= share else None

@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
+from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor, CivoUsageSensor
 from tests.triggers.waiting import answers, run
 
 LIST = "civo.list_object_stores"
@@ -114,3 +114,48 @@ def test_templates() -> None:
     context: Any = {"ds": "x"}
     task.render_template_fields(context)
     assert (task.object_store, task.civo_conn_id, task.region) == ("x", "c-x", "r-x")
+
+
+def holds(emulator: Emulator, *gb: int) -> None:
+    """Let the statistics say that the object store holds so much: first one value, in the end the last."""
+    emulator.faults(
+        [
+            {
+                "operation": "civo.get_object_store_stats",
+                "kind": "status",
+                "status": 200,
+                "body": {"size_kb_utilised": size * 1_000_000, "max_size_kb": 500_000_000, "num_objects": 1},
+                **({} if size == gb[-1] else {"times": 1}),
+            }
+            for size in gb
+        ]
+    )
+
+
+def usage(**settings: Any) -> CivoUsageSensor:
+    return CivoUsageSensor(**{"task_id": "use", "poke_interval": 0.01, "timeout": 20, **settings})
+
+
+def test_waits_until_a_share_is_used(deferrable: bool, emulator: Emulator) -> None:
+    CivoObjectStoreHook().create_object_store("photos")
+    holds(emulator, 399, 400)
+    found = run(usage(object_store="photos", deferrable=deferrable))
+    assert (found["object_store"], found["share"], found["max_size_gb"]) == ("photos", 0.8, 500)
+    assert answers(emulator, "civo.get_object_store_stats")["200"] == 2
+
+
+def test_waits_until_a_share_of_the_quota_is_used(deferrable: bool, emulator: Emulator) -> None:
+    CivoObjectStoreHook().create_object_store("photos", 1000)
+    assert run(usage(share=0.1, deferrable=deferrable))["objectstore_gb_usage"] == 1000
+
+
+def test_a_use_that_is_not_told(deferrable: bool, emulator: Emulator) -> None:
+    body = {"objectstore_gb_limit": 0, "objectstore_gb_usage": 0}
+    emulator.faults([{"operation": "civo.get_quota", "kind": "status", "status": 200, "body": body}])
+    with pytest.raises(AirflowFailException, match="does not tell how much"):
+        run(usage(deferrable=deferrable))
+
+
+def test_a_missing_object_store_has_no_use(deferrable: bool, emulator: Emulator) -> None:
+    with pytest.raises(AirflowFailException, match="no object store with the exact name"):
+        run(usage(object_store="typo", deferrable=deferrable))

@@ -1,0 +1,259 @@
+"""How much of Civo's object stores is used, and growing one before it is full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_objectstore import arguments as read
+from airflow_provider_objectstore.api.civo import check_size
+from airflow_provider_objectstore.assets import emit_asset_events
+from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.operators.base import CivoOperator, default_deferrable
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_objectstore.api.civo.models import ObjectStore
+    from airflow_provider_objectstore.triggers.conditions import CivoObjectStoreTrigger
+
+
+def _check_share(share: float) -> None:
+    if share >= 1:
+        raise InvalidArgumentError(f"share must be below 1, not {share}: a full object store refuses writes")
+
+
+class CivoUsageOperator(CivoOperator):
+    """
+    Read how much of the object stores and of the quota is used, and how old credentials are.
+
+    XCom: ``quota``, ``object_stores`` and ``credentials``, as plain data without secrets. A credential's
+    ``age_seconds`` is the time since its last rotation, None if no rotation is known: the service tells no age. The
+    gauges ``objectstore.civo.store_share.<name>``, ``objectstore.civo.store_kb.<name>``,
+    ``objectstore.civo.quota_share`` and ``objectstore.civo.credential_age.<name>`` (in seconds) get the same numbers;
+    an age that is not known has no gauge.
+
+    :param object_stores: exact name or id of an object store, or a list of them. Left out: all of the region.
+    :param civo_conn_id: id of the ``civo`` connection.
+    :param region: region code such as ``LON1``, instead of the connection's. An empty one is an error.
+    """
+
+    template_fields: Sequence[str] = (*CivoOperator.template_fields, "object_stores")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "object_stores": read.optional(read.name_or_names),
+    }
+
+    def __init__(
+        self,
+        *,
+        object_stores: str | Sequence[str] | None = None,
+        civo_conn_id: str = "civo_default",
+        region: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(civo_conn_id=civo_conn_id, region=region, **kwargs)
+        self.object_stores = object_stores
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read the use."""
+        from airflow_provider_objectstore.api.civo.usage import use_of_quota, use_of_store
+        from airflow_provider_objectstore.compat import gauge
+
+        self.read_arguments()
+        hook = self.hook
+        if self.object_stores is None:
+            stores = list(hook.list_object_stores())
+        else:
+            names = [self.object_stores] if isinstance(self.object_stores, str) else self.object_stores
+            stores = [hook.require_object_store(name) for name in names]
+        used = [use_of_store(store, hook.get_object_store_stats(store.id)) for store in stores]
+        quota = use_of_quota(hook.get_quota())
+        credentials: list[dict[str, Any]] = [
+            {
+                "id": one.credential.id,
+                "name": one.credential.name,
+                "age_seconds": one.age.total_seconds() if one.age is not None else None,
+                "object_stores": list(one.stores),
+            }
+            for one in hook.credential_inventory()
+        ]
+        for store in used:
+            tags = {"object_store": store["object_store"]}
+            gauge(f"civo.store_share.{store['object_store']}", store["share"], tags)
+            gauge(f"civo.store_kb.{store['object_store']}", store["size_kb_utilised"], tags)
+        gauge("civo.quota_share", quota["share"], {})
+        for credential in credentials:
+            if credential["age_seconds"] is not None:
+                name = credential["name"]
+                gauge(f"civo.credential_age.{name}", credential["age_seconds"], {"credential": name})
+        self.log.info("Read %d object stores, %d credentials (%s)", len(used), len(credentials), self.where)
+        return {"quota": quota, "object_stores": used, "credentials": credentials}
+
+
+class CivoGrowObjectStoreOperator(CivoOperator):
+    """
+    Grow an object store that is nearly full, and wait until it is ready; ``PATCH /v2/objectstores/{id}``.
+
+    The new size is the current one and as many steps as bring the use below ``share``. It follows from the use and the
+    size that are read first, so a retry of a task whose outcome is unknown finds a store that is large enough and
+    changes nothing. A size that the limit or the quota does not allow is an error before anything changes.
+
+    XCom: the object store, as plain data without secrets.
+
+    :param object_store: its exact name or id.
+    :param limit_gb: the largest size that it may get, in GB: 500 or a multiple of it.
+    :param share: grow it if this share of its size is used or more; above 0 and below 1.
+    :param step_gb: the size of a step in GB: 500 or a multiple of it.
+    :param deferrable: wait in the triggerer, which takes no worker slot. Left out, Airflow's setting ``[operators]
+        default_deferrable`` decides.
+    :param poke_interval: time between two polls: seconds, a ``timedelta`` or an ISO 8601 duration.
+    :param timeout: longest time to wait, in the same forms. Then the task fails; the object store may still grow.
+    :param civo_conn_id: id of the ``civo`` connection.
+    :param region: region code such as ``LON1``, instead of the connection's. An empty one is an error.
+    """
+
+    template_fields: Sequence[str] = (
+        *CivoOperator.template_fields,
+        "object_store",
+        "limit_gb",
+        "share",
+        "step_gb",
+        "poke_interval",
+        "timeout",
+    )
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        **CivoOperator.arguments,
+        "object_store": read.name,
+        "limit_gb": read.checked(read.integer(1), check_size),
+        "share": read.checked(read.positive, _check_share),
+        "step_gb": read.checked(read.integer(1), check_size),
+        "deferrable": read.flag,
+        "poke_interval": read.seconds,
+        "timeout": read.seconds,
+    }
+
+    def __init__(
+        self,
+        *,
+        object_store: str,
+        limit_gb: int | str,
+        share: float | str = 0.8,
+        step_gb: int | str = 500,
+        deferrable: bool | None = None,
+        poke_interval: read.Duration = 5,
+        timeout: read.Duration = 1800,
+        civo_conn_id: str = "civo_default",
+        region: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(civo_conn_id=civo_conn_id, region=region, **kwargs)
+        self.object_store = object_store
+        self.limit_gb: Any = limit_gb
+        self.share: Any = share
+        self.step_gb: Any = step_gb
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.poke_interval: Any = poke_interval
+        self.timeout: Any = timeout
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read size and use, grow the object store if needed, and wait until it has its size."""
+        from airflow_provider_objectstore.api.civo.usage import use_of_store
+
+        self.read_arguments()
+        hook = self.hook
+        store = hook.require_object_store(self.object_store)
+        if not store.ready:  # an earlier attempt's change may be under way
+            self._wait(store, 0)
+            store = hook.get_object_store(store.id)
+        if store.max_size_gb is None:
+            raise ObjectStoreError(f"the service does not tell the size of object store {store.name}: nothing changed")
+        used = use_of_store(store, hook.get_object_store_stats(store.id))
+        if used["share"] < self.share:
+            self.log.info("Object store %s is used to %.1f %%: large enough", store.name, used["share"] * 100)
+            return asdict(store)
+        size = self._new_size(store.name, store.max_size_gb, used["share"])
+        self._check_unchanged(store)
+        hook.update_object_store(store.id, max_size_gb=size)
+        self.log.info(
+            "Object store %s was used to %.1f %%: growing it from %d to %d GB (id %s; %s)",
+            store.name,
+            used["share"] * 100,
+            store.max_size_gb,
+            size,
+            store.id,
+            self.where,
+        )
+        if self.deferrable:
+            trigger = self._build_trigger(store, size)
+            self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
+        return self._done(context, self._wait(store, size))
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the object store that the trigger found ready."""
+        from airflow_provider_objectstore.triggers.polling import validate_event
+
+        return self._done(context, validate_event(event))
+
+    def _new_size(self, name: str, size_gb: int, share: float) -> int:
+        """
+        Return the size to grow to.
+
+        :raises ObjectStoreError: if the limit or the quota does not allow it.
+        """
+        size = size_gb
+        while share * size_gb / size >= self.share:
+            size += self.step_gb
+        if size > self.limit_gb:
+            raise ObjectStoreError(
+                f"object store {name} is used to {share:.1%} of {size_gb} GB and needs {size} GB, which is above "
+                f"limit_gb={self.limit_gb}: nothing changed. Delete objects, or raise limit_gb"
+            )
+        # Assumption: the quota counts the sizes of object stores, not what is in them.
+        quota = self.hook.get_quota()
+        if quota.objectstore_gb_usage + size - size_gb > quota.objectstore_gb_limit:
+            raise ObjectStoreError(
+                f"object store {name} is used to {share:.1%} of {size_gb} GB and needs {size} GB, which is above the "
+                f"account's quota: {quota.objectstore_gb_usage} of {quota.objectstore_gb_limit} GB are used. Nothing "
+                "changed: delete other object stores, or ask Civo for a higher quota"
+            )
+        return size
+
+    def _check_unchanged(self, store: ObjectStore) -> None:
+        """Refuse to set a size that was derived from another: it could make the object store smaller."""
+        now = self.hook.get_object_store(store.id)
+        if now.max_size_gb != store.max_size_gb:
+            raise ConflictError(
+                f"object store {store.name} had {store.max_size_gb} GB and now has {now.max_size_gb} GB: something "
+                "else changes it. Nothing was changed here: run this task again"
+            )
+
+    def _wait(self, store: ObjectStore, size: int) -> dict[str, Any]:
+        with self.hook.client() as client:
+            done: dict[str, Any] | None = client.run(self._build_trigger(store, size).poll(self.timeout))
+        if done is None:
+            raise ObjectStoreError(
+                f"object store {store.name} was not ready with {size or store.max_size_gb} GB after "
+                f"{self.timeout:.0f} s. The service has accepted that size and may still get there: run this task "
+                "again, which reads the size first"
+            )
+        return done
+
+    def _build_trigger(self, store: ObjectStore, size: int) -> CivoObjectStoreTrigger:
+        from airflow_provider_objectstore.triggers.conditions import CivoObjectStoreTrigger
+
+        return CivoObjectStoreTrigger(
+            civo_conn_id=self.civo_conn_id,
+            region=self.region,
+            object_store=store.id,
+            min_size_gb=size,
+            poke_interval=self.poke_interval,
+        )
+
+    def _done(self, context: Context, store: dict[str, Any]) -> dict[str, Any]:
+        event = {"operation": "update_object_store", "name": store["name"], "id": store["id"]}
+        emit_asset_events(self.outlets, context, lambda: self.hook.asset(store["name"]), event)
+        self.log.info("Object store %s has %s GB", store["name"], store["max_size_gb"])
+        return store
