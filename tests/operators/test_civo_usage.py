@@ -18,6 +18,7 @@ UPDATE = "civo.update_object_store"
 def hook(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> CivoObjectStoreHook:
     """The hook, with an object store ``photos`` of 500 GB."""
     monkeypatch.setattr(emulator.settings, "creating_seconds", 0)
+    monkeypatch.setattr(emulator.settings, "quota_gb", 10_000)
     hook = CivoObjectStoreHook()
     hook.create_object_store("photos")
     return hook

@@ -146,7 +146,8 @@ def test_waits_until_a_share_is_used(deferrable: bool, emulator: Emulator) -> No
 
 def test_waits_until_a_share_of_the_quota_is_used(deferrable: bool, emulator: Emulator) -> None:
     CivoObjectStoreHook().create_object_store("photos", 1000)
-    assert run(usage(share=0.1, deferrable=deferrable))["objectstore_gb_usage"] == 1000
+    share = 1000 / emulator.settings.quota_gb
+    assert run(usage(share=share, deferrable=deferrable))["objectstore_gb_usage"] == 1000
 
 
 def test_a_use_that_is_not_told(deferrable: bool, emulator: Emulator) -> None:
