@@ -29,10 +29,15 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook, CredentialUse
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.operators.civo import CivoCreateObjectStoreOperator
+from airflow_provider_objectstore.operators.civo_usage import CivoUsageOperator
 from airflow_provider_objectstore.publishers import AnypointKeyPublisher
 from airflow_provider_objectstore.transport import Client
 from airflow_provider_objectstore.transport.retry import RetryPolicy
-from airflow_provider_objectstore.triggers.conditions import AnypointKeyTrigger, CivoObjectStoreTrigger
+from airflow_provider_objectstore.triggers.conditions import (
+    AnypointKeyTrigger,
+    CivoObjectStoreTrigger,
+    CivoUsageTrigger,
+)
 
 IN_BASE64 = base64.b64encode(b"app:emulator-secret").decode()
 STATIC = {"emulator-secret", "emulator-key", "my-own-s3-secret", "proxy-pass", "emulator%2dsecret", IN_BASE64}
@@ -83,6 +88,7 @@ def test_no_secret_shows(emulator: Emulator, caplog: pytest.LogCaptureFixture, m
     operator = CivoCreateObjectStoreOperator(task_id="create", name="bucket", poke_interval=0.1)
     result = operator.execute({})  # type: ignore[typeddict-item]
     shown.add(operator, json.dumps(result))
+    shown.add(json.dumps(CivoUsageOperator(task_id="use").execute({})))  # type: ignore[typeddict-item]
     options = buckets.s3_options("bucket")
     boto3.client("s3", **options).put_object(Bucket="bucket", Key="k", Body=b"v")
     shown.add(options, asdict(store))
@@ -91,6 +97,7 @@ def test_no_secret_shows(emulator: Emulator, caplog: pytest.LogCaptureFixture, m
     for trigger in (
         AnypointKeyTrigger(anypoint_conn_id="anypoint_default", store_id="s", partition="p", keys=["k"]),
         CivoObjectStoreTrigger(civo_conn_id="civo_default", object_store="bucket"),
+        CivoUsageTrigger(civo_conn_id="civo_default", share=1e-9),
     ):
         shown.add(trigger.serialize(), [event.payload for event in asyncio.run(collect(trigger))])
 

@@ -10,13 +10,15 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, AnypointPartitionSensor
+from airflow_provider_objectstore.triggers.conditions import CivoUsageTrigger
 from airflow_provider_objectstore.triggers.polling import PollingTrigger
 from tests.triggers.polling_triggers import HEAD, key_trigger, object_store_trigger
 from tests.triggers.waiting import answers, events, once, revived, run
 
 TRIGGERS = {
     "keys": key_trigger(region="eu-west-1", keys=("a", "b"), require="any", max_consecutive_errors=2, max_wait=60),
-    "object store": object_store_trigger(region="NYC1", max_consecutive_errors=2, max_wait=60),
+    "object store": object_store_trigger(region="NYC1", max_consecutive_errors=2, max_wait=60, min_size_gb=500),
+    "usage": CivoUsageTrigger(civo_conn_id="c", object_store="photos", region="NYC1", max_wait=60),
 }
 
 
