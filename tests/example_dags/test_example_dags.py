@@ -241,3 +241,9 @@ def test_task_state_continues_after_a_retry(airflow_home: Mapping[str, str], emu
 @pytest.mark.skipif(STATE_STORES, reason="task_state_store came with Airflow 3.3")
 def test_task_state_fails_before_airflow_3_3(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
     assert "task_state_store needs Airflow 3.3" in run(airflow_home, "example_task_state", state="failed")
+
+
+def test_usage(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    AnypointObjectStoreHook().create_store("orders")
+    CivoObjectStoreHook().create_object_store("reports")
+    run(airflow_home, "example_usage")
