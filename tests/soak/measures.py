@@ -42,7 +42,9 @@ def caches() -> Iterator[tuple[str, int]]:
             if name.startswith("__") or name.strip("_").isupper():
                 continue
             if hasattr(value, "cache_info") and of_module:
-                yield f"{module.name}.{name}", value.cache_info().currsize
+                info = value.cache_info()
+                # What has a limit may fill up to it.
+                yield f"{module.name}.{name}", info.currsize if info.maxsize is None else 0
             elif isinstance(value, (dict, list, set, Mapping)):
                 yield f"{module.name}.{name}", _size(value)
     for scheme in ("osv2", "civo"):

@@ -26,7 +26,7 @@ from airflow_provider_objectstore.triggers.conditions import (
     CivoObjectStoreTrigger,
 )
 
-WAITS = 100
+WAITS = 20
 STORE = "s"
 
 
@@ -118,7 +118,7 @@ class Rounds:
     def bulk(self) -> None:
         items = {f"k{number}": number for number in range(100)}
         self.hook.put_many(STORE, "bulk", items).raise_failed()
-        self.hook.get_many(STORE, "bulk", items).raise_failed()
+        self.hook.get_many(STORE, "bulk", list(items)).raise_failed()
         self.hook.delete_many(STORE, "bulk", list(items)[:50]).raise_failed()
         AnypointPurgePartitionsOperator(task_id="purge", store_id=STORE, partitions="bulk").execute({})
 
