@@ -76,10 +76,11 @@ class Rounds:
 
     async def waits(self) -> None:
         """Triggers that are satisfied, and triggers that are cancelled."""
-        partition, anypoint = f"wait-{self.number}", {"anypoint_conn_id": "anypoint_default", "poke_interval": 0.2}
+        partition = f"wait-{self.number}"
+        anypoint: dict[str, Any] = {"anypoint_conn_id": "anypoint_default", "poke_interval": 0.2}
         triggers: list[Any] = []
         for number in range(WAITS):
-            key = {"store_id": STORE, "partition": partition, "keys": f"k{number}"}
+            key: dict[str, Any] = {"store_id": STORE, "partition": partition, "keys": f"k{number}"}
             triggers += [AnypointKeyTrigger(**anypoint, **key)]
             triggers += [AnypointPartitionTrigger(store_id=STORE, partition="never", **anypoint)]
         triggers += [CivoObjectStoreTrigger(object_store="never", civo_conn_id="civo_default", poke_interval=0.2)] * 5
