@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import fsspec
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 import airflow_provider_objectstore as package
 
