@@ -127,8 +127,8 @@ chaos: $(STAMP) ## every call behind faults, with many seeds; prints figures; SE
 	@CHAOS=all SEED=$(SEED) exec $(BIN)/python -m pytest -o faulthandler_timeout=900 tests/chaos $(ARGS)
 
 .PHONY: soak
-soak: $(STAMP) ## ten minutes of everything: nothing may grow; SOAK_SECONDS=3600 for longer
-	@SOAK_SECONDS=$${SOAK_SECONDS:-600} exec $(BIN)/python -m pytest -rP -o faulthandler_timeout=7200 tests/soak $(ARGS)
+soak: $(STAMP) ## ten minutes of everything, in which nothing may grow; ARGS="--seconds 3600 --seed 2"
+	@exec $(BIN)/python -m tests.soak $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## what bulk work costs, beside other ways to do it; ARGS="--part deletes" for one table

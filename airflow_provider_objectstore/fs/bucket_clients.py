@@ -26,6 +26,27 @@ _inherited: list[Any] = []
 """Clients of a forked child's parent, never closed: both share an epoll, and the parent would miss events."""
 
 
+class BucketSessions:
+    """
+    The sessions of a filesystem.
+
+    :param buckets: the filesystem of each bucket.
+    :param replaced: those that had keys from before a rotation.
+    """
+
+    def __init__(self, buckets: dict[str, S3FileSystem], replaced: list[S3FileSystem]) -> None:
+        self._buckets = buckets
+        self._replaced = replaced
+
+    async def close(self) -> None:
+        """Close the sessions. The filesystem opens new ones when it is used again."""
+        filesystems = [*self._buckets.values(), *self._replaced]
+        self._buckets.clear()
+        self._replaced.clear()
+        for fs in filesystems:
+            await (await fs.set_session()).close()
+
+
 class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
     """
     For the filesystem: looks up whose keys a bucket needs, and looks them up again when they are refused.
@@ -43,6 +64,7 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         self.hook = CivoObjectStoreHook(conn_id, region=region)
         self._storage_options = storage_options
         self._buckets: dict[str, S3FileSystem] = {}
+        self._replaced: list[S3FileSystem] = []
         self._connecting = asyncio.Lock()
 
     @property
@@ -56,13 +78,19 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
     def _reset_after_fork(self) -> None:
         if self._pid != os.getpid():
             self.hook = CivoObjectStoreHook(self.conn_id, region=self.hook.region)
-            _inherited.append(self._buckets)
-            self._buckets, self._connecting = {}, asyncio.Lock()
+            _inherited.append((self._buckets, self._replaced))
+            self._buckets, self._replaced, self._connecting = {}, [], asyncio.Lock()
             self._loop = None if self.asynchronous else get_loop()
             self._pid = os.getpid()
 
-    async def set_session(self, refresh: bool = False, kwargs: Mapping[str, Any] | None = None) -> Any:
-        """Do nothing: each bucket has its own session, with its owner's keys."""
+    async def set_session(self, refresh: bool = False, kwargs: Mapping[str, Any] | None = None) -> BucketSessions:
+        """
+        Return what closes the sessions; with ``asynchronous=True`` that is the caller's task, as in s3fs.
+
+        :param refresh: does nothing: each bucket has its own session, with its owner's keys.
+        :param kwargs: does nothing.
+        """
+        return BucketSessions(self._buckets, self._replaced)
 
     async def get_s3(self, bucket: str | None = None) -> Any:
         """Return the client of a bucket."""
@@ -117,6 +145,8 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
                 if renewed.storage_options == refused.storage_options:
                     return False
                 self._buckets[bucket] = renewed
+                if self.asynchronous:  # s3fs closes the session of a blocking one itself
+                    self._replaced.append(refused)
         return True
 
     async def _is_missing(self, bucket: str, *arguments: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -78,8 +79,21 @@ async def test_a_rotated_credential_is_picked_up_on_an_event_loop(hook: CivoObje
     for _ in range(2):
         await asyncio.to_thread(rotate, hook, how)
         assert await asyncio.gather(*(fs._cat_file("photos/a") for _ in range(8))) == [b"1"] * 8
-    for inner in fs._buckets.values():
-        await (await inner.set_session()).close()
+    await (await fs.set_session()).close()
+
+
+async def test_sessions_are_closed_as_those_of_s3fs(
+    hook: CivoObjectStoreHook, caplog: pytest.LogCaptureFixture
+) -> None:
+    fs = fsspec.filesystem("civo", asynchronous=True, skip_instance_cache=True)
+    session = await fs.set_session()
+    for _ in range(2):  # it can be used again
+        await fs._pipe_file("photos/a", b"1")
+        assert await fs._cat_file("photos/a") == b"1"
+        await session.close()
+    del fs, session
+    gc.collect()
+    assert "Unclosed" not in caplog.text
 
 
 def test_a_suspended_credential_stays_refused(fs: Any, hook: CivoObjectStoreHook) -> None:
@@ -270,8 +284,7 @@ class TestForks:
         finally:
             children.terminate()
         assert await fs._cat_file("photos/a") == b"1"
-        for inner in fs._buckets.values():
-            await (await inner.set_session()).close()
+        await (await fs.set_session()).close()
 
 
 def _of_the_cache(what: tuple[str, str]) -> Any:

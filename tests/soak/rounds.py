@@ -165,6 +165,8 @@ class Rounds:
 
     async def async_files(self, scheme: str, path: str) -> None:
         fs = fsspec.filesystem(scheme, asynchronous=True, skip_instance_cache=True)
+        session = await fs.set_session()
         await fs._pipe_file(path, b"content")
         assert await fs._cat_file(path) == b"content"
         await fs._rm_file(path)
+        await session.close()
