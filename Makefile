@@ -128,7 +128,7 @@ chaos: $(STAMP) ## every call behind faults, with many seeds; prints figures; SE
 
 .PHONY: soak
 soak: $(STAMP) ## ten minutes of everything, in which nothing may grow; ARGS="--seconds 3600 --seed 2"
-	@exec $(BIN)/python -m tests.soak $(ARGS)
+	@AIRFLOW__LOGGING__LOGGING_LEVEL=CRITICAL exec $(BIN)/python -m tests.soak $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## what bulk work costs, beside other ways to do it; ARGS="--part deletes" for one table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.s3_responses import denial_code, is_page, response_problem
 from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
 
@@ -32,6 +33,8 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
         raise OSError(f"{where}: {method} got 404, and not from S3: {error}") from error
     except OSError as error:
         _name(error, where)
+        raise
+    except ObjectStoreError:  # of the look-up of the bucket's keys
         raise
     except Exception as error:  # botocore and aiohttp raise many kinds of errors for what a server may send
         raise OSError(f"{where}: {method} failed: {failure_text(error)}") from shown_cause(error)
