@@ -23,8 +23,7 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
     """
     if method == "delete_objects":  # a quiet response names no deleted objects
         arguments["Delete"] = {**arguments["Delete"], "Quiet": False}
-    keys = (each.get("Key") or each.get("Prefix") for each in (arguments, *more))
-    where = "/".join(filter(None, (arguments["Bucket"], next(filter(None, keys), None))))
+    where = _path(arguments, *more)
     try:
         result = await call(method, *more, **arguments)
     except FileNotFoundError as error:
@@ -46,6 +45,12 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
         first = f"{where}/{failed[0].get('Key')}: {failed[0].get('Code')}"
         raise PermissionError(f"{len(failed)} objects were not deleted, the first is {first}")
     return result
+
+
+def _path(*arguments: Any) -> str:
+    """Return the path of what a method is about."""
+    keys = (each.get("Key") or each.get("Prefix") for each in arguments)
+    return "/".join(filter(None, (arguments[0]["Bucket"], next(filter(None, keys), None))))
 
 
 def _is_of_s3(method: str, response: Any) -> bool:

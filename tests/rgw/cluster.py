@@ -135,7 +135,7 @@ class Cluster:
 
     def admin(self, *arguments: str) -> str:
         """
-        Run ``radosgw-admin``. It has been seen to hang: then it is killed and run again.
+        Run ``radosgw-admin``. It has been seen to hang and to crash: then it is run again.
 
         :return: its output.
         :raises ClusterError: with its exit code, if it fails.
@@ -144,12 +144,16 @@ class Cluster:
         try:
             return self._run(*command, timeout=20)
         except subprocess.TimeoutExpired:
-            try:
-                return self._run(*command)
-            except ClusterError as error:
-                if error.code in _DONE_BEFORE:
-                    return ""
+            pass
+        except ClusterError as error:
+            if error.code >= 0:  # not ended by a signal
                 raise
+        try:
+            return self._run(*command)
+        except ClusterError as error:
+            if error.code in _DONE_BEFORE:
+                return ""
+            raise
 
     def _create(self, root: Path, port: int, tls_port: int | None) -> None:
         fsid, mon_port = str(uuid.uuid4()), free_port()

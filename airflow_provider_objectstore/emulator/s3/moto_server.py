@@ -208,8 +208,11 @@ class AuthProxy:
     def _forward(self, environ: Environ, bucket: str) -> Response:
         """Let moto respond, without the version ``null`` that it names, and then refuses, in an unversioned bucket."""
         response = Response.from_app(self._moto, environ, buffered=True)
-        if bucket in self._bucket_owners and not self._backend.get_bucket(bucket).versioning_status:
-            response.headers.pop("x-amz-version-id", None)
+        if (
+            response.headers.get("x-amz-version-id") == "null"
+            and not self._backend.get_bucket(bucket).versioning_status
+        ):
+            del response.headers["x-amz-version-id"]
         return response
 
     def _authorize(self, user: str | None, action: str, bucket: str, key: str) -> None:
