@@ -24,8 +24,21 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
     if method == "delete_objects":  # a quiet response names no deleted objects
         arguments["Delete"] = {**arguments["Delete"], "Quiet": False}
     where = _path(arguments, *more)
+    result = await _call(call, method, where, *more, **arguments)
+    if problem := response_problem(method, result, arguments):
+        if method == "get_object":
+            result["Body"].close()
+        raise OSError(f"{where}: {problem}")
+    if method == "delete_objects" and (failed := result.get("Errors")):
+        first = f"{where}/{failed[0].get('Key')}: {failed[0].get('Code')}"
+        raise PermissionError(f"{len(failed)} objects were not deleted, the first is {first}")
+    return result
+
+
+async def _call(call: Callable[..., Awaitable[Any]], method: str, where: str, *more: Any, **arguments: Any) -> Any:
+    """Call a method; raise errors that are S3's own, or say that they are not."""
     try:
-        result = await call(method, *more, **arguments)
+        return await call(method, *more, **arguments)
     except FileNotFoundError as error:
         if _is_of_s3(method, getattr(error.__cause__, "response", None)):
             raise
@@ -37,14 +50,6 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
         raise
     except Exception as error:  # botocore and aiohttp raise many kinds of errors for what a server may send
         raise OSError(f"{where}: {method} failed: {failure_text(error)}") from shown_cause(error)
-    if problem := response_problem(method, result, arguments):
-        if method == "get_object":
-            result["Body"].close()
-        raise OSError(f"{where}: {problem}")
-    if method == "delete_objects" and (failed := result.get("Errors")):
-        first = f"{where}/{failed[0].get('Key')}: {failed[0].get('Code')}"
-        raise PermissionError(f"{len(failed)} objects were not deleted, the first is {first}")
-    return result
 
 
 def _path(*arguments: Any) -> str:
