@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from airflow_provider_objectstore.emulator import MotoS3, Settings
-from airflow_provider_objectstore.triggers import anypoint as event_trigger
+from airflow_provider_objectstore.triggers import change_trigger
 from tests.chaos.cases import CASES, Case
 from tests.chaos.run import ALL, SECONDS, SEED, TIMEOUT, Figures, Run, quick_retries
 from tests.chaos.services import ChaosEmulator
@@ -30,7 +30,7 @@ def chaos(behind_faults: ChaosEmulator, monkeypatch: pytest.MonkeyPatch) -> Iter
     for conn_id, connection in behind_faults.connections().items():
         extra = {**connection["extra"], "requests_per_second": 100_000, "timeout": TIMEOUT}
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({**connection, "extra": extra}))
-    monkeypatch.setattr(event_trigger, "EVENT_DISTANCE", 0)
+    monkeypatch.setattr(change_trigger, "EVENT_DISTANCE", 0)
     with quick_retries():
         yield behind_faults
 
