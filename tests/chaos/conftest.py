@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,6 +15,14 @@ from tests.chaos.services import ChaosEmulator
 
 FIGURES = Figures()
 INJECTED: list[str] = []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def connections_of_wire() -> Iterator[None]:
+    """Remove them after a module: while other threads read the environment, none may disappear."""
+    yield
+    for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_WIRE_")]:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,6 @@ def run(numbered: tuple[int, str], emulator: Emulator, elsewhere: int) -> list[S
         fs = fsspec.filesystem("civo", conn_id=f"wire_s3_{number}", skip_instance_cache=True)
         return [run_operation(name, label, server, options, fs, misleads=misleads) for label in USES]
     finally:
-        del os.environ[variable]
         server.stop()
 
 

@@ -195,11 +195,8 @@ def connected(service: str, server: WireServer, number: int, host: str = "") -> 
     extra = {"requests_per_second": 100_000, "timeout": TIMEOUT, "verify": False, **own}
     connection = {"conn_type": service, "host": host or server.url, "login": "id", "password": password, "extra": extra}
     variable = f"AIRFLOW_CONN_WIRE_{number}"
-    os.environ[variable] = json.dumps(connection)
-    try:
-        yield (_QuickAnypointHook if service == "anypoint" else _QuickCivoHook)(f"wire_{number}")
-    finally:
-        del os.environ[variable]
+    os.environ[variable] = json.dumps(connection)  # the module's end removes it: see conftest
+    yield (_QuickAnypointHook if service == "anypoint" else _QuickCivoHook)(f"wire_{number}")
 
 
 def _try(case: Case, name: str, server: WireServer, send: Sender) -> Outcome:
