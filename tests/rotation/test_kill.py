@@ -59,4 +59,6 @@ def test_killed(backend: str, scenario: Scenario, matrices: Matrices) -> None:
     assert [outcome for outcome in matrix.outcomes if not outcome.right] == []
     # So many requests, each of them killed at: none is left out because a rotation ended early.
     assert len(matrix.outcomes) >= (len(matrix.steps) if EVERYWHERE else 3)
-    assert backend != "moto" or matrix.ended_before == 0, "moto does not lag"
+    # Where objects never change their owner, a rotation polls for a second: how often depends on the machine.
+    if backend == "moto" and scenario.owner_change != "bucket":
+        assert matrix.ended_before == 0, "moto does not lag"
