@@ -71,7 +71,7 @@ IN_BASE64: dict[str, tuple[str, str, Callable[[str], str]]] = {
 @example(secret="\\\\\\\\n")
 @example(secret="a b+c%20d")
 def test_escaped(form: str, secret: str) -> None:
-    assume("***" not in secret)
+    assume("***" not in secret and secret not in "reason")
     written = FORMS[form](secret)
     shown = redact(f'{{"reason": "<{written}>"}}', [secret])
     assert shown == '{"reason": "<***>"}'

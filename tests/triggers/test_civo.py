@@ -22,6 +22,8 @@ from tests.triggers.manager import Manager
 from tests.triggers.waiting import revived
 from tests.triggers.watching import State, Watch, until
 
+pytestmark = pytest.mark.slow
+
 
 async def test_fires_once_for_what_appears(bucket: Bucket, polls: Polls) -> None:
     async with watching_bucket(polls) as watch:
