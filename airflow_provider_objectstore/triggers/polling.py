@@ -116,6 +116,7 @@ class PollingTrigger(DataclassTrigger):
         interval, longest_logged = self.poke_interval, 1.0
         errors, logged = 0, self.missing()
         for number in count(1):
+            queued = queue_seconds()
             try:
                 result = yield from self.poke()
             except ObjectStoreError as error:
@@ -134,7 +135,7 @@ class PollingTrigger(DataclassTrigger):
             if now >= deadline:
                 break
             elapsed = now - previous
-            if elapsed > 1.5 * max(interval, longest_logged) and queue_seconds() > elapsed / 2:
+            if elapsed > 1.5 * max(interval, longest_logged) and queued > elapsed / 2:
                 longest_logged = elapsed
                 self.log.info(
                     "Polls are %.0f s apart instead of %.0f: everything that uses this connection in one process "
