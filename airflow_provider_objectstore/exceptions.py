@@ -38,15 +38,6 @@ class ObjectStoreError(AirflowException):
     def __init__(self, message: str = "") -> None:
         super().__init__(*([printable(str(message))] if message else []))
 
-    def add_place(self, where: str) -> None:
-        """
-        Add where it happened to the message, once.
-
-        :param where: the connection's id, and where it leads.
-        """
-        if where and where not in str(self):
-            self.args = (f"{self} [{where}]",)
-
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders: keep keyword-only fields through pickle and copy.
         return _rebuild, (type(self), self.args, self.__dict__.copy())
@@ -60,6 +51,19 @@ class ObjectStoreError(AirflowException):
         error = copy(self)  # others may hold this one: callers that wait for a token share its error
         error.args = (printable(f"{text}{self}"),)
         return error
+
+    def placed(self, where: str) -> Self:
+        """
+        Return this error with where it happened at the end of its message, once.
+
+        :param where: the connection's id, and where it leads.
+        """
+        place = printable(where)
+        if not place or place in str(self):
+            return self
+        error = copy(self)
+        error.args = (f"{self} [{place}]",)
+        return error.with_traceback(self.__traceback__)
 
 
 class InvalidArgumentError(ObjectStoreError, ValueError):

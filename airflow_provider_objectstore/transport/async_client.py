@@ -121,6 +121,7 @@ class AsyncClient:
         refresh_connection: Callable[[], Awaitable[ResolvedConnection]] | None = None,
     ) -> None:
         self._connection = connection
+        self._where = connection.where
         self._mask = mask
         self._refresh_connection = refresh_connection
 
@@ -158,8 +159,15 @@ class AsyncClient:
         Send a call and return its result.
 
         :param call: a call of :mod:`airflow_provider_objectstore.api`.
-        :raises ObjectStoreError: one of its subclasses, as the service answered or did not.
+        :raises ObjectStoreError: one of its subclasses, as the service answered or did not. Its message ends with the
+            connection and where it leads.
         """
+        try:
+            return await self._send(call)
+        except ObjectStoreError as error:
+            raise error.placed(self._where) from error.__cause__
+
+    async def _send(self, call: Call[T]) -> T:
         state = self._state
         try:
             return await self._run_flow(execute(call, state), state)
@@ -176,7 +184,7 @@ class AsyncClient:
         """Switch to a refreshed connection, unless another call has done so meanwhile."""
         fresh = await _open_state(connection)
         if self._state is instead_of:
-            self._state = fresh
+            self._state, self._where = fresh, connection.where
             self._opened.append(fresh)  # the one before stays open for requests under way
         else:
             await fresh.close()
@@ -187,9 +195,12 @@ class AsyncClient:
         Run a flow of calls and return its result.
 
         :param flow: a flow of :mod:`airflow_provider_objectstore.api`.
-        :raises ObjectStoreError: one of its subclasses.
+        :raises ObjectStoreError: one of its subclasses. Its message ends with the connection and where it leads.
         """
-        return await self._run_flow(flow, self._state)
+        try:
+            return await self._run_flow(flow, self._state)
+        except ObjectStoreError as error:
+            raise error.placed(self._where) from error.__cause__
 
     async def pages(self, call: Call[Page[Item]]) -> AsyncIterator[Page[Item]]:
         """

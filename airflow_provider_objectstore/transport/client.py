@@ -85,6 +85,7 @@ class Client:
         refresh_connection: Callable[[], ResolvedConnection] | None = None,
     ) -> None:
         self._latest_state = _state_of(connection)
+        self._where = connection.where
         self._mask = mask
         self._refresh_connection = refresh_connection
 
@@ -99,16 +100,26 @@ class Client:
         Send a call and return its result.
 
         :param call: a call of :mod:`airflow_provider_objectstore.api`.
-        :raises ObjectStoreError: one of its subclasses, as the service answered or did not.
+        :raises ObjectStoreError: one of its subclasses, as the service answered or did not. Its message ends with the
+            connection and where it leads.
         """
+        try:
+            return self._send(call)
+        except ObjectStoreError as error:
+            raise error.placed(self._where) from error.__cause__
+
+    def _send(self, call: Call[T]) -> T:
         state = self._state
         try:
             return self._run_flow(execute(call, state), state)
         except AuthenticationError:
-            refreshed = _state_of(self._refresh_connection()) if self._refresh_connection else state
+            if not self._refresh_connection:
+                raise
+            connection = self._refresh_connection()
+            refreshed = _state_of(connection)
             if refreshed is state:
                 raise
-            self._latest_state = refreshed
+            self._latest_state, self._where = refreshed, connection.where
             return self._run_flow(execute(call, refreshed), refreshed)
 
     def run(self, flow: Flow[T]) -> T:
@@ -116,9 +127,12 @@ class Client:
         Run a flow of calls and return its result.
 
         :param flow: a flow of :mod:`airflow_provider_objectstore.api`.
-        :raises ObjectStoreError: one of its subclasses.
+        :raises ObjectStoreError: one of its subclasses. Its message ends with the connection and where it leads.
         """
-        return self._run_flow(flow, self._state)
+        try:
+            return self._run_flow(flow, self._state)
+        except ObjectStoreError as error:
+            raise error.placed(self._where) from error.__cause__
 
     def pages(self, call: Call[Page[Item]]) -> Iterator[Page[Item]]:
         """

@@ -129,8 +129,8 @@ class ResolvedConnection:
         """
         if call.base_url not in self.base_urls:
             raise ConfigurationError(
-                f"{call}: connection {self.labels.get('conn_id')!r} has no address for {call.base_url}, because the "
-                f"vendor documents none for its control plane. Give it in the extra as {call.base_url}_url"
+                f"{call}: the connection has no address for {call.base_url}, because the vendor documents none for its "
+                f"control plane. Give it in the extra as {call.base_url}_url"
             )
         headers = {
             "Accept": "application/json",

@@ -41,16 +41,8 @@ def execute(call: Call[T], state: SharedState) -> Generator[Any, Any, T]:
 
     :param call: the call.
     :param state: the state of the connection.
-    :raises ObjectStoreError: one of its subclasses, whose message ends with the connection and where it leads.
+    :raises ObjectStoreError: one of its subclasses.
     """
-    try:
-        return (yield from _execute(call, state))
-    except ObjectStoreError as error:
-        error.add_place(state.connection.where)
-        raise
-
-
-def _execute(call: Call[T], state: SharedState) -> Generator[Any, Any, T]:
     for secret in call.secrets:
         state.secrets.add(secret)
         yield MaskSecret(secret)

@@ -36,6 +36,13 @@ def test_waits_until_it_is_ready(by: str, deferrable: bool, emulator: Emulator) 
     assert "secret" not in str(found).lower()
 
 
+@pytest.fixture
+def slow_creation(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new store is not ready before the first polls, also on a busy machine."""
+    monkeypatch.setattr(emulator.settings, "creating_seconds", 1.5)
+
+
+@pytest.mark.usefixtures("slow_creation")
 def test_finds_it_by_id_once_it_is_known(deferrable: bool, emulator: Emulator) -> None:
     CivoObjectStoreHook().create_object_store("photos")
     run(sensor("photos", deferrable=deferrable))
@@ -43,6 +50,7 @@ def test_finds_it_by_id_once_it_is_known(deferrable: bool, emulator: Emulator) -
     assert answers(emulator, GET)["200"] >= 2
 
 
+@pytest.mark.usefixtures("slow_creation")
 def test_finds_it_by_name_again_if_it_vanishes(deferrable: bool, emulator: Emulator) -> None:
     CivoObjectStoreHook().create_object_store("photos")
     emulator.faults(
