@@ -146,13 +146,15 @@ class AnypointUsageOperator(AnypointOperator):
         """
         first = _beginning(start, self.period)
         counts = [count for count in counts if first <= count.time < end]
+        told = {_beginning(count.time, self.period) for count in counts}
         expected = _whole_periods(start, min(end, datetime.now(UTC)), self.period)
-        if not counts or len(counts) < expected:
+        if not told or not expected <= told:
+            missing = min(expected - told, default=first)
             raise ObjectStoreError(
                 f"the service tells {len(counts)} counts of {what} from {start.isoformat()} to {end.isoformat()}, "
-                f"where {max(expected, 1)} periods of {self.period} must have one ({self.where}): its usage is not "
-                "known, which is not zero. Check the name and the region, ask for a time that the service still "
-                "remembers, or try again when it has counted"
+                f"where {max(len(expected), 1)} periods of {self.period} must have one, and none of the one that "
+                f"begins at {missing.isoformat()} ({self.where}): its usage is not known, which is not zero. Check the "
+                "name and the region, ask for a time that the service still remembers, or try again when it has counted"
             )
         return counts
 
@@ -165,11 +167,13 @@ def _beginning(time: datetime, period: str) -> datetime:
     return time.replace(hour=0, **({"day": 1} if period == "1month" else {}))  # type: ignore[arg-type]
 
 
-def _whole_periods(start: datetime, end: datetime, period: str) -> int:
-    """Return how many periods lie between two times as a whole."""
-    first, last = _beginning(start, period), _beginning(end, period)
-    if period == "1month":
-        periods = (last.year - first.year) * 12 + last.month - first.month
-    else:
-        periods = (last - first) // timedelta(hours=1 if period == "1hour" else 24)
-    return max(0, periods - (first != start))
+def _whole_periods(start: datetime, end: datetime, period: str) -> set[datetime]:
+    """Return when the periods begin that lie between two times as a whole."""
+    found, time = set(), _beginning(start, period)
+    last = _beginning(end, period)
+    longest = timedelta(days=31) if period == "1month" else timedelta(hours=1 if period == "1hour" else 24)
+    while time < last:
+        if time >= start:
+            found.add(time)
+        time = _beginning(time + longest, period)
+    return found

@@ -93,6 +93,14 @@ def test_an_unknown_store(fields: dict[str, Any], hook: AnypointObjectStoreHook)
         run(usage(**fields))
 
 
+def test_the_period_that_runs_stands_for_no_other(hook: AnypointObjectStoreHook, emulator: Emulator) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=n) for n in (2, 1, 0)]
+    counts(emulator, "get_store_usage", [(day.isoformat(), 1) for day in days if day != days[1]])
+    with pytest.raises(ObjectStoreError, match=f"none of the one that begins at {days[1].date()}T00"):
+        run(usage(store_ids="s", start=days[0], end=datetime.now(UTC)))
+
+
 def test_a_region_of_which_nothing_is_told(
     hook: AnypointObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
