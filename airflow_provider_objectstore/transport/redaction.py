@@ -22,7 +22,7 @@ _SHORTEST_IN_BASE64 = 5
 """Shorter secrets are not searched in base64: they would be found in any text."""
 
 _USER_IN_URL = re.compile(r"\b((?:https?|socks[0-9a-z]*)://)[^\s/@\"'<>]+@")
-_SECRET_MEMBER = re.compile(r'("[^"]*(?:secret|token|password)[^"]*"\s*:\s*")(?:[^"\\]|\\.)+', re.IGNORECASE)
+_SECRET_MEMBER = re.compile(r'("(?=[^"]*?(?:secret|token|password))[^"]*+"\s*+:\s*+")(?:[^"\\]|\\.)++', re.IGNORECASE)
 _TO_STANDARD_BASE64 = str.maketrans("-_", "+/")
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 

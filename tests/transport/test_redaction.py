@@ -8,6 +8,8 @@ import json
 import math
 import pickle
 import string
+import time
+import timeit
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_objectstore.exceptions import ApiError, ServerError, TransportError
 from airflow_provider_objectstore.transport import ResolvedConnection
-from airflow_provider_objectstore.transport.redaction import redact
+from airflow_provider_objectstore.transport.redaction import redact, redact_members
 
 SECRETS = st.text(string.printable[:95], min_size=5, max_size=60)
 AWKWARD = 'ab/cd+ef"gh\\ij=klmnop&qrs'
@@ -161,3 +163,16 @@ def test_another_cause_stays() -> None:
 
 def test_errors_of_others_pass() -> None:
     assert raised(KeyError("hidden-secret")).args == ("hidden-secret",)
+
+
+class TestMembers:
+    def test_values_of_members_named_like_secrets(self) -> None:
+        text = '{"client_secret": "a\\"b", "Token" : "x", "name": "secret", "password": 1}'
+        assert redact_members(text) == '{"client_secret": "***", "Token" : "***", "name": "secret", "password": 1}'
+
+    def test_takes_time_by_length(self) -> None:
+        def seconds(text: str) -> float:
+            return min(timeit.repeat(lambda: redact_members(text), timer=time.thread_time, number=1, repeat=3))
+
+        longer = '"' + "secret" * 40_000
+        assert seconds(longer) < 30 * max(seconds('"name": "v", ' * (len(longer) // 13)), 0.001)
