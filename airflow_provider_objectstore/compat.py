@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.exceptions import ObjectStoreError
@@ -192,3 +192,16 @@ def gauge(name: str, value: float, tags: Mapping[str, str]) -> None:
         Stats.gauge(name, value, tags=dict(tags))
     except Exception as error:
         logging.getLogger(__name__).warning("The gauge %s was not sent: %s: %s", name, type(error).__name__, error)
+
+
+def command_line(function: Callable[[Any], None]) -> Callable[[Any], None]:
+    """
+    Return a function of Airflow's command line: without logs, with the configuration of all providers.
+
+    :param function: takes the parsed arguments.
+    """
+    from airflow.utils.cli import suppress_logs_and_warning  # noqa: TID251
+    from airflow.utils.providers_configuration_loader import providers_configuration_loaded  # noqa: TID251
+
+    wrapped: Callable[[Any], None] = suppress_logs_and_warning(providers_configuration_loaded(function))
+    return wrapped

@@ -37,6 +37,7 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             },
         ],
+        "cli": ["airflow_provider_objectstore.cli.definition.get_objectstore_commands"],
         "operators": [
             {
                 "integration-name": "Anypoint Object Store v2",
