@@ -1,10 +1,11 @@
 """
 What task state and XComs cost on ``osv2://`` and ``civo://``, compared with ``s3://`` of the amazon provider.
 
-``python benchmarks/storage.py [--values 200] [--rounds 3]`` prints Markdown tables. All use Airflow's own backends of
-common.io. ``civo://`` and ``s3://`` use the same bucket and keys on the same moto. The services run in their own
-process on 127.0.0.1. The three are measured in turns; the median of all calls counts. The times are those of moto and
-the emulator, which respond at once: compare times within one run. The numbers of requests hold for any service.
+``python benchmarks/storage.py [--values 200] [--rounds 3]`` prints Markdown tables: of Airflow's own backends of
+common.io, and of small reads beside obstore, s3fs and boto3. ``civo://`` and ``s3://`` use the same bucket and keys on
+the same moto. The services run in their own process on 127.0.0.1. All are measured in turns; the median of all calls
+counts. The times are those of moto and the emulator, which respond at once: compare times within one run. The numbers
+of requests hold for any service.
 """
 
 from __future__ import annotations
@@ -149,6 +150,8 @@ def steps(scheme: str, size: int) -> dict[str, Callable[[int], Any]]:
 
 def main() -> None:
     """Measure and print the tables."""
+    from small_reads import measure
+
     parser = argparse.ArgumentParser()
     parser.add_argument("--values", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
@@ -170,7 +173,8 @@ def main() -> None:
                             if turn:  # the first turn opens connections and finds the keys
                                 times[step, name, scheme].append(time.perf_counter() - start)
                         request_counts[step, scheme] = requests(url) - before
-    report(times, request_counts, options.values)
+        report(times, request_counts, options.values)
+        measure(options.values, options.rounds)
 
 
 def report(

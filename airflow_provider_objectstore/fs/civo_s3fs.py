@@ -214,6 +214,14 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
             path = sorted(found)
         return await super()._cat(path, False, *arguments, **kwargs)
 
+    async def _cat_file(self, path: str, *arguments: Any, **kwargs: Any) -> Any:
+        whole = not arguments and not self.version_aware and not any(value is not None for value in kwargs.values())
+        if whole and (first_read := await self._read_first(path)) is not None:
+            details, contents = first_read
+            if len(contents) == details["size"]:
+                return contents
+        return await super()._cat_file(path, *arguments, **kwargs)
+
     async def _get_file(self, rpath: str, lpath: str, *arguments: Any, **kwargs: Any) -> None:
         try:
             await super()._get_file(rpath, lpath, *arguments, **kwargs)

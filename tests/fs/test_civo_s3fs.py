@@ -65,6 +65,27 @@ def test_a_small_file_takes_one_request(fs: Any, asked: list[str], size: int, re
     assert asked == ["PutObject"]
 
 
+@pytest.mark.parametrize(
+    ("size", "requests"),
+    [(1, ["GetObject"]), (262_144, ["GetObject"]), (0, ["GetObject", "HeadObject", "GetObject"])],
+)
+def test_all_of_a_small_file_takes_one_request(fs: Any, asked: list[str], size: int, requests: list[str]) -> None:
+    contents = random.Random(size).randbytes(size)
+    fs.pipe("photos/a", contents)
+    asked.clear()
+    assert fs.cat_file("photos/a") == contents
+    assert asked == requests
+    assert fs.cat(["photos/a"]) == {"photos/a": contents}
+
+
+def test_all_of_a_large_file(fs: Any) -> None:
+    contents = random.Random(7).randbytes(300_000)
+    fs.pipe("photos/a", contents)
+    assert fs.cat_file("photos/a") == contents
+    assert fs.cat_file("photos/a", start=299_999) == contents[-1:]
+    assert fs.cat_file("photos/a", start=0, end=1) == contents[:1]
+
+
 def test_a_large_file_that_changes_meanwhile_is_an_error(fs: Any) -> None:
     fs.pipe("photos/a", b"1" * 300_000)
     with fs.open("photos/a", "rb", block_size=1000) as file:
