@@ -51,6 +51,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Importing Airflow writes a configuration file: never into the home folder.
 export AIRFLOW_HOME := $(CACHE)/airflow-$(AIRFLOW)
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
+# uv compiles nothing, and each of the many processes here would compile Airflow anew (3 s): the first one keeps it.
+export PYTHONPYCACHEPREFIX := $(CACHE)/bytecode
+unexport PYTHONDONTWRITEBYTECODE
 export RGW
 
 # The first Python that the pinned Airflow runs on.
