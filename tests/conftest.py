@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
+from airflow.sdk._shared.secrets_masker.secrets_masker import _secrets_masker
 
 from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from airflow_provider_objectstore.transport import client as sync_client
@@ -38,6 +41,23 @@ def _takes_minutes(test: pytest.Item) -> bool:
     module = test.getparent(pytest.Module)
     marks = {mark.name for mark in module.own_markers} if module else set()
     return "airflow" in marks or test.path.name == "test_kill.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_of_botocore() -> Iterator[None]:
+    """Reading the description of S3 anew takes most of the time of a new client: all sessions share it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_one_test() -> Iterator[None]:
+    """For each new secret Airflow compiles a pattern of all that it has seen: each test's are forgotten."""
+    masker = _secrets_masker()
+    patterns, replacer = set(masker.patterns), masker.replacer
+    yield
+    masker.patterns, masker.replacer = patterns, replacer
 
 
 @pytest.fixture(scope="session")
