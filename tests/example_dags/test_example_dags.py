@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.rotation.names import rotation_id_of
 from tests.features import STATE_STORES
+from tests.forks import Forks
 from tests.publishers.servers import PASSWORDS, ApiServer
 
 pytestmark = pytest.mark.airflow
@@ -41,9 +43,19 @@ for run in range(int(sys.argv[3])):
 IMPORT_ONLY = RUN.partition("for run")[0] + "import json; print('DAGS', json.dumps(sorted(bag.dags)))"
 
 
+# What takes seconds at the beginning of dag.test().
+PREPARE = """
+from airflow.sdk.execution_time.supervisor import in_process_api_server
+import airflow.providers.amazon.aws.hooks.s3, airflow.serialization.serialized_objects
+import airflow_provider_objectstore.fs.civo_s3fs, airflow_provider_objectstore.operators.rotation
+import airflow_provider_objectstore.triggers.civo
+in_process_api_server().app
+"""
+
+
 @pytest.fixture(scope="module")
-def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """Return the environment variables of an Airflow with an empty database."""
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """An Airflow with an empty database."""
     home = tmp_path_factory.mktemp("airflow")
     environment = {
         **os.environ,
@@ -55,25 +67,20 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     }
     airflow = [sys.executable, "-m", "airflow"]
     subprocess.run([*airflow, "db", "migrate"], env=environment, check=True, capture_output=True, timeout=300)
-    return environment
+    with Forks(PREPARE, environment) as forks:
+        yield forks
 
 
-def python(airflow_home: Mapping[str, str], code: str, *arguments: object) -> str:
+def python(airflow_home: Forks, code: str, *arguments: object) -> str:
     """Run code in that Airflow, with the connections in this process's environment. Return its output."""
     connections = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CONN_")}
-    result = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env={**airflow_home, **connections},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
-    return result.stdout + result.stderr
+    done = airflow_home.run(code, *arguments, environment={**airflow_home.environment, **connections})
+    assert done.returncode == 0, done.printed[-8000:]
+    return done.printed
 
 
 def run(
-    airflow_home: Mapping[str, str],
+    airflow_home: Forks,
     dag_id: str,
     *,
     runs: int = 1,
@@ -96,7 +103,7 @@ def run(
 
 
 @pytest.mark.smoke
-def test_every_example_is_imported(airflow_home: Mapping[str, str]) -> None:
+def test_every_example_is_imported(airflow_home: Forks) -> None:
     output = python(airflow_home, IMPORT_ONLY, EXAMPLES)
     names = json.loads(next(line for line in output.splitlines() if line.startswith("DAGS")).removeprefix("DAGS"))
     files = [path.stem for path in EXAMPLES.glob("*.py")]
@@ -104,7 +111,7 @@ def test_every_example_is_imported(airflow_home: Mapping[str, str]) -> None:
     assert [name for name in names if not name.startswith(tuple(files))] == []
 
 
-def test_checkpoint_continues_where_it_stopped(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_checkpoint_continues_where_it_stopped(airflow_home: Forks, emulator: Emulator) -> None:
     output = run(airflow_home, "example_checkpoint", runs=2, skipped="load_done")
 
     options = CivoObjectStoreHook().s3_options("seattle-weather")
@@ -123,7 +130,7 @@ def test_checkpoint_continues_where_it_stopped(airflow_home: Mapping[str, str], 
     ("states", "state", "written"), [(["CA", "WA"], "success", 2), (["WA", "nowhere"], "failed", 1)], ids=str
 )
 def test_provisioning_leaves_nothing_behind(
-    airflow_home: Mapping[str, str], emulator: Emulator, states: list[str], state: str, written: int
+    airflow_home: Forks, emulator: Emulator, states: list[str], state: str, written: int
 ) -> None:
     output = run(airflow_home, "example_provisioning", conf={"states": states}, state=state)
 
@@ -136,7 +143,7 @@ def test_provisioning_leaves_nothing_behind(
     assert list(AnypointObjectStoreHook().list_stores()) == []
 
 
-def test_confirmation_keeps_rejected_items(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_confirmation_keeps_rejected_items(airflow_home: Forks, emulator: Emulator) -> None:
     run(airflow_home, "example_confirmation")
 
     hook = AnypointObjectStoreHook()
@@ -148,7 +155,7 @@ def test_confirmation_keeps_rejected_items(airflow_home: Mapping[str, str], emul
     assert requests["anypoint.reject"] == {"204": 2}  # by each of two readers
 
 
-def test_waiting_completes_the_delivery(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_waiting_completes_the_delivery(airflow_home: Forks, emulator: Emulator) -> None:
     run(airflow_home, "example_waiting", skipped="all_delivered")
 
     state = AnypointObjectStoreHook().partition("deliveries", "regions")
@@ -156,7 +163,7 @@ def test_waiting_completes_the_delivery(airflow_home: Mapping[str, str], emulato
     assert sorted(state) == sorted(["complete", *(f"{run_id}/{region}" for region in ("north", "south", "west"))])
 
 
-def test_new_objects_are_written(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_new_objects_are_written(airflow_home: Forks, emulator: Emulator) -> None:
     run(airflow_home, "example_new_objects")
 
     options = CivoObjectStoreHook().s3_options("supplier-orders")
@@ -166,28 +173,30 @@ def test_new_objects_are_written(airflow_home: Mapping[str, str], emulator: Emul
 
 def test_rotation_refuses_no_consumer(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hook = CivoObjectStoreHook()
-    with ApiServer(tmp_path) as server, ThreadPoolExecutor() as executor:
+    with ExitStack() as stack:
+        server, executor = stack.enter_context(ApiServer(tmp_path)), stack.enter_context(ThreadPoolExecutor())
         api = {"conn_type": "http", "host": server.url, "login": "admin", "password": PASSWORDS["admin"]}
         monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(api))
         environment = {**server.environment, "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES)}
+        forks = stack.enter_context(Forks(PREPARE, environment))
 
-        output = run(environment, "example_rotation")
+        output = run(forks, "example_rotation")
         (first,) = hook.list_credentials()
         assert rotation_id_of(first)
         assert "560 prices in 5 files" in output
         assert "{'orphans': [], 'shared': []}" in output
 
-        again = run(environment, "example_rotation")  # younger than a week
+        again = run(forks, "example_rotation")  # younger than a week
         assert list(hook.list_credentials()) == [first]
         assert "{'orphans': [], 'shared': []}" in again
 
         # Each run executes one task of the two, because it executes one after the other.
         consumers = [
-            executor.submit(run, environment, "example_rotation_consumer", skipped=skipped)
+            executor.submit(run, forks, "example_rotation_consumer", skipped=skipped)
             for skipped in ("hold_connection", "look_up_each_time")
         ]
         wait_for_objects("stock-prices", ["latest/hold_connection", "latest/look_up_each_time"], consumers)
-        forced = run(environment, "example_rotation", conf={"days": 0})
+        forced = run(forks, "example_rotation", conf={"days": 0})
         (second,) = hook.list_credentials()
         assert second.name > first.name  # of the same length and beginning, with a later time
         assert '"strategy": "overlap"' in forced
@@ -212,7 +221,7 @@ def wait_for_objects(bucket: str, keys: list[str], writers: Sequence[Future[str]
         time.sleep(0.5)
 
 
-def test_purge_keeps_a_week(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_purge_keeps_a_week(airflow_home: Forks, emulator: Emulator) -> None:
     run(airflow_home, "example_purge")
 
     days = [f"day-2015-12-{day}" for day in range(25, 32)]
@@ -220,7 +229,7 @@ def test_purge_keeps_a_week(airflow_home: Mapping[str, str], emulator: Emulator)
     assert emulator.requests()["by_operation"]["anypoint.delete_partition"] == {"204": 3}
 
 
-def test_backup_is_restored(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_backup_is_restored(airflow_home: Forks, emulator: Emulator) -> None:
     output = run(airflow_home, "example_backup")
 
     assert "51 values in 3 partitions are restored" in output
@@ -231,7 +240,7 @@ def test_backup_is_restored(airflow_home: Mapping[str, str], emulator: Emulator)
 
 
 @pytest.mark.skipif(not STATE_STORES, reason="task_state_store came with Airflow 3.3")
-def test_task_state_continues_after_a_retry(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_task_state_continues_after_a_retry(airflow_home: Forks, emulator: Emulator) -> None:
     output = run(airflow_home, "example_task_state")
 
     assert "half-way: 5 of 11 years are done" in output
@@ -239,11 +248,11 @@ def test_task_state_continues_after_a_retry(airflow_home: Mapping[str, str], emu
 
 
 @pytest.mark.skipif(STATE_STORES, reason="task_state_store came with Airflow 3.3")
-def test_task_state_fails_before_airflow_3_3(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_task_state_fails_before_airflow_3_3(airflow_home: Forks, emulator: Emulator) -> None:
     assert "task_state_store needs Airflow 3.3" in run(airflow_home, "example_task_state", state="failed")
 
 
-def test_usage(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+def test_usage(airflow_home: Forks, emulator: Emulator) -> None:
     AnypointObjectStoreHook().create_store("orders")
     CivoObjectStoreHook().create_object_store("reports")
     run(airflow_home, "example_usage")
