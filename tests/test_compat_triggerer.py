@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from tests.features import REQUESTS_FROM_THREADS
+from tests.forks import Forks
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
@@ -22,6 +22,13 @@ WORKS = "read 1"
 NEVER = "error this would stop the triggerer's event loop for ever"
 OLD = "error in a triggerer before Airflow 3.2.2 this would"
 PATHS = {"osv2": "osv2://anypoint_default@store/p/a", "civo": "civo://civo_default@photos/a"}
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    others = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_CONN_")}
+    with Forks("import tests.triggerer", {**others, "_AIRFLOW_PROCESS_CONTEXT": "client"}) as forks:
+        yield forks
 
 
 @pytest.mark.parametrize(
@@ -39,7 +46,14 @@ PATHS = {"osv2": "osv2://anypoint_default@store/p/a", "civo": "civo://civo_defau
 )
 @pytest.mark.parametrize("connections", ["of the environment", "of Airflow"])
 def test_it_works_or_says_why_not(
-    scheme: str, how: str, now: str, before_3_2_2: str, connections: str, emulator: Emulator, tmp_path: Path
+    scheme: str,
+    how: str,
+    now: str,
+    before_3_2_2: str,
+    connections: str,
+    emulator: Emulator,
+    forks: Forks,
+    tmp_path: Path,
 ) -> None:
     AnypointObjectStoreHook().create_store("store")
     hook = CivoObjectStoreHook()
@@ -47,18 +61,12 @@ def test_it_works_or_says_why_not(
     while not hook.get_object_store(created.id).ready:
         time.sleep(0.05)
     found = {name: os.environ[f"AIRFLOW_CONN_{name.upper()}"] for name in ("anypoint_default", "civo_default")}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_CONN_")}
+    environment = dict(forks.environment)
     if connections == "of the environment":
         environment |= {f"AIRFLOW_CONN_{name.upper()}": value for name, value in found.items()}
     (tmp_path / "connections.json").write_text(json.dumps(found))
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.triggerer", PATHS[scheme], how, str(tmp_path / "connections.json")],
-        env={**environment, "_AIRFLOW_PROCESS_CONTEXT": "client"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    arguments = "-m", PATHS[scheme], how, str(tmp_path / "connections.json")
+    printed = forks.run("tests.triggerer", *arguments, environment=environment, timeout=120).printed
     expected = now if REQUESTS_FROM_THREADS else before_3_2_2
-    assert expected in done.stdout, (done.stdout[-2000:], done.stderr[-3000:])
-    assert "the others asked on" in done.stdout, (done.stdout[-2000:], done.stderr[-3000:])
+    assert expected in printed, printed[-5000:]
+    assert "the others asked on" in printed, printed[-5000:]
