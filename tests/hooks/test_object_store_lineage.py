@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from tests.forks import Forks
 
 PLUGIN = """
 from airflow.plugins_manager import AirflowPlugin
@@ -40,21 +38,28 @@ P = "osv2://emulator-org.emulator-env.us-east-1/s/p"
 Lineage = Callable[[str], tuple[list[list[Any]], list[list[Any]], list[str]]]
 
 
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Processes where a collector is active."""
+    home = tmp_path_factory.mktemp("airflow")
+    (home / "plugins").mkdir()
+    (home / "plugins" / "lineage.py").write_text(PLUGIN)
+    environment = {**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__UNIT_TEST_MODE": "False"}
+    environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home}/airflow.db"
+    with Forks(FRAME.partition("hook, civo")[0], environment) as forks:
+        yield forks
+
+
 @pytest.fixture
-def lineage(tmp_path: Path, emulator: Emulator) -> Lineage:
+def lineage(forks: Forks, emulator: Emulator) -> Lineage:
     """Run code with both hooks where a collector is active; return what was read, written, and by what."""
     AnypointObjectStoreHook().create_store("s")
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "lineage.py").write_text(PLUGIN)
 
     def run(code: str) -> Any:
-        environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__UNIT_TEST_MODE": "False"}
-        environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{tmp_path}/airflow.db"
-        done = subprocess.run(
-            [sys.executable, "-c", FRAME.format(code)], env=environment, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr[-4000:]
-        line = next(line for line in done.stdout.splitlines() if line.startswith("FOUND"))
+        connections = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CONN_")}
+        done = forks.run(FRAME.format(code), environment={**forks.environment, **connections}, timeout=120)
+        assert done.returncode == 0, done.printed[-4000:]
+        line = next(line for line in done.printed.splitlines() if line.startswith("FOUND"))
         return json.loads(line.removeprefix("FOUND"))
 
     return run
