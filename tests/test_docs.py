@@ -29,7 +29,9 @@ NOT_FOR_AUTHORS = {
     "AnypointOperator",
     "BasePollingSensor",
     "CivoOperator",
+    "CivoWaitingOperator",
     "ObjectStoreHook",
+    "ObjectStoreOperator",
     "PollFailedError",
 }
 

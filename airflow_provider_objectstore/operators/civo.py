@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.civo import check_name, check_size
-from airflow_provider_objectstore.assets import emit_asset_events
 from airflow_provider_objectstore.exceptions import (
     ConflictError,
     InvalidArgumentError,
     ObjectStoreError,
     OwnerChangeUnsupportedError,
 )
-from airflow_provider_objectstore.operators.base import CivoOperator, default_deferrable
+from airflow_provider_objectstore.operators.base import CivoOperator
 from airflow_provider_objectstore.operators.civo_credentials import (
     CivoCreateCredentialOperator,
     CivoDeleteCredentialOperator,
     CivoUpdateCredentialOperator,
 )
+from airflow_provider_objectstore.operators.civo_waiting import CivoWaitingOperator, ObjectStoreOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_objectstore.api.civo.models import ObjectStore
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-    from airflow_provider_objectstore.triggers.conditions import CivoObjectStoreTrigger
 
 __all__ = [
     "CivoCreateCredentialOperator",
@@ -44,16 +41,7 @@ IfExists: TypeAlias = Literal["skip", "fail"]
 IfMissing: TypeAlias = Literal["skip", "fail"]
 
 
-class _ObjectStoreOperator(CivoOperator):
-    """Base of the operators that work on one object store."""
-
-    def _emit_asset_events(self, context: Context, operation: str, store: Mapping[str, Any]) -> None:
-        """Emit this task's asset events for the object store."""
-        event = {"operation": operation, "name": store["name"], "id": store["id"]}
-        emit_asset_events(self.outlets, context, lambda: self.hook.asset(store["name"]), event)
-
-
-class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
+class CivoCreateObjectStoreOperator(CivoWaitingOperator):
     """
     Create an object store and wait until it is ready; ``POST /v2/objectstores``.
 
@@ -75,25 +63,20 @@ class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
     """
 
     template_fields: Sequence[str] = (
-        *CivoOperator.template_fields,
+        *CivoWaitingOperator.template_fields,
         "name",
         "size_gb",
         "access_key_id",
         "if_exists",
         "wait",
-        "poke_interval",
-        "timeout",
     )
     arguments: ClassVar[Mapping[str, read.Reader]] = {
-        **CivoOperator.arguments,
+        **CivoWaitingOperator.arguments,
         "name": read.checked(read.name, check_name),
         "size_gb": read.checked(read.integer(1), check_size),
         "access_key_id": read.optional(read.name),
         "if_exists": read.choice(*get_args(IfExists)),
         "wait": read.flag,
-        "deferrable": read.flag,
-        "poke_interval": read.seconds,
-        "timeout": read.seconds,
     }
 
     def __init__(
@@ -111,17 +94,19 @@ class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
         region: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            civo_conn_id=civo_conn_id,
+            region=region,
+            **kwargs,
+        )
         self.name = name
         self.size_gb: Any = size_gb
         self.access_key_id = access_key_id
         self.if_exists = if_exists
         self.wait = wait
-        self.deferrable = default_deferrable() if deferrable is None else deferrable
-        self.poke_interval: Any = poke_interval
-        self.timeout: Any = timeout
-        self.civo_conn_id = civo_conn_id
-        self.region = region
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the object store, or accept the existing one, and wait until it is ready."""
@@ -137,25 +122,14 @@ class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
             self._check_existing(store)
         done = asdict(store)
         if self.wait and not store.ready:
-            done = self._wait(hook, store)
-        self._emit_asset_events(context, "create_object_store", done)
-        return done
+            done = self._wait(store, deferrable=self.deferrable)
+        return self._complete(context, done)
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the triggerer; say what was not ready in time."""
-        from airflow_provider_objectstore.compat import deferral_timeout
+    @property
+    def _store_name(self) -> str:
+        return self.name
 
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except deferral_timeout() as error:
-            raise self._not_ready() from error
-
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the object store that the trigger found ready."""
-        from airflow_provider_objectstore.triggers.polling import validate_event
-
-        with self._naming_created():
-            store: dict[str, Any] = validate_event(event)
+    def _complete(self, context: Context, store: dict[str, Any]) -> dict[str, Any]:
         self._emit_asset_events(context, "create_object_store", store)
         return store
 
@@ -179,54 +153,8 @@ class CivoCreateObjectStoreOperator(_ObjectStoreOperator):
                 store.owner_access_key_id,
             )
 
-    def _wait(self, hook: CivoObjectStoreHook, store: ObjectStore) -> dict[str, Any]:
-        """
-        Wait until the object store is ready: in the triggerer if deferrable, else here.
 
-        :raises ObjectStoreError: if it is not ready in time, or the service reports that it failed.
-        """
-        trigger = self._build_trigger(store)
-        self.log.info(
-            "Waiting until object store %s is ready, for at most %.0f s; its status is %s",
-            store.name,
-            self.timeout,
-            store.status or "unknown",
-        )
-        if self.deferrable:
-            self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
-        with self._naming_created(), hook.client() as client:
-            ready: dict[str, Any] | None = client.run(trigger.poll(self.timeout))
-        if ready is None:
-            raise self._not_ready()
-        return ready
-
-    @contextmanager
-    def _naming_created(self) -> Iterator[None]:
-        """Say in an error which object store was created before: requests for it know its id only."""
-        try:
-            yield
-        except ObjectStoreError as error:
-            created = f"object store {self.name} was created, but waiting until it is ready failed: "
-            raise error.prefixed(created) from error
-
-    def _not_ready(self) -> ObjectStoreError:
-        return ObjectStoreError(
-            f"object store {self.name} was not ready after {self.timeout:g} s. It exists and may still become ready: "
-            f"run this task again, or wait for it with CivoObjectStoreSensor [{self.where}]"
-        )
-
-    def _build_trigger(self, store: ObjectStore) -> CivoObjectStoreTrigger:
-        from airflow_provider_objectstore.triggers.conditions import CivoObjectStoreTrigger
-
-        return CivoObjectStoreTrigger(
-            civo_conn_id=self.civo_conn_id,
-            region=self.region,
-            object_store=store.id,
-            poke_interval=self.poke_interval,
-        )
-
-
-class CivoUpdateObjectStoreOperator(_ObjectStoreOperator):
+class CivoUpdateObjectStoreOperator(ObjectStoreOperator):
     """
     Change an object store's size or owner and check the change; ``PATCH /v2/objectstores/{id}``.
 
@@ -300,7 +228,7 @@ class CivoUpdateObjectStoreOperator(_ObjectStoreOperator):
             )
 
 
-class CivoDeleteObjectStoreOperator(_ObjectStoreOperator):
+class CivoDeleteObjectStoreOperator(ObjectStoreOperator):
     """
     Delete an object store, at once and for good; ``DELETE /v2/objectstores/{id}``.
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.civo import check_size
-from airflow_provider_objectstore.assets import emit_asset_events
 from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, ObjectStoreError
-from airflow_provider_objectstore.operators.base import CivoOperator, default_deferrable
+from airflow_provider_objectstore.operators.base import CivoOperator
+from airflow_provider_objectstore.operators.civo_waiting import CivoWaitingOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_objectstore.api.civo.models import ObjectStore
-    from airflow_provider_objectstore.triggers.conditions import CivoObjectStoreTrigger
 
 
 def _check_share(share: float) -> None:
@@ -93,7 +91,7 @@ class CivoUsageOperator(CivoOperator):
         return {"quota": quota, "object_stores": used, "credentials": credentials}
 
 
-class CivoGrowObjectStoreOperator(CivoOperator):
+class CivoGrowObjectStoreOperator(CivoWaitingOperator):
     """
     Grow an object store that is nearly full, and wait until it is ready; ``PATCH /v2/objectstores/{id}``.
 
@@ -116,23 +114,18 @@ class CivoGrowObjectStoreOperator(CivoOperator):
     """
 
     template_fields: Sequence[str] = (
-        *CivoOperator.template_fields,
+        *CivoWaitingOperator.template_fields,
         "object_store",
         "limit_gb",
         "share",
         "step_gb",
-        "poke_interval",
-        "timeout",
     )
     arguments: ClassVar[Mapping[str, read.Reader]] = {
-        **CivoOperator.arguments,
+        **CivoWaitingOperator.arguments,
         "object_store": read.name,
         "limit_gb": read.checked(read.integer(1), check_size),
         "share": read.checked(read.positive, _check_share),
         "step_gb": read.checked(read.integer(1), check_size),
-        "deferrable": read.flag,
-        "poke_interval": read.seconds,
-        "timeout": read.seconds,
     }
 
     def __init__(
@@ -149,14 +142,18 @@ class CivoGrowObjectStoreOperator(CivoOperator):
         region: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(civo_conn_id=civo_conn_id, region=region, **kwargs)
+        super().__init__(
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            civo_conn_id=civo_conn_id,
+            region=region,
+            **kwargs,
+        )
         self.object_store = object_store
         self.limit_gb: Any = limit_gb
         self.share: Any = share
         self.step_gb: Any = step_gb
-        self.deferrable = default_deferrable() if deferrable is None else deferrable
-        self.poke_interval: Any = poke_interval
-        self.timeout: Any = timeout
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read size and use, grow the object store if needed, and wait until it has its size."""
@@ -166,7 +163,7 @@ class CivoGrowObjectStoreOperator(CivoOperator):
         hook = self.hook
         store = hook.require_object_store(self.object_store)
         if not store.ready:  # an earlier attempt's change may be under way
-            self._wait(store, 0)
+            self._wait(store, deferrable=False)
             store = hook.get_object_store(store.id)
         if store.max_size_gb is None:
             raise ObjectStoreError(f"the service does not tell the size of object store {store.name}: nothing changed")
@@ -186,16 +183,16 @@ class CivoGrowObjectStoreOperator(CivoOperator):
             store.id,
             self.where,
         )
-        if self.deferrable:
-            trigger = self._build_trigger(store, size)
-            self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
-        return self._done(context, self._wait(store, size))
+        return self._complete(context, self._wait(store, size, deferrable=self.deferrable))
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the object store that the trigger found ready."""
-        from airflow_provider_objectstore.triggers.polling import validate_event
+    @property
+    def _store_name(self) -> str:
+        return self.object_store
 
-        return self._done(context, validate_event(event))
+    def _complete(self, context: Context, store: dict[str, Any]) -> dict[str, Any]:
+        self._emit_asset_events(context, "update_object_store", store)
+        self.log.info("Object store %s has %s GB", store["name"], store["max_size_gb"])
+        return store
 
     def _new_size(self, name: str, size_gb: int, share: float) -> int:
         """
@@ -229,31 +226,3 @@ class CivoGrowObjectStoreOperator(CivoOperator):
                 f"object store {store.name} had {store.max_size_gb} GB and now has {now.max_size_gb} GB: something "
                 "else changes it. Nothing was changed here: run this task again"
             )
-
-    def _wait(self, store: ObjectStore, size: int) -> dict[str, Any]:
-        with self.hook.client() as client:
-            done: dict[str, Any] | None = client.run(self._build_trigger(store, size).poll(self.timeout))
-        if done is None:
-            raise ObjectStoreError(
-                f"object store {store.name} was not ready with {size or store.max_size_gb} GB after "
-                f"{self.timeout:.0f} s. The service has accepted that size and may still get there: run this task "
-                "again, which reads the size first"
-            )
-        return done
-
-    def _build_trigger(self, store: ObjectStore, size: int) -> CivoObjectStoreTrigger:
-        from airflow_provider_objectstore.triggers.conditions import CivoObjectStoreTrigger
-
-        return CivoObjectStoreTrigger(
-            civo_conn_id=self.civo_conn_id,
-            region=self.region,
-            object_store=store.id,
-            min_size_gb=size,
-            poke_interval=self.poke_interval,
-        )
-
-    def _done(self, context: Context, store: dict[str, Any]) -> dict[str, Any]:
-        event = {"operation": "update_object_store", "name": store["name"], "id": store["id"]}
-        emit_asset_events(self.outlets, context, lambda: self.hook.asset(store["name"]), event)
-        self.log.info("Object store %s has %s GB", store["name"], store["max_size_gb"])
-        return store

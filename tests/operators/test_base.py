@@ -29,6 +29,8 @@ from airflow_provider_objectstore.operators.civo import (
     CivoUpdateCredentialOperator,
     CivoUpdateObjectStoreOperator,
 )
+from airflow_provider_objectstore.operators.civo_usage import CivoGrowObjectStoreOperator
+from airflow_provider_objectstore.operators.civo_waiting import CivoWaitingOperator
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
 from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
 from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
@@ -50,6 +52,7 @@ TASKS: dict[type[BaseOperator], dict[str, Any]] = {
     AnypointPartitionSensor: {"store_id": "s", "partition": "p"},
     CivoCreateObjectStoreOperator: {"name": "photos"},
     CivoUpdateObjectStoreOperator: {"object_store": "photos", "max_size_gb": 500},
+    CivoGrowObjectStoreOperator: {"object_store": "photos", "limit_gb": 1000},
     CivoDeleteObjectStoreOperator: {"object_store": "photos"},
     CivoCreateCredentialOperator: {"name": "mine"},
     CivoUpdateCredentialOperator: {"credential": "mine", "suspended": True},
@@ -141,7 +144,7 @@ def test_default_arguments_of_a_dag_apply(kind: type[BaseOperator], fields: dict
         own: Any = kind(task_id="own", **fields, **{conn_id_name(kind): "other"})
     assert (getattr(task, conn_id_name(kind)), task.region) == ("mine", "there")
     assert getattr(own, conn_id_name(kind)) == "other"
-    if isinstance(task, BasePollingSensor | CivoCreateObjectStoreOperator):
+    if isinstance(task, BasePollingSensor | CivoWaitingOperator):
         assert task.deferrable
 
 

@@ -54,16 +54,6 @@ def test_size_as_a_template_renders_it(hook: CivoObjectStoreHook) -> None:
     assert run(task)["max_size_gb"] == 1500
 
 
-def test_an_error_while_waiting_names_what_was_created(
-    deferrable: bool, hook: CivoObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(emulator.settings, "creating_seconds", 60)
-    emulator.faults([{"operation": GET, "kind": "status", "status": 403}])
-    with pytest.raises(ObjectStoreError, match=r"^object store photos was created, but waiting .* failed: .* 403"):
-        run(create(deferrable=deferrable))
-    assert [store.name for store in hook.list_object_stores()] == ["photos"]
-
-
 def test_does_not_wait_if_told_so(deferrable: bool, hook: CivoObjectStoreHook) -> None:
     created = run(create(wait=False, deferrable=deferrable))
     assert created["status"] == "creating"

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
@@ -64,18 +65,19 @@ def fire(trigger: PollingTrigger, timeout: float = 20) -> dict[str, Any]:
 def run(task: BaseOperator) -> Any:
     """Run a task to its end, deferred or not, started in the triggerer or not; return its XCom."""
     context: Any = {}
+    resumed = deepcopy(task)  # another worker builds it anew: what the first has read is gone
     if task.start_from_trigger:
         start = task.start_trigger_args
         assert start is not None
         assert start.timeout is not None
         trigger = started(start.trigger_cls, start.trigger_kwargs or {})
-        return _resumed(task, trigger, start.next_method, start.timeout)
+        return _resumed(resumed, trigger, start.next_method, start.timeout)
     try:
         return task.execute(context)
     except TaskDeferred as deferred:
         assert isinstance(deferred.trigger, PollingTrigger)
         assert isinstance(deferred.timeout, timedelta)
-        return _resumed(task, deferred.trigger, deferred.method_name, deferred.timeout)
+        return _resumed(resumed, deferred.trigger, deferred.method_name, deferred.timeout)
 
 
 def _resumed(task: BaseOperator, trigger: PollingTrigger, method: str, timeout: timedelta) -> Any:
