@@ -15,6 +15,7 @@ from airflow_provider_objectstore.exceptions import (
     ServerError,
     StoreNotFoundError,
 )
+from airflow_provider_objectstore.hooks.async_s3_client import prepare_client
 from airflow_provider_objectstore.hooks.s3_client import require_boto3, s3_error
 from airflow_provider_objectstore.hooks.s3_responses import response_problem
 
@@ -178,7 +179,7 @@ class BucketListing:
         try:
             arguments = await asyncio.to_thread(_client_arguments, options)
             creating = _session().create_client("s3", **arguments)
-            self._client = await self._clients.enter_async_context(creating)
+            self._client = prepare_client(await self._clients.enter_async_context(creating))
         except Exception as error:
             raise s3_error(error, f"a client for bucket {self._bucket}") from error
 

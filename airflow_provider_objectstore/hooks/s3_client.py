@@ -37,13 +37,29 @@ def find_contents(options: S3Options) -> str | None:
     boto3 = require_boto3("whether a bucket is empty is asked over S3")
     arguments = options.boto3()
     try:
-        client = boto3.client("s3", **arguments)
+        client = stop_at_redirects(boto3.client("s3", **arguments))
         responses = {
             what: call_s3(client, method, Bucket=options.bucket, **limit) for what, (method, limit) in _CONTENTS.items()
         }
     except Exception as error:
         raise ObjectStoreError(f"bucket {options.bucket}: {describe_s3_error(error)}") from error
     return next((what for what, response in responses.items() if any(response.get(name) for name in _LISTED)), None)
+
+
+def stop_at_redirects(client: Any) -> Any:
+    """
+    Let a client take a redirect for an error. Return it.
+
+    It would ask for the bucket's region, with a request that is redirected as well, until Python's stack is full.
+
+    :param client: a client of boto3 or aiobotocore; may be prepared already.
+    """
+    client.meta.events.register("before-call.s3", _mark_as_redirected, unique_id=__name__)
+    return client
+
+
+def _mark_as_redirected(context: dict[str, Any], **event: Any) -> None:
+    context.get("s3_redirect", {})["redirected"] = True
 
 
 def call_s3(client: Any, method: str, **arguments: Any) -> Any:

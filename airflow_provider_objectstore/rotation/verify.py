@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.exceptions import ObjectStoreError, OwnerChangeUnsupportedError
-from airflow_provider_objectstore.hooks.s3_client import call_s3, describe_s3_error, require_boto3
+from airflow_provider_objectstore.hooks.s3_client import call_s3, describe_s3_error, require_boto3, stop_at_redirects
 from airflow_provider_objectstore.hooks.s3_responses import denial_code
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class Bucket:
 
         single_attempt = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
         options = self._options.boto3()
-        return boto3.client("s3", **{**options, "config": options["config"].merge(single_attempt)})
+        return stop_at_redirects(boto3.client("s3", **{**options, "config": options["config"].merge(single_attempt)}))
 
     def _list(self) -> str | AccessDenied | None:
         """Return the key of the oldest object; None if the bucket is empty."""

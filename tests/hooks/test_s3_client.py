@@ -1,14 +1,18 @@
-"""What a bucket holds, on moto and on Ceph."""
+"""What a bucket holds, on moto and on Ceph, and what is no response of S3."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import boto3
+import pytest
 
+from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.hooks.s3_client import find_contents
 from tests.hooks.buckets import create
+from tests.transport.stub import http, serving
 
 
 def test_a_bucket_that_only_looks_empty(backend_hook: CivoObjectStoreHook) -> None:
@@ -31,3 +35,15 @@ def test_a_bucket_that_only_looks_empty(backend_hook: CivoObjectStoreHook) -> No
     assert find_contents(options) == "older versions of objects", "a deletion marker"
     client.delete_object(Bucket="photos", Key="k", VersionId=marker)
     assert find_contents(options) is None
+
+
+def test_a_redirect_is_an_error() -> None:
+    requests: list[bytes] = []
+
+    def redirect(request: bytes) -> bytes:
+        requests.append(request)
+        return http(b"", "location: http://127.0.0.1:9/", status="307 x")
+
+    with serving(redirect) as url, pytest.raises(ObjectStoreError, match=r"bucket photos: .*\(307\)"):
+        find_contents(S3Options("photos", url, "key", "secret", "LON1"))
+    assert len(requests) == 1

@@ -1,9 +1,12 @@
-"""Keep the S3 client of s3fs, which is aiobotocore's, from what it does wrong."""
+"""Keep an S3 client on an event loop, which is aiobotocore's, from what it does wrong."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
+
+from airflow_provider_objectstore.exceptions import ConfigurationError
+from airflow_provider_objectstore.hooks.s3_client import stop_at_redirects
 
 
 def prepare_client(client: Any) -> Any:
@@ -14,15 +17,21 @@ def prepare_client(client: Any) -> Any:
     for ``100 Continue`` without a time-out: a write to a service that hangs would never end.
 
     :param client: aiobotocore's client; may be prepared already.
+    :raises ConfigurationError: if aiobotocore is too old for that.
     """
     from botocore.handlers import add_expect_header
 
     client.meta.events.unregister("before-call.s3", add_expect_header)
     http = client._endpoint.http_session
     get_session = getattr(http, "_get_session", None)
-    if get_session is not None and not isinstance(get_session, partial):
+    if get_session is None:
+        raise ConfigurationError(
+            "aiobotocore is older than 2.19, and its S3 client would follow redirects to other hosts: "
+            "pip install --upgrade 'aiobotocore>=2.19'"
+        )
+    if not isinstance(get_session, partial):
         http._get_session = partial(_session_without_redirects, get_session)
-    return client
+    return stop_at_redirects(client)
 
 
 async def _session_without_redirects(get_session: Any, *arguments: Any) -> Any:
