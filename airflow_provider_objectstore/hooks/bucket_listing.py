@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_objectstore.api import civo
+from airflow_provider_objectstore.compat import amask_secret
 from airflow_provider_objectstore.exceptions import (
     AuthenticationError,
     NotFoundError,
@@ -16,12 +18,12 @@ from airflow_provider_objectstore.exceptions import (
     StoreNotFoundError,
 )
 from airflow_provider_objectstore.hooks.async_s3_client import prepare_client
+from airflow_provider_objectstore.hooks.s3 import S3Options, options_for
 from airflow_provider_objectstore.hooks.s3_client import require_boto3, s3_error
 from airflow_provider_objectstore.hooks.s3_responses import response_problem
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-    from airflow_provider_objectstore.hooks.s3 import S3Options
     from airflow_provider_objectstore.transport import ResolvedConnection
 
 PAGE_SIZE = 1000
@@ -163,14 +165,18 @@ class BucketListing:
             return response
 
     async def _look_up(self) -> S3Options:
-        options = await self._hook.find_s3_options(self._bucket)
-        if options is None:
-            self._options = None
-            raise StoreNotFoundError(
-                f"there is no object store with the exact name {self._bucket!r} in this region: check it and the "
-                "connection's region",
-                status=404,
-            )
+        async with self._hook.async_client() as client:
+            store = await client.run(civo.find_object_store(self._bucket))
+            if store is None or store.name != self._bucket:
+                self._options = None
+                raise StoreNotFoundError(
+                    f"there is no object store with the exact name {self._bucket!r} in this region: check it and the "
+                    "connection's region",
+                    status=404,
+                )
+            owner = await client.run(civo.require_owner(store))
+        options = options_for(await self._hook.aresolve(), owner, store)
+        await amask_secret(options.secret_access_key)
         self._options = options
         return options
 

@@ -352,26 +352,6 @@ class CivoObjectStoreHook(ObjectStoreHook):
             store = self.require_object_store(store)
         return self.s3_options_of(self._run(api.require_owner(store)), store)
 
-    async def find_s3_options(self, bucket: str) -> S3Options | None:
-        """
-        Return what an S3 client needs to use a bucket, on an event loop.
-
-        :param bucket: the bucket, which has the object store's exact name.
-        :return: None if there is no such object store.
-        :raises ObjectStoreError: if its owner is not among the credentials, or has no keys yet.
-        """
-        from airflow_provider_objectstore.compat import amask_secret
-        from airflow_provider_objectstore.hooks.s3 import options_for
-
-        async with self.async_client() as client:
-            store = await client.run(api.find_object_store(bucket))
-            if store is None or store.name != bucket:
-                return None
-            owner = await client.run(api.require_owner(store))
-        options = options_for(self._connection, owner, store)
-        await amask_secret(options.secret_access_key)
-        return options
-
     def s3_options_of(self, credential: Credential, store: ObjectStore | None = None) -> S3Options:
         """
         Return what an S3 client needs to act with a credential.

@@ -27,7 +27,6 @@ NOT_YET = {
     "AnypointUsageOperator",
     "CivoGrowObjectStoreOperator",
     "CivoObjectEventTrigger",
-    "CivoObjectStoreHook.find_s3_options",
     "CivoUsageOperator",
     "CivoUsageSensor",
     "CivoUsageTrigger",
