@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_MAX_REASON_LENGTH = 500
+"""Most characters of a service's message."""
 _MAX_WORD_LENGTH = 200
 """Most characters of an error code or a request id: a server may send headers of any length."""
 
@@ -218,7 +220,7 @@ def error_for(
     details = ", ".join(filter(None, (code and _word(code), request_id and f"request {_word(request_id)}")))
     message = f"{operation}: the service answered {status}"
     message += f" ({details})" if details else ""
-    message += f": {reason}" if reason else ""
+    message += f": {reason[:_MAX_REASON_LENGTH]}" if reason else ""
     message += f". {hint}" if hint else ""
     return kind(message, status=status, code=code, request_id=request_id, retry_after=retry_after)
 

@@ -42,7 +42,7 @@ async def _call(call: Callable[..., Awaitable[Any]], method: str, where: str, *m
     except FileNotFoundError as error:
         if _is_of_s3(method, getattr(error.__cause__, "response", None)):
             raise
-        raise OSError(f"{where}: {method} got 404, and not from S3: {error}") from error
+        raise OSError(f"{where}: {method} got 404, and not from S3: {failure_text(error)}") from error
     except OSError as error:
         _name(error, where)
         raise

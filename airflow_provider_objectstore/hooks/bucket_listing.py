@@ -19,8 +19,9 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.hooks.async_s3_client import prepare_client
 from airflow_provider_objectstore.hooks.s3 import S3Options, options_for
-from airflow_provider_objectstore.hooks.s3_client import require_boto3, s3_error
+from airflow_provider_objectstore.hooks.s3_client import no_client, require_boto3, s3_error
 from airflow_provider_objectstore.hooks.s3_responses import response_problem
+from airflow_provider_objectstore.transport.failures import shown_cause
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -159,7 +160,7 @@ class BucketListing:
                 async with asyncio.timeout(REQUEST_SECONDS):
                     response = await getattr(self._client, method)(**arguments)
             except Exception as error:
-                raise s3_error(error, f"{method} (bucket {self._bucket})") from error
+                raise s3_error(error, f"{method} (bucket {self._bucket})") from shown_cause(error)
             if problem := response_problem(method, response, arguments):
                 raise ServerError(f"bucket {self._bucket}: {problem}")
             return response
@@ -187,7 +188,7 @@ class BucketListing:
             creating = _session().create_client("s3", **arguments)
             self._client = prepare_client(await self._clients.enter_async_context(creating))
         except Exception as error:
-            raise s3_error(error, f"a client for bucket {self._bucket}") from error
+            raise no_client(options, error) from error
 
 
 def _client_arguments(options: S3Options) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from airflow_provider_objectstore.exceptions import (
     error_for,
 )
 from airflow_provider_objectstore.hooks.s3_responses import denial_code, response_problem
+from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -34,16 +35,46 @@ def find_contents(options: S3Options) -> str | None:
     :raises ConfigurationError: if boto3 is missing.
     :raises ObjectStoreError: if a request fails, as where a backend does not know one of them.
     """
-    boto3 = require_boto3("whether a bucket is empty is asked over S3")
-    arguments = options.boto3()
+    client = create_client(options, "whether a bucket is empty is asked over S3")
     try:
-        client = stop_at_redirects(boto3.client("s3", **arguments))
         responses = {
             what: call_s3(client, method, Bucket=options.bucket, **limit) for what, (method, limit) in _CONTENTS.items()
         }
     except Exception as error:
-        raise ObjectStoreError(f"bucket {options.bucket}: {describe_s3_error(error)}") from error
+        raise ObjectStoreError(f"bucket {options.bucket}: {describe_s3_error(error)}") from shown_cause(error)
     return next((what for what, response in responses.items() if any(response.get(name) for name in _LISTED)), None)
+
+
+def create_client(options: S3Options, why: str, **config: Any) -> Any:
+    """
+    Return a client of boto3's.
+
+    :param options: the bucket and its owner's keys.
+    :param why: what it is needed for, for the message if boto3 is missing.
+    :param config: settings of botocore's ``Config``, beside those of the options.
+    :raises ConfigurationError: if boto3 is missing, or the endpoint or a certificate file cannot be used.
+    """
+    boto3 = require_boto3(why)
+    from botocore.config import Config
+
+    arguments = options.boto3()
+    arguments["config"] = arguments["config"].merge(Config(**config))
+    try:
+        return stop_at_redirects(boto3.client("s3", **arguments))
+    except Exception as error:
+        raise no_client(options, error) from error
+
+
+def no_client(options: S3Options, error: Exception) -> ConfigurationError:
+    """
+    Return the error for a client that cannot be created.
+
+    :param options: the bucket and its owner's keys.
+    :param error: any exception; boto3 raises various ones for settings that cannot be used.
+    """
+    if isinstance(error, ConfigurationError):
+        return error
+    return ConfigurationError(f"there is no S3 client for bucket {options.bucket}: {failure_text(error)}")
 
 
 def stop_at_redirects(client: Any) -> Any:
@@ -88,9 +119,11 @@ def describe_s3_error(error: Exception) -> str:
     if isinstance(error, ClientError) and not (error.response.get("Error") or {}).get("Code"):
         status = error.response["ResponseMetadata"].get("HTTPStatusCode")
         return f"{error.operation_name} got HTTP {status} and no error code, so not from S3"
-    if isinstance(error, (BotoCoreError, ClientError, ObjectStoreError)):
+    if isinstance(error, ObjectStoreError):
         return str(error)
-    return f"the response cannot be read as S3's ({type(error).__name__}: {error})"
+    if isinstance(error, (BotoCoreError, ClientError)):
+        return failure_text(error)
+    return f"the response cannot be read as S3's ({type(error).__name__})"  # its text may quote the response
 
 
 def s3_error(error: Exception, operation: str) -> ObjectStoreError:
@@ -110,10 +143,10 @@ def s3_error(error: Exception, operation: str) -> ObjectStoreError:
         if status == 404 and not denial_code(error.response):
             return ServerError(f"{message}. This 404 is not from S3", status=status)
         found = error.response.get("Error") or {}
-        return error_for(operation, status, reason=found.get("Message") or str(error), code=found.get("Code"))
+        return error_for(operation, status, reason=found.get("Message") or failure_text(error), code=found.get("Code"))
     if isinstance(error, (ConnectionError, HTTPClientError, OSError)) or type(error).__module__.startswith("aiohttp"):
-        message = f"{operation}: {str(error) or type(error).__name__}"
-        return TransportError(message, permanent="CERTIFICATE_VERIFY_FAILED" in message)
+        message = f"{operation}: {failure_text(error)}"
+        return TransportError(message, permanent="CERTIFICATE_VERIFY_FAILED" in str(error))
     return ObjectStoreError(message) if isinstance(error, BotoCoreError) else ServerError(message)
 
 

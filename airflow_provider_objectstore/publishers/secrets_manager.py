@@ -25,6 +25,7 @@ from airflow_provider_objectstore.exceptions import (
     error_for,
 )
 from airflow_provider_objectstore.publishers.checks import check_fields, missing_connection
+from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -226,7 +227,9 @@ class _Access:
                 request_id=metadata.get("RequestId"),
             ) from error
         except BotoCoreError as error:
-            raise TransportError(f"{what}: {error}. Check that connection's keys, region and endpoint_url") from error
+            raise TransportError(
+                f"{what}: {failure_text(error)}. Check that connection's keys, region and endpoint_url"
+            ) from shown_cause(error)
 
 
 @contextmanager

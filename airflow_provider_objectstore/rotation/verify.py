@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.exceptions import ObjectStoreError, OwnerChangeUnsupportedError
-from airflow_provider_objectstore.hooks.s3_client import call_s3, describe_s3_error, require_boto3, stop_at_redirects
+from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError, OwnerChangeUnsupportedError
+from airflow_provider_objectstore.hooks.s3_client import call_s3, create_client, describe_s3_error
 from airflow_provider_objectstore.hooks.s3_responses import denial_code
+from airflow_provider_objectstore.transport.failures import shown_cause
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -196,12 +197,8 @@ class Bucket:
 
     @cached_property
     def _client(self) -> Any:
-        boto3 = require_boto3(BOTO3_REASON)
-        from botocore.config import Config
-
-        single_attempt = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
-        options = self._options.boto3()
-        return stop_at_redirects(boto3.client("s3", **{**options, "config": options["config"].merge(single_attempt)}))
+        single_attempt = {"total_max_attempts": 1}
+        return create_client(self._options, BOTO3_REASON, retries=single_attempt, connect_timeout=10, read_timeout=30)
 
     def _list(self) -> str | AccessDenied | None:
         """Return the key of the oldest object; None if the bucket is empty."""
@@ -235,19 +232,23 @@ class Bucket:
         except Exception as error:
             if isinstance(error, ClientError) and (code := denial_code(error.response)):
                 return AccessDenied(code)
-            raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from error
+            raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from shown_cause(error)
 
     def poll(self, request: Callable[[], Any], *, until: Callable[[Any], bool]) -> Any:
         """Repeat a request until its result is as expected; return the last result."""
-        from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+        from tenacity import Retrying, retry_if_exception, retry_if_result, stop_after_delay, wait_fixed
 
         retrying = Retrying(
-            retry=retry_if_result(lambda result: not until(result)) | retry_if_exception_type(ObjectStoreError),
+            retry=retry_if_result(lambda result: not until(result)) | retry_if_exception(_may_pass),
             stop=stop_after_delay(self._settle_timeout),
             wait=wait_fixed(POLL_INTERVAL),
             retry_error_callback=lambda state: state.outcome.result(),  # type: ignore[union-attr]
         )
         return retrying(request)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, ObjectStoreError) and not isinstance(error, ConfigurationError)
 
 
 def _is_denied(result: Any) -> bool:

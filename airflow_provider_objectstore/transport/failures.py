@@ -15,8 +15,11 @@ _FIRST_LINES = BadStatusLine, UnknownProtocol
 """Errors whose message is the first line of a response."""
 MAX_TEXT = 500
 """Most characters of a library's message."""
-_QUOTE = re.compile(r"""\b(?:bytearray\()?b\\*['"]|(?<=Bad status line )['"]""")
-"""Where a message begins to quote a response: libraries quote it as bytes."""
+_BEFORE_QUOTES = "Bad status line ", "with base 10: ", "string to float: ", "timestamp "
+_QUOTE = re.compile(
+    r"""\b(?:bytearray\()?b\\*['"]|(?:""" + "|".join(f"(?<={before})" for before in _BEFORE_QUOTES) + r""")['"]"""
+)
+"""Where a message begins to quote a response: libraries quote it as bytes, and numbers and times as text."""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
