@@ -19,19 +19,8 @@ COVERED = {name for case in CASES.values() for name in case.covers}
 COVERED_ASYNC = {name for case in CASES.values() if "async" in case.forms for name in case.covers}
 HOOKS = {AnypointObjectStoreHook: anypoint, CivoObjectStoreHook: civo}
 WITHOUT_REQUESTS = {"asset", "resolve", "aresolve", "get_connection_form_widgets", "get_ui_field_behaviour"}
-USED_BY_EVERY_CASE = {"send", "client", "async_client", "bulk"}
+USED_BY_OTHERS = {"send", "client", "async_client", "bulk"}
 """Every other method, its async form, or every bulk method is built on them."""
-NOT_YET = {
-    *(f"AnypointObjectStoreHook.get_{of}_usage" for of in ("organization", "environment", "region", "store")),
-    *(f"AnypointObjectStoreHook.list_used_{of}" for of in ("environments", "regions", "stores")),
-    "AnypointUsageOperator",
-    "CivoGrowObjectStoreOperator",
-    "CivoObjectEventTrigger",
-    "CivoUsageOperator",
-    "CivoUsageSensor",
-    "CivoUsageTrigger",
-}
-"""Without a case so far; docs/reliability.md says so."""
 FILESYSTEMS = [AnypointFileSystem, CivoFileSystem]
 NO_OPERATION = {"hook", "get_s3", "call_s3", "set_session", "split_path", "unstrip_protocol", "connect"}
 
@@ -45,11 +34,11 @@ def own_methods(kind: type) -> set[str]:
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
 def test_every_method_of_a_hook(hook: Any) -> None:
-    methods = own_methods(hook) - WITHOUT_REQUESTS - USED_BY_EVERY_CASE
-    assert {f"{hook.__name__}.{name}" for name in methods} - COVERED - NOT_YET == set()
+    methods = own_methods(hook) - WITHOUT_REQUESTS - USED_BY_OTHERS
+    assert {f"{hook.__name__}.{name}" for name in methods} - COVERED == set()
     api = HOOKS[hook]
     twins = {name for name in methods if name in api.__all__}
-    assert {f"{hook.__name__}.{name}" for name in twins} - COVERED_ASYNC - NOT_YET == set()
+    assert {f"{hook.__name__}.{name}" for name in twins} - COVERED_ASYNC == set()
 
 
 @pytest.mark.parametrize("filesystem", FILESYSTEMS, ids=lambda kind: kind.__name__)
@@ -62,7 +51,7 @@ def test_every_operator_sensor_and_trigger() -> None:
     kinds = [kind for kind in public_classes("operators", "sensors", "triggers") if not inspect.isabstract(kind)]
     names = {kind.__name__ for kind in kinds if kind.__name__.endswith(("Operator", "Sensor", "Trigger"))}
     bases = {base.__name__ for kind in kinds for base in kind.__mro__[1:]}
-    assert names - bases - COVERED - NOT_YET == set()
+    assert names - bases - COVERED == set()
     assert len(names - bases) > 20
 
 
@@ -70,5 +59,4 @@ def test_nothing_is_covered_that_does_not_exist() -> None:
     known = {kind.__name__ for kind in public_classes("operators", "sensors", "triggers")}
     for kind in (*HOOKS, *FILESYSTEMS):
         known |= {f"{kind.__name__}.{name}" for name in dir(kind)}
-    assert known >= COVERED | NOT_YET
-    assert set() == COVERED & NOT_YET
+    assert known >= COVERED
