@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator
+    import jinja2
+    from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperator, Context
     from airflow.triggers.base import BaseTrigger
     from airflow.triggers.shared_stream import SharedStreamProducer
 
@@ -205,3 +206,20 @@ def command_line(function: Callable[[Any], None]) -> Callable[[Any], None]:
 
     wrapped: Callable[[Any], None] = suppress_logs_and_warning(providers_configuration_loaded(function))
     return wrapped
+
+
+def render_fields(notifier: BaseNotifier, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+    """
+    Render the template fields of a notifier in place.
+
+    Remove when Airflow >= 3.2 is required and ``dag.test()`` renders the callbacks of DAGs. Before 3.2 a template that
+    comes out empty is left as it is, and 3.3's ``dag.test()`` gives a DAG that has no ``get_template_env``.
+
+    :param notifier: the notifier.
+    :param context: the callback's context.
+    :param jinja_env: the environment to render with; None for the DAG's.
+    """
+    dag: Any = context.get("dag")
+    environment = jinja_env or notifier.get_template_env(dag=dag if hasattr(dag, "get_template_env") else None)
+    for name in notifier.template_fields:
+        setattr(notifier, name, notifier.render_template(getattr(notifier, name), context, environment))

@@ -89,6 +89,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_objectstore.triggers.civo"],
             },
         ],
+        "notifications": ["airflow_provider_objectstore.notifications.anypoint.AnypointKeyNotifier"],
         "filesystems": ["airflow_provider_objectstore.fs.anypoint", "airflow_provider_objectstore.fs.civo"],
         "asset-uris": [
             {

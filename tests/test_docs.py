@@ -22,7 +22,7 @@ PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in [ROOT /
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
 SNIPPET = re.compile(r"^ *# \[START (\w+)\]\n(.*?)^ *# \[END \1\]", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
-PUBLIC = ("Hook", "Operator", "Sensor", "EventTrigger", "Publisher", "Error")
+PUBLIC = ("Hook", "Operator", "Sensor", "EventTrigger", "Publisher", "Notifier", "Error")
 NOT_FOR_AUTHORS = {
     "KeyHook",
     "AnypointBulkOperator",
@@ -58,7 +58,7 @@ def blocks() -> Iterator[tuple[str, str, str]]:
 def public_classes() -> set[str]:
     """Classes for DAG authors, which are told by the ends of their names."""
     found = set()
-    for folder in ("hooks", "operators", "sensors", "triggers", "publishers", "exceptions"):
+    for folder in ("hooks", "operators", "sensors", "triggers", "publishers", "notifications", "exceptions"):
         package = importlib.import_module(f"{airflow_provider_objectstore.__name__}.{folder}")
         below = pkgutil.walk_packages(getattr(package, "__path__", []), f"{package.__name__}.")
         for module in [package, *(importlib.import_module(info.name) for info in below)]:

@@ -133,8 +133,8 @@ def own_parameters(kind: type) -> set[str]:
 
 AUTHORS = [
     kind
-    for kind in public_classes("operators", "sensors", "hooks", "triggers", "publishers")
-    if kind.__name__.endswith(("Operator", "Sensor", "Hook", "EventTrigger", "Publisher"))
+    for kind in public_classes("operators", "sensors", "hooks", "triggers", "publishers", "notifications")
+    if kind.__name__.endswith(("Operator", "Sensor", "Hook", "EventTrigger", "Publisher", "Notifier"))
 ]
 
 
