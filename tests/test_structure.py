@@ -44,6 +44,8 @@ TESTED_ELSEWHERE = {
     "operators/purge_runner": "tests/operators/test_purge.py",
     "operators/rotation": "tests/rotation/test_rotation_operator.py",
     "rotation/strategies/base": "tests/rotation/strategies",
+    "publishers/aws": "tests/publishers/test_secrets_manager.py",
+    "publishers/stored_connection": "tests/publishers/test_secrets_manager.py",
     "triggers/bucket_objects": "tests/triggers/test_civo.py",
     "triggers/change_trigger": "tests/triggers/test_anypoint.py",
     "triggers/snapshots": "tests/triggers/test_anypoint_errors.py",

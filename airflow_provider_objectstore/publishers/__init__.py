@@ -8,12 +8,16 @@ from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.publishers.airflow_connection import AirflowConnectionPublisher
 from airflow_provider_objectstore.publishers.anypoint_key import AnypointKeyPublisher
 from airflow_provider_objectstore.publishers.secrets_manager import SecretsManagerPublisher
+from airflow_provider_objectstore.publishers.ssm import SsmParameterPublisher
+from airflow_provider_objectstore.publishers.vault import VaultPublisher
 
 __all__ = [
     "AirflowConnectionPublisher",
     "AnypointKeyPublisher",
     "Publisher",
     "SecretsManagerPublisher",
+    "SsmParameterPublisher",
+    "VaultPublisher",
 ]
 
 

@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore import arguments as read
-from airflow_provider_objectstore.exceptions import (
-    ApiError,
-    AuthenticationError,
-    ConfigurationError,
-    ConflictError,
-    NotFoundError,
-    ObjectStoreError,
-    PermissionDeniedError,
-    RateLimitedError,
-    TransportError,
-    error_for,
-)
-from airflow_provider_objectstore.publishers.checks import check_fields, missing_connection
-from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
+from airflow_provider_objectstore.publishers.aws import AwsStoredConnection
+from airflow_provider_objectstore.publishers.checks import check_fields
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
     from airflow_provider_objectstore.publishers import Publisher
-
-log = logging.getLogger(__name__)
-
-_ERROR_TYPES: dict[str, type[ApiError]] = {
-    "AccessDeniedException": PermissionDeniedError,
-    "ExpiredTokenException": AuthenticationError,
-    "IncompleteSignatureException": AuthenticationError,
-    "InvalidClientTokenId": AuthenticationError,
-    "InvalidSignatureException": AuthenticationError,
-    "ResourceNotFoundException": NotFoundError,
-    "ThrottlingException": RateLimitedError,
-    "UnrecognizedClientException": AuthenticationError,
-}
-_BODY_LOGGERS = "botocore.endpoint", "botocore.parsers"
-"""The loggers to which botocore writes complete requests and responses."""
 
 
 @dataclass(frozen=True)
@@ -120,147 +87,33 @@ class SecretsManagerPublisher:
         _Access(self).verify(credential)
 
 
-class _Access:
+class _Access(AwsStoredConnection):
     """A publisher's secret, through a client that is created once."""
 
     def __init__(self, publisher: SecretsManagerPublisher) -> None:
-        self._publisher = publisher
-        self._id = publisher.secret_id
-        self._found: tuple[str | None] | None = None
-        """What :meth:`look` has read, until something is published."""
+        super().__init__(publisher, "secret", publisher.secret_id, publisher.aws_conn_id)
 
-    def resolve(self) -> None:
-        if self._hook.conn_config or self._publisher.aws_conn_id is None:
-            return
-        # The amazon provider treats a missing connection as one without keys.
-        raise missing_connection(self._publisher, self._publisher.aws_conn_id)
+    def _new_hook(self) -> Any:
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-    def look(self) -> None:
-        self._found = (self._read(),)
-
-    def publish(self, credential: S3Options) -> None:
-        wanted = credential.aws_connection()
-        (text,) = self._found or (self._read(),)
-        self._found = None
-        if _parse_json(text) == wanted:
-            log.info("Secret %r holds the credential already", self._id)
-            return
-        new = json.dumps(wanted)
-        if text is None:
-            if self._create(new):
-                return
-            self._read()  # it appeared meanwhile, or it exists and has no value
-        with self._requesting() as client:
-            client.put_secret_value(SecretId=self._id, SecretString=new)
-        log.info("Put a new version of secret %r", self._id)
-
-    def verify(self, credential: S3Options) -> None:
-        wanted = credential.aws_connection()
-        if _parse_json(self._get()) != wanted:
-            raise ObjectStoreError(
-                f"secret {self._id!r} does not hold what was published: something else writes it too. Check "
-                "its versions"
-            )
-
-    def _read(self) -> str | None:
-        """Return the secret's text, unless it is a connection of another type."""
-        text = self._get()
-        conn_type = _conn_type(text)
-        if conn_type not in (None, "aws"):
-            raise ConflictError(
-                f"secret {self._id!r} holds a connection of type {conn_type!r}, not 'aws': it is left as it is. "
-                "Publish under another name, or delete it"
-            )
-        return text
+        return AwsBaseHook(self._conn_id, client_type="secretsmanager")
 
     def _get(self) -> str | None:
         with self._requesting() as client:
             try:
-                response = client.get_secret_value(SecretId=self._id)
+                response = client.get_secret_value(SecretId=self._name)
             except client.exceptions.ResourceNotFoundException:
                 return None
             return str(response.get("SecretString", ""))
 
     def _create(self, text: str) -> bool:
-        """Return False if the secret exists."""
         with self._requesting() as client:
             try:
-                client.create_secret(Name=self._id, SecretString=text)
+                client.create_secret(Name=self._name, SecretString=text)
             except client.exceptions.ResourceExistsException:
                 return False
-        log.info("Created secret %r", self._id)
         return True
 
-    @cached_property
-    def _hook(self) -> Any:
-        try:
-            from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-        except ImportError as error:
-            raise ConfigurationError(
-                "SecretsManagerPublisher needs the amazon provider: pip install 'airflow-provider-objectstore[amazon]'"
-            ) from error
-        return AwsBaseHook(self._publisher.aws_conn_id, client_type="secretsmanager")
-
-    @cached_property
-    def _client(self) -> Any:
-        return self._hook.get_conn()
-
-    @contextmanager
-    def _requesting(self) -> Iterator[Any]:
-        self.resolve()
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        what = f"secret {self._id!r} by way of connection {self._publisher.aws_conn_id!r}"
-        try:
-            with _without_body_logs():
-                yield self._client
-        except ClientError as error:
-            details = error.response.get("Error", {})
-            metadata = error.response.get("ResponseMetadata", {})
-            raise error_for(
-                f"{error.operation_name} ({what})",
-                metadata.get("HTTPStatusCode") or 500,
-                reason=details.get("Message", ""),
-                code=details.get("Code"),
-                kind=_ERROR_TYPES.get(details.get("Code", "")),
-                hint="Check the connection's account and region, and that it may read, create and write this secret",
-                request_id=metadata.get("RequestId"),
-            ) from error
-        except BotoCoreError as error:
-            raise TransportError(
-                f"{what}: {failure_text(error)}. Check that connection's keys, region and endpoint_url"
-            ) from shown_cause(error)
-
-
-@contextmanager
-def _without_body_logs() -> Iterator[None]:
-    """Drop what botocore logs at DEBUG of this thread's requests and responses, because these hold secrets."""
-    thread = threading.get_ident()
-
-    def is_of_another_thread(record: logging.LogRecord) -> bool:
-        return threading.get_ident() != thread
-
-    loggers = [logging.getLogger(name) for name in _BODY_LOGGERS]
-    for logger in loggers:
-        logger.addFilter(is_of_another_thread)
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            logger.removeFilter(is_of_another_thread)
-
-
-def _parse_json(text: str | None) -> Any:
-    try:
-        return json.loads(text or "")
-    except ValueError:
-        return None
-
-
-def _conn_type(text: str | None) -> str | None:
-    """Return the type of the connection that a secret holds as JSON or as a URI; None if it holds no connection."""
-    connection = _parse_json(text)
-    if isinstance(connection, dict):
-        return connection.get("conn_type")
-    scheme, separator, _ = (text or "").partition("://")
-    return scheme if separator else None
+    def _put(self, text: str) -> None:
+        with self._requesting() as client:
+            client.put_secret_value(SecretId=self._name, SecretString=text)

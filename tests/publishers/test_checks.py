@@ -17,6 +17,8 @@ from airflow_provider_objectstore.publishers import (
     AnypointKeyPublisher,
     Publisher,
     SecretsManagerPublisher,
+    SsmParameterPublisher,
+    VaultPublisher,
 )
 
 Make = Callable[[Any], Publisher]
@@ -29,12 +31,17 @@ FIELDS: dict[str, Make] = {
     "anypoint_conn_id": lambda value: AnypointKeyPublisher("s", "p", "k", value),
     "region": lambda value: AnypointKeyPublisher("s", "p", "k", region=value),
     "secret_id": lambda value: SecretsManagerPublisher(value),
+    "parameter": lambda value: SsmParameterPublisher(value),
+    "kms_key_id": lambda value: SsmParameterPublisher("p", kms_key_id=value),
+    "path": lambda value: VaultPublisher(value),
+    "vault_conn_id": lambda value: VaultPublisher("p", value),
     "aws_conn_id": lambda value: SecretsManagerPublisher("s", value),
 }
 MISSING = [
     AirflowConnectionPublisher("s3", "not_there"),
     AnypointKeyPublisher("s", "p", "k", "not_there"),
     SecretsManagerPublisher("s", "not_there"),
+    SsmParameterPublisher("/p", "not_there"),
 ]
 
 
@@ -55,7 +62,7 @@ class TestFields:
 
     @pytest.mark.parametrize("value", ["", " ", 5, None])
     def test_no_name(self, name: str, value: Any) -> None:
-        if value is None and name in ("region", "aws_conn_id"):
+        if value is None and name in ("region", "aws_conn_id", "kms_key_id"):
             assert FIELDS[name](None)
             return
         with pytest.raises(InvalidArgumentError, match=f"^{name} must"):
@@ -99,3 +106,5 @@ def test_valid_publishers_pass_without_a_request(emulator: Emulator, monkeypatch
     AnypointKeyPublisher("s", "p", "k").check()
     SecretsManagerPublisher("s").check()
     SecretsManagerPublisher("s", None).check()
+    SsmParameterPublisher("/p").check()
+    SsmParameterPublisher("/p", None).check()

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-import requests
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_objectstore.emulator import Emulator
@@ -33,7 +29,7 @@ def defined() -> dict[str, Any]:
     """What the page's code defines."""
     names: dict[str, Any] = {"__name__": __name__}
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 2
     with DAG("docs", schedule=None) as names["dag"]:
         for block in blocks:
             exec(block, names)
@@ -62,63 +58,6 @@ def test_several_publishers(defined: dict[str, Any], airflow: ApiServer, emulato
 def test_custom(defined: dict[str, Any], tmp_path: Path) -> None:
     publish_and_rotate(defined["FilePublisher"](str(tmp_path / "credential")))
     assert (tmp_path / "credential").stat().st_mode & 0o777 == 0o600
-
-
-class KeyValueEngine(BaseHTTPRequestHandler):
-    """Three requests of Vault's HTTP API."""
-
-    stored: dict[str, Any]
-    rights: list[str]
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path == "/v1/sys/capabilities-self":
-            self._respond({"data": dict.fromkeys(body["paths"], self.rights)})
-            return
-        self.stored[self.path] = body["data"]
-        self._respond({"data": {"version": 1}})
-
-    def do_GET(self) -> None:
-        self._respond({"data": {"data": self.stored[self.path], "metadata": {}}} if self.path in self.stored else None)
-
-    def _respond(self, body: Any) -> None:
-        allowed = self.headers["X-Vault-Token"] == "vault-token"
-        self.send_response(403 if not allowed else 200 if body else 404)
-        self.end_headers()
-        self.wfile.write(json.dumps(body if allowed else {"errors": ["permission denied"]}).encode())
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def vault() -> Iterator[str]:
-    KeyValueEngine.stored, KeyValueEngine.rights = {}, ["create", "read", "update"]
-    with HTTPServer(("127.0.0.1", 0), KeyValueEngine) as server:
-        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def test_vault(defined: dict[str, Any], vault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def connect(token: str) -> None:
-        connection = {"conn_type": "http", "host": vault, "password": token}
-        monkeypatch.setenv("AIRFLOW_CONN_VAULT", json.dumps(connection))
-
-    connect("vault-token")
-    publisher = defined["VaultPublisher"]("connections/s3_reports")
-    publisher.prepare()
-    assert KeyValueEngine.stored == {}
-    publish_and_rotate(publisher)
-    assert "/v1/secret/data/connections/s3_reports" in KeyValueEngine.stored
-    KeyValueEngine.rights = ["read"]
-    with pytest.raises(PermissionError, match="may only read secret/data/connections/s3_reports"):
-        publisher.prepare()
-    KeyValueEngine.rights = ["root"]
-    publisher.prepare()
-    connect("wrong")
-    with pytest.raises(requests.HTTPError):
-        publisher.publish(CREDENTIAL)
 
 
 def test_dag_can_be_serialized(defined: dict[str, Any]) -> None:

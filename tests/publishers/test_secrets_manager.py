@@ -130,7 +130,7 @@ def test_debug_logs_show_neither_the_old_nor_the_new_content(secrets: Any, caplo
 
 
 def test_another_thread_continues_to_log(secrets: Any, caplog: pytest.LogCaptureFixture) -> None:
-    from airflow_provider_objectstore.publishers.secrets_manager import _without_body_logs
+    from airflow_provider_objectstore.publishers.aws import _without_body_logs
 
     caplog.set_level(logging.DEBUG)
     secrets.create_secret(Name=NAME, SecretString="somebody-elses")

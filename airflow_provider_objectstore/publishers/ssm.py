@@ -1,0 +1,133 @@
+"""Publishing a credential as a parameter of AWS Systems Manager's Parameter Store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_objectstore import arguments as read
+from airflow_provider_objectstore.exceptions import ConflictError
+from airflow_provider_objectstore.publishers.aws import AwsStoredConnection
+from airflow_provider_objectstore.publishers.checks import check_fields
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.hooks.s3 import S3Options
+    from airflow_provider_objectstore.publishers import Publisher
+
+
+@dataclass(frozen=True)
+class SsmParameterPublisher:
+    """
+    Publishes a credential as an encrypted parameter of AWS SSM Parameter Store: the JSON of an ``aws`` connection.
+
+    Under the prefix of Airflow's secrets backend, such as ``/airflow/connections/s3_civo``, it is the connection
+    ``s3_civo``. Needs the extra ``amazon``.
+
+    :param parameter: name of the parameter, of type ``SecureString``. It is created if there is none of this name. One
+        of another type, or that holds a connection of another type, is left as it is, and publishing fails.
+    :param aws_conn_id: id of an ``aws`` connection to an account that may read and write the parameter; None for the
+        keys that boto3 finds in its environment, such as an instance's role.
+    :param kms_key_id: key to encrypt with, also each new version; None for the account's ``alias/aws/ssm``.
+    """
+
+    parameter: str
+    aws_conn_id: str | None = "aws_default"
+    kms_key_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """
+        Check the fields.
+
+        :raises InvalidArgumentError: naming the field that is empty, not text, or a template.
+        """
+        check_fields(
+            self, parameter=read.name, aws_conn_id=read.optional(read.name), kms_key_id=read.optional(read.name)
+        )
+
+    def check(self) -> None:
+        """
+        Verify that the connection exists. No request is sent.
+
+        :raises ConfigurationError: if it does not, or if the extra ``amazon`` is not installed.
+        """
+        _Access(self).resolve()
+
+    def prepare(self) -> Publisher:
+        """
+        Create a client, and read the parameter. Whether it can be written shows only when it is.
+
+        AWS has no conditional writes: a connection of another type that is put into an existing parameter between this
+        and publishing is overwritten, and is then in the parameter's history.
+
+        :return: what publishes with one request, without reading again.
+        :raises ConfigurationError: as :meth:`check`.
+        :raises ConflictError: if the parameter is not encrypted, or holds a connection of another type.
+        :raises TransportError: if AWS cannot be reached.
+        :raises ApiError: if AWS refuses the request.
+        """
+        access = _Access(self)
+        access.look()
+        return access
+
+    def publish(self, credential: S3Options) -> None:
+        """
+        Create the parameter, or put a new version if it holds anything else.
+
+        :param credential: what to publish.
+        :raises InvalidArgumentError: if the credential has no keys, before any request.
+        :raises ConfigurationError: if the connection does not exist, or the extra ``amazon`` is not installed.
+        :raises ConflictError: if the parameter is not encrypted, or holds a connection of another type.
+        :raises TransportError: if AWS cannot be reached.
+        :raises ApiError: if AWS refuses the request.
+        """
+        _Access(self).publish(credential)
+
+    def verify(self, credential: S3Options) -> None:
+        """
+        Read the parameter.
+
+        :param credential: what was published.
+        :raises ObjectStoreError: if the parameter is missing or holds anything else.
+        """
+        _Access(self).verify(credential)
+
+
+class _Access(AwsStoredConnection):
+    """A publisher's parameter, through a client that is created once."""
+
+    def __init__(self, publisher: SsmParameterPublisher) -> None:
+        super().__init__(publisher, "parameter", publisher.parameter, publisher.aws_conn_id)
+        self._key = {"KeyId": publisher.kms_key_id} if publisher.kms_key_id else {}
+
+    def _new_hook(self) -> Any:
+        from airflow.providers.amazon.aws.hooks.ssm import SsmHook
+
+        return SsmHook(self._conn_id)
+
+    def _get(self) -> str | None:
+        with self._requesting() as client:
+            try:
+                found = client.get_parameter(Name=self._name, WithDecryption=True)["Parameter"]
+            except client.exceptions.ParameterNotFound:
+                return None
+        if found["Type"] != "SecureString":
+            raise ConflictError(
+                f"{self} has the type {found['Type']!r}, not 'SecureString', and AWS cannot change that: it is left as "
+                "it is. Delete it, or publish under another name"
+            )
+        return str(found["Value"])
+
+    def _create(self, text: str) -> bool:
+        with self._requesting() as client:
+            try:
+                self._write(client, text, overwrite=False)
+            except client.exceptions.ParameterAlreadyExists:
+                return False
+        return True
+
+    def _put(self, text: str) -> None:
+        with self._requesting() as client:
+            self._write(client, text, overwrite=True)
+
+    def _write(self, client: Any, text: str, *, overwrite: bool) -> None:
+        client.put_parameter(Name=self._name, Value=text, Type="SecureString", Overwrite=overwrite, **self._key)

@@ -1,0 +1,247 @@
+"""Publishing a credential as a secret of HashiCorp Vault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_objectstore import arguments as read
+from airflow_provider_objectstore.exceptions import (
+    ConfigurationError,
+    ConflictError,
+    PermissionDeniedError,
+    TransportError,
+    error_for,
+)
+from airflow_provider_objectstore.publishers.checks import check_fields, naming_missing_connection
+from airflow_provider_objectstore.publishers.stored_connection import StoredConnection, parse_json
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.hooks.s3 import S3Options
+    from airflow_provider_objectstore.publishers import Publisher
+
+_STATUSES = {
+    "InvalidRequest": 400,
+    "Unauthorized": 401,
+    "Forbidden": 403,
+    "InvalidPath": 404,
+    "UnsupportedOperation": 405,
+    "RateLimitExceeded": 429,
+    "InternalServerError": 500,
+    "VaultNotInitialized": 501,
+    "BadGateway": 502,
+    "VaultDown": 503,
+}
+
+
+@dataclass(frozen=True)
+class VaultPublisher:
+    """
+    Publishes a credential as a secret of Vault's key-value engine, version 2: the members of an ``aws`` connection.
+
+    Under the ``connections_path`` of Airflow's secrets backend, such as ``connections/s3_civo``, it is the connection
+    ``s3_civo``. Needs the extra ``hashicorp``.
+
+    :param path: the secret's path in the engine. The engine is where the connection's ``schema`` says, by default
+        ``secret``. A secret that holds a connection of another type is left as it is, and publishing fails.
+    :param vault_conn_id: id of a ``vault`` connection that may read, create and update the secret.
+    """
+
+    path: str
+    vault_conn_id: str = "vault_default"
+
+    def __post_init__(self) -> None:
+        """
+        Check the fields.
+
+        :raises InvalidArgumentError: naming the field that is empty, not text, or a template.
+        """
+        check_fields(self, path=read.name, vault_conn_id=read.name)
+
+    def check(self) -> None:
+        """
+        Resolve the connection. No request is sent.
+
+        :raises ConfigurationError: if it does not exist, cannot be used, or is for version 1 of the engine, or if the
+            extra ``hashicorp`` is not installed.
+        """
+        _Access(self).resolve()
+
+    def prepare(self) -> Publisher:
+        """
+        Log in, read the secret, and ask Vault whether it may be written.
+
+        :return: what publishes with one request, without reading again, unless the secret has changed meanwhile.
+        :raises ConfigurationError: as :meth:`check`.
+        :raises PermissionDeniedError: if the secret may not be read, or not be written.
+        :raises ConflictError: if the secret holds a connection of another type.
+        :raises TransportError: if Vault cannot be reached.
+        :raises ApiError: if Vault refuses a request.
+        """
+        access = _Access(self)
+        access.look()
+        access.check_rights()
+        return access
+
+    def publish(self, credential: S3Options) -> None:
+        """
+        Create the secret, or write a new version if it holds anything else.
+
+        A version that was written since the secret was read is read first, and is not overwritten if it is a connection
+        of another type.
+
+        :param credential: what to publish.
+        :raises InvalidArgumentError: if the credential has no keys, before any request.
+        :raises ConfigurationError: as :meth:`check`.
+        :raises ConflictError: if the secret holds a connection of another type, or something else writes it at the same
+            time.
+        :raises TransportError: if Vault cannot be reached.
+        :raises ApiError: if Vault refuses a request.
+        """
+        _Access(self).publish(credential)
+
+    def verify(self, credential: S3Options) -> None:
+        """
+        Read the secret.
+
+        :param credential: what was published.
+        :raises ObjectStoreError: if the secret is missing or holds anything else.
+        """
+        _Access(self).verify(credential)
+
+
+class _Access(StoredConnection):
+    """A publisher's secret, through a client that is created once."""
+
+    def __init__(self, publisher: VaultPublisher) -> None:
+        super().__init__("secret", publisher.path)
+        self._publisher = publisher
+        self._version = 0
+
+    def resolve(self) -> None:
+        if self._hook.vault_client.kv_engine_version != 2:
+            raise ConfigurationError(
+                f"{self._publisher} cannot publish: connection {self._publisher.vault_conn_id!r} has "
+                "kv_engine_version 1, which keeps no versions. Publish to an engine of version 2"
+            )
+
+    def check_rights(self) -> None:
+        rights, needed = self._rights(), {"read", "update" if self._version else "create"}
+        if rights is None or "root" in rights or needed <= rights:
+            return
+        raise PermissionDeniedError(
+            f"{self._place} cannot be published: Vault allows its token {', '.join(sorted(rights))} there, and not "
+            f"{', '.join(sorted(needed - rights))}",
+            status=403,
+        )
+
+    def _rights(self) -> set[str] | None:
+        """Return what the token may do with the secret; None if Vault does not tell."""
+        from hvac.exceptions import Forbidden
+
+        path = f"{self._hook.vault_client.mount_point}/data/{self._name}"
+        with self._requesting("capabilities"), suppress(Forbidden):
+            response = self._hook.get_conn().sys.get_capabilities([path])
+            return set(response["data"][path])
+        return None
+
+    def _get(self) -> str | None:
+        with self._requesting("read"):
+            found = self._hook.get_secret_including_metadata(self._name)
+            if found is None:
+                self._version = self._deleted_version()
+                return None
+        self._version = found["data"]["metadata"]["version"]
+        content = found["data"]["data"] or {}
+        if "conn_uri" in content:
+            return str(content["conn_uri"])
+        extra = content.get("extra")
+        return json.dumps({**content, **({"extra": parse_json(extra)} if isinstance(extra, str) else {})})
+
+    def _deleted_version(self) -> int:
+        """Return the version of a secret that was deleted; 0 if there was none, or its metadata may not be read."""
+        from hvac.exceptions import Forbidden, VaultError
+
+        try:
+            metadata = self._hook.get_secret_metadata(self._name)
+        except VaultError as error:
+            if isinstance(_refusal(error), Forbidden):
+                return 0
+            raise
+        return metadata["data"]["current_version"] if metadata else 0
+
+    def _create(self, text: str) -> bool:
+        return self._write(text)
+
+    def _put(self, text: str) -> None:
+        if not self._write(text):
+            self._read()
+            if not self._write(text):
+                raise ConflictError(
+                    f"{self._place} is written by something else at the same time, or it was deleted and has versions "
+                    "that the connection may not see: allow it to read the secret's metadata"
+                )
+
+    def _write(self, text: str) -> bool:
+        """Return False if the secret has another version than the one that was read."""
+        from hvac.exceptions import InvalidRequest
+
+        connection = json.loads(text)
+        content = {**connection, "extra": json.dumps(connection["extra"])}
+        with self._requesting("write"):
+            try:
+                self._hook.create_or_update_secret(self._name, content, cas=self._version)
+            except InvalidRequest as error:
+                if "check-and-set" not in str(error):
+                    raise
+                return False
+        return True
+
+    @cached_property
+    def _hook(self) -> Any:
+        try:
+            from airflow.providers.hashicorp.hooks.vault import VaultHook
+        except ImportError as error:
+            raise ConfigurationError(
+                "VaultPublisher needs the hashicorp provider: pip install 'airflow-provider-objectstore[hashicorp]'"
+            ) from error
+        from hvac.exceptions import VaultError
+
+        conn_id = self._publisher.vault_conn_id
+        with naming_missing_connection(self._publisher, conn_id):
+            try:
+                return VaultHook(conn_id)
+            except VaultError as error:
+                raise ConfigurationError(
+                    f"{self._publisher} cannot publish: connection {conn_id!r}: {error}"
+                ) from error
+
+    @property
+    def _place(self) -> str:
+        return f"{self} by way of connection {self._publisher.vault_conn_id!r}"
+
+    @contextmanager
+    def _requesting(self, operation: str) -> Iterator[None]:
+        self.resolve()
+        from hvac.exceptions import VaultError
+        from requests import RequestException
+
+        what = f"vault.{operation} ({self._place})"
+        try:
+            yield
+        except VaultError as error:
+            refusal = _refusal(error)
+            status = _STATUSES.get(type(refusal).__name__, 400)
+            hint = "Check the connection's token or login, and what it may do with this secret"
+            raise error_for(what, status, reason=str(refusal), hint=hint) from error
+        except RequestException as error:
+            raise TransportError(f"{what}: {error}. Check that connection's host, port and use_tls") from error
+
+
+def _refusal(error: BaseException) -> BaseException:
+    """Return Vault's own error: after a 403 the hook logs in again, and a second 403 is the cause of its error."""
+    return error.__cause__ or error

