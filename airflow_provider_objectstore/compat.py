@@ -223,3 +223,33 @@ def render_fields(notifier: BaseNotifier, context: Context, jinja_env: jinja2.En
     environment = jinja_env or notifier.get_template_env(dag=dag if hasattr(dag, "get_template_env") else None)
     for name in notifier.template_fields:
         setattr(notifier, name, notifier.render_template(getattr(notifier, name), context, environment))
+
+
+def supports_retry_policies() -> bool:
+    """
+    Return whether tasks have a policy that decides about their retries.
+
+    Remove when Airflow >= 3.3 is required.
+    """
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    return hasattr(BaseOperator, "retry_policy")
+
+
+def without_retries(error: ObjectStoreError) -> ObjectStoreError:
+    """
+    Return the same error as one after which Airflow does not try a task again.
+
+    Remove when Airflow >= 3.3 is required: a retry policy says so there.
+
+    :param error: the error.
+    """
+    from airflow.providers.common.compat.sdk import AirflowFailException
+
+    kind = type(error)
+    # To another process the error goes as it was: a class that is made here cannot be imported there.
+    final_kind: Any = type(kind.__name__, (kind, AirflowFailException), {"__reduce__": lambda _: error.__reduce__()})
+    final: ObjectStoreError = final_kind.__new__(final_kind)
+    final.args = error.args
+    final.__dict__.update(error.__dict__)
+    return final

@@ -182,6 +182,21 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, (RateLimitedError, ServerError))
 
 
+def is_permanent(error: BaseException) -> bool:
+    """
+    Tell whether another try of the same task cannot help: wrong arguments, a wrong connection, a missing right.
+
+    Neither this nor :func:`is_transient` holds where nobody can tell: an object may appear, a conflict may pass, and a
+    job that failed in part may do the rest. Those are tried as often as the task says.
+
+    :param error: any error.
+    """
+    if isinstance(error, (NotFoundError, ConflictError)) or is_transient(error):
+        return False
+    certain = (ApiError, ConfigurationError, InvalidArgumentError, ResourceFailedError, TransportError)
+    return isinstance(error, (*certain, OwnerChangeUnsupportedError)) or getattr(error, "non_retryable", False)
+
+
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,

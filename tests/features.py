@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from airflow.jobs.triggerer_job_runner import TriggerCommsDecoder
 from airflow.providers_manager import ProvidersManager
 
-from airflow_provider_objectstore.compat import supports_start_from_trigger
+from airflow_provider_objectstore.compat import supports_retry_policies, supports_start_from_trigger
 
 DECLARED_FORMS = hasattr(ProvidersManager, "_to_api_format")
 """Airflow 3.2: connection forms come from the provider info."""
@@ -31,3 +31,6 @@ STATE_STORES = find_spec("airflow.sdk.state") is not None
 
 SHARED_STREAMS = find_spec("airflow.triggers.shared_stream") is not None
 """Airflow 3.3: event triggers share their polls."""
+
+RETRY_POLICIES = supports_retry_policies()
+"""Airflow 3.3: a policy decides about a task's retries."""

@@ -8,11 +8,11 @@ from functools import cached_property, wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
 from airflow_provider_objectstore import arguments as read
-from airflow_provider_objectstore.compat import mapped_argument_names
-from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.compat import mapped_argument_names, supports_retry_policies, without_retries
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError, is_permanent
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -63,6 +63,9 @@ class CheckedArguments(BaseOperator):
     ``execute`` begins with :meth:`read_arguments`, which checks the rendered values as well and replaces each argument
     by what it means.
 
+    A task whose error cannot pass is not tried again: by a retry policy, which the user may replace, or before Airflow
+    3.3 by the error itself.
+
     Constructors only assign. ``__post_init__`` runs once, after the outermost one, as in a dataclass.
     """
 
@@ -75,10 +78,17 @@ class CheckedArguments(BaseOperator):
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             cls.__init__ = _with_post_init(cls, cls.__init__)  # type: ignore[method-assign]
+        if not supports_retry_policies():
+            for name in {"execute", "execute_complete"} & vars(cls).keys():
+                setattr(cls, name, _without_useless_retries(getattr(cls, name)))
 
     def __post_init__(self) -> None:
         """Check the arguments; called when all constructors have finished."""
         self.check_arguments()
+        if supports_retry_policies() and self.retry_policy is None:
+            from airflow_provider_objectstore.retries import ObjectStoreRetryPolicy
+
+            self.retry_policy = ObjectStoreRetryPolicy()
 
     def check_arguments(self) -> None:
         """
@@ -137,6 +147,21 @@ def _with_post_init(cls: type[CheckedArguments], init: Callable[..., None]) -> C
             self.__post_init__()
 
     return init_and_post_init
+
+
+def _without_useless_retries(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method after whose permanent errors Airflow does not try the task again."""
+
+    @wraps(method)
+    def call(self: CheckedArguments, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except ObjectStoreError as error:
+            if not is_permanent(error) or isinstance(error, AirflowFailException):
+                raise
+            raise without_retries(error) from error
+
+    return call
 
 
 class AnypointOperator(CheckedArguments):
