@@ -46,6 +46,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_objectstore.operators.anypoint_keys",
                     "airflow_provider_objectstore.operators.purge",
                     "airflow_provider_objectstore.operators.transfer",
+                    "airflow_provider_objectstore.operators.copy_store",
                     "airflow_provider_objectstore.operators.anypoint_usage",
                 ],
             },

@@ -31,6 +31,8 @@ TESTED_ELSEWHERE = {
     "emulator/messages": "tests/emulator/test_app.py",
     "emulator/s3/sigv4": "tests/emulator/s3/test_moto_server.py",
     "emulator/settings": "tests/emulator/test_server.py",
+    "export/attributes": "tests/operators/test_copy_store.py",
+    "export/copier": "tests/operators/test_copy_store.py",
     "export/exporter": "tests/operators/test_transfer.py",
     "export/importer": "tests/operators/test_transfer.py",
     "export/runner": "tests/operators/test_transfer.py",

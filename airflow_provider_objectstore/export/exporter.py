@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_objectstore.api import anypoint as api
 from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError, StoreNotFoundError
 from airflow_provider_objectstore.export.format import encode_line
-from airflow_provider_objectstore.export.runner import TransferRunner
+from airflow_provider_objectstore.export.runner import FolderTransferRunner, stream_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.transport import AsyncClient
 
 
-class Exporter(TransferRunner):
+class Exporter(FolderTransferRunner):
     """Exports a store: all its values, or those of some partitions."""
 
     done = "exported"
@@ -41,27 +41,9 @@ class Exporter(TransferRunner):
         return {**manifest.as_dict(), "missing": missing, "missing_partitions": missing_partitions}
 
     async def _reads(self, client: AsyncClient) -> AsyncIterator[tuple[str, Call[Entry]]]:
-        """Stream the calls that read the values, each with its partition, while the listings are still being read."""
-        async for partition in self._partitions(client):
-            try:
-                async for page in client.pages(api.list_keys(self.store_id, partition)):
-                    for key in page.items:
-                        yield partition, api.get_key(self.store_id, partition, key)
-            except StoreNotFoundError:
-                raise
-            except NotFoundError:
-                if self.partitions is not None:
-                    raise
-                self.stats.missing_partitions += 1
-
-    async def _partitions(self, client: AsyncClient) -> AsyncIterator[str]:
-        if self.partitions is not None:
-            for partition in self.partitions:
-                yield partition
-            return
-        async for page in client.pages(api.list_partitions(self.store_id)):
-            for partition in page.items:
-                yield partition
+        """Stream the calls that read the values, each with its partition."""
+        async for partition, key in stream_keys(client, self.store_id, self.partitions, self.stats):
+            yield partition, api.get_key(self.store_id, partition, key)
 
     def _write(self, partition: str, entry: Entry) -> None:
         self._draft.write(partition, encode_line(partition, entry))

@@ -8,6 +8,7 @@ name. While an export replaces an earlier one, its data file has another name, w
 from __future__ import annotations
 
 import builtins
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -131,6 +132,38 @@ def encode_line(partition: str, entry: Entry) -> bytes:
         return encode({"partition": partition, "keyId": key, **optional, **encode_value(entry.value, key)}) + b"\n"
     except ValueError as error:
         raise ObjectStoreError(f"{address} cannot be exported: {error}") from error
+
+
+def put_call(store_id: str, partition: str, entry: Entry) -> Call[str | None]:
+    """
+    Return the call that writes a value as it was read.
+
+    :param store_id: the store to write it into.
+    :param partition: the value's partition.
+    :param entry: the value.
+    :raises ObjectStoreError: if it could not be written back exactly.
+    """
+    return decode_line(encode_line(partition, entry), store_id).put
+
+
+def difference(entry: Entry, other: Entry) -> str:
+    """
+    Return what distinguishes a value from another one; empty if they are the same.
+
+    An index that one of the two responses does not have is no difference.
+
+    :param entry: the value.
+    :param other: the other one.
+    """
+    if (entry.value_type, entry.value) != (other.value_type, other.value):
+        return "value"
+    if _shown(entry.metadata) != _shown(other.metadata):
+        return "metadata"
+    return "index" if None not in (entry.index, other.index) and entry.index != other.index else ""
+
+
+def _shown(metadata: Any) -> str:
+    return json.dumps(metadata, sort_keys=True, default=repr)
 
 
 def decode_line(line: bytes, store_id: str) -> ExportedValue:

@@ -14,7 +14,7 @@ from airflow_provider_objectstore.exceptions import (
     StoreNotFoundError,
 )
 from airflow_provider_objectstore.export.format import decode_line
-from airflow_provider_objectstore.export.runner import TransferRunner
+from airflow_provider_objectstore.export.runner import FolderTransferRunner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.transport import AsyncClient
 
 
-class Importer(TransferRunner):
+class Importer(FolderTransferRunner):
     """
     Imports an export, or some of its partitions.
 

@@ -201,7 +201,51 @@ class AnypointOperator(CheckedArguments):
         return self.hook.where
 
 
-class AnypointBulkOperator(AnypointOperator):
+class BulkRequests(CheckedArguments):
+    """
+    Base of what sends many requests concurrently.
+
+    :param max_concurrency: how many requests run at the same time, at least 1.
+    :param requests_per_second: requests a second instead of the connection's ``requests_per_second``, above 0.
+        None means the connection's.
+    """
+
+    template_fields: Sequence[str] = ("max_concurrency", "requests_per_second")
+    arguments: ClassVar[Mapping[str, read.Reader]] = {
+        "max_concurrency": read.integer(1),
+        "requests_per_second": read.optional(read.positive),
+    }
+
+    def __init__(
+        self, *, max_concurrency: int | str = 32, requests_per_second: float | str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_concurrency: Any = max_concurrency
+        self.requests_per_second: Any = requests_per_second
+        self._runners: list[BulkRunner] = []
+        self._killed = False
+
+    def on_kill(self) -> None:
+        """Start no further request; requests under way finish."""
+        self._killed = True
+        for bulk in self._runners:
+            bulk.stop()
+
+    def _bulk_runner(self, hook: AnypointObjectStoreHook, report: Callable[[], None] | None = None) -> BulkRunner:
+        """
+        Return a runner of concurrent requests, which the end of the task stops.
+
+        :param hook: the hook whose connection is used.
+        :param report: called at a steady interval while requests run, to log the progress.
+        """
+        bulk = hook.bulk(concurrency=self.max_concurrency, requests_per_second=self.requests_per_second, report=report)
+        self._runners.append(bulk)
+        if self._killed:
+            bulk.stop()
+        return bulk
+
+
+class AnypointBulkOperator(BulkRequests, AnypointOperator):
     """
     Base of the operators that send many requests concurrently.
 
@@ -217,14 +261,12 @@ class AnypointBulkOperator(AnypointOperator):
     template_fields: Sequence[str] = (
         *AnypointOperator.template_fields,
         "store_id",
-        "max_concurrency",
-        "requests_per_second",
+        *BulkRequests.template_fields,
     )
     arguments: ClassVar[Mapping[str, read.Reader]] = {
         **AnypointOperator.arguments,
         "store_id": read.name,
-        "max_concurrency": read.integer(1),
-        "requests_per_second": read.optional(read.positive),
+        **BulkRequests.arguments,
     }
 
     def __init__(
@@ -237,31 +279,22 @@ class AnypointBulkOperator(AnypointOperator):
         region: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(anypoint_conn_id=anypoint_conn_id, region=region, **kwargs)
+        super().__init__(
+            max_concurrency=max_concurrency,
+            requests_per_second=requests_per_second,
+            anypoint_conn_id=anypoint_conn_id,
+            region=region,
+            **kwargs,
+        )
         self.store_id = store_id
-        self.max_concurrency: Any = max_concurrency
-        self.requests_per_second: Any = requests_per_second
-        self._bulk: BulkRunner | None = None
-        self._killed = False
-
-    def on_kill(self) -> None:
-        """Start no further request; requests under way finish."""
-        self._killed = True
-        if self._bulk:
-            self._bulk.stop()
 
     def _start_bulk(self, report: Callable[[], None]) -> BulkRunner:
         """
-        Return a runner of concurrent requests.
+        Return a runner of concurrent requests of this task's connection.
 
         :param report: called at a steady interval while requests run, to log the progress.
         """
-        bulk = self._bulk = self.hook.bulk(
-            concurrency=self.max_concurrency, requests_per_second=self.requests_per_second, report=report
-        )
-        if self._killed:
-            bulk.stop()
-        return bulk
+        return self._bulk_runner(self.hook, report)
 
 
 class CivoOperator(CheckedArguments):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from airflow_provider_objectstore.api.call import Call, Flow, Response
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 K = TypeVar("K")
+
+Work: TypeAlias = Call[T] | Flow[T] | Callable[[AsyncClient], Awaitable[T]]
+"""A call, a flow, or a function that gets the run's client, for work that needs another client as well."""
 
 CONCURRENCY = 32
 DRAIN_TIMEOUT = 4.0
@@ -123,17 +127,20 @@ class BulkRunner:
 
     def run(
         self,
-        calls: Callable[[AsyncClient], AsyncIterator[tuple[K, Call[T] | Flow[T]]]],
+        calls: Callable[..., AsyncIterator[tuple[K, Work[T]]]],
         on_success: Callable[[K, T], None],
         on_error: Callable[[K, ObjectStoreError], None],
+        *,
+        beside: BulkRunner | None = None,
     ) -> None:
         """
         Send a stream of calls to its end, or until it is stopped.
 
-        :param calls: yields calls or flows, each with a key that identifies it. It is read only as fast as calls are
-            sent. It may use the client to list what it yields.
+        :param calls: yields calls, flows or functions, each with a key that identifies it. It is read only as fast as
+            calls are sent. It may use the client to list what it yields.
         :param on_success: called with the key and the result of each call, in the loop's thread.
         :param on_error: called with the key and the error of each call, in the loop's thread.
+        :param beside: another runner, whose client ``calls`` gets as well; for work between two services.
         :raises ObjectStoreError: an error raised by ``calls``, once the calls under way have finished.
         """
         if self._check_caller:
@@ -141,7 +148,7 @@ class BulkRunner:
         # A thread, because the caller may itself be on an event loop.
         with ThreadPoolExecutor(1, thread_name_prefix="objectstore-bulk") as thread:
             try:
-                self._wait(thread.submit(asyncio.run, self._run(calls, on_success, on_error)))
+                self._wait(thread.submit(asyncio.run, self._run(calls, on_success, on_error, beside)))
             except BaseException:
                 self.stop()
                 raise
@@ -156,11 +163,17 @@ class BulkRunner:
                 if self._report:
                     self._report()
 
-    async def _run(self, calls: Any, on_success: Any, on_error: Any) -> None:
+    async def _run(self, calls: Any, on_success: Any, on_error: Any, beside: BulkRunner | None) -> None:
+        async with self._client() as client, beside._client() if beside else nullcontext() as other:
+            stream = calls(client, other) if beside else calls(client)
+            await _BulkRun(self, client, on_success, on_error).send(stream)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[_StoppableClient]:
         client = _StoppableClient(self, self._connection, self._mask, self._refresh)
         async with client:
             try:
-                await _BulkRun(self, client, on_success, on_error).send(calls(client))
+                yield client
             finally:
                 self.retries += client.retries
                 self.throttled += client.throttled
@@ -215,14 +228,14 @@ class _BulkRun(Generic[K, T]):
         self._queue: asyncio.Queue[Any] = asyncio.Queue(runner.concurrency)
         self._stream_error: ObjectStoreError | None = None
 
-    async def send(self, calls: AsyncIterator[tuple[K, Call[T] | Flow[T]]]) -> None:
+    async def send(self, calls: AsyncIterator[tuple[K, Work[T]]]) -> None:
         """Send all calls, or until the runner is stopped; then raise the error of the stream, if any."""
         workers = [self._work() for _ in range(self._runner.concurrency)]
         await self._wait({asyncio.create_task(coroutine) for coroutine in (self._fill_queue(calls), *workers)})
         if self._stream_error is not None:
             raise self._stream_error
 
-    async def _fill_queue(self, calls: AsyncIterator[tuple[K, Call[T] | Flow[T]]]) -> None:
+    async def _fill_queue(self, calls: AsyncIterator[tuple[K, Work[T]]]) -> None:
         try:
             async for item in calls:
                 await self._queue.put(item)
@@ -238,13 +251,18 @@ class _BulkRun(Generic[K, T]):
                 return
             await self._send_one(*item)
 
-    async def _send_one(self, key: K, call: Call[T] | Flow[T]) -> None:
+    async def _send_one(self, key: K, work: Work[T]) -> None:
         try:
-            result = await (self._client.send(call) if isinstance(call, Call) else self._client.run(call))
+            result = await self._start(work)
         except ObjectStoreError as error:
             self._on_error(key, error)
         else:
             self._on_success(key, result)
+
+    def _start(self, work: Work[T]) -> Awaitable[T]:
+        if isinstance(work, Call):
+            return self._client.send(work)
+        return self._client.run(work) if isinstance(work, Generator) else work(self._client)
 
     async def _wait(self, pending: set[asyncio.Task[None]]) -> None:
         """Wait for all tasks; after a stop only for requests under way, and not longer than the drain timeout."""

@@ -33,6 +33,7 @@ from airflow_provider_objectstore.operators.civo_credentials import (
     CivoDeleteCredentialOperator,
     CivoUpdateCredentialOperator,
 )
+from airflow_provider_objectstore.operators.copy_store import AnypointCopyStoreOperator
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
 from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
 from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
@@ -172,6 +173,23 @@ def transfer_by_bucket(run: Run) -> None:
     for outcome in _until_done(run, AnypointImportOperator, f"third|{BUCKET}", store_id="third", **arguments, **files):
         found = anypoint.contents("eu", "third")
         run.check("import whole", found == wanted if outcome.ok else found.items() <= wanted.items(), outcome)
+
+
+@case("AnypointCopyStoreOperator", forms=SYNC, weight=4, intensity=0.4)
+def copying(run: Run) -> None:
+    """A copy that succeeds has every value; one that fails has written no other value."""
+    anypoint = Anypoint(run)
+    for number in range(15):
+        anypoint.put("eu", f"more-{number}", f"m{number}")
+    arguments = {"source": "orders", "target": "copied"}
+    for outcome in _until_done(run, AnypointCopyStoreOperator, "orders|copied", **arguments):
+        if outcome.ok:
+            store = anypoint.store("copied")
+            run.check("created once", store is not None and store.ttl == anypoint.store("orders").ttl, outcome)
+        for name in ("eu", "us", "numbers") if anypoint.store("copied") else ():
+            wanted, found = anypoint.contents(name), anypoint.contents(name, "copied")
+            held = found == wanted if outcome.ok else found.items() <= wanted.items()
+            run.check("import whole", held, (name, outcome))
 
 
 def _value(line: dict[str, Any]) -> str:

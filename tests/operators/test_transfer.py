@@ -453,7 +453,7 @@ def test_a_kill_while_the_export_is_checked(hook: AnypointObjectStoreHook, emula
         pytest.raises(
             ObjectStoreError, match=r"while the export was being checked, after 0 values: the task was stopped"
         ),
-        once(lambda: task._bulk, task.on_kill),
+        once(lambda: task._runners, task.on_kill),
     ):
         task.execute({})
     assert sum(answers(emulator, PUT).values()) == 1

@@ -1,0 +1,83 @@
+"""The attributes of a store that an export or a copy keeps: read, set, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.api.anypoint.models import Store
+    from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+
+_SETTABLE = {
+    "default_ttl_seconds": "default_ttl",
+    "default_confirmation_ttl_seconds": "default_confirmation_ttl",
+    "encrypted": "encrypted",
+}
+"""By the name in :class:`Store`: the argument of the hook that sets the attribute."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """
+    Wanted attributes beside those of a store.
+
+    :param differences: what differs, in words; empty for nothing.
+    :param unverified: names of the attributes that the service does not return for one of the two.
+    """
+
+    differences: str
+    unverified: tuple[str, ...]
+
+
+def attributes_of(store: Store) -> dict[str, Any]:
+    """Return a store's attributes by name; None for those that the service does not return."""
+    return {name: value for name, value in asdict(store).items() if name != "store_id"}
+
+
+def compare(wanted: Mapping[str, Any], store: Store) -> Comparison:
+    """
+    Compare attributes with those of a store.
+
+    :param wanted: the attributes, by the names of :func:`attributes_of`.
+    :param store: the store.
+    """
+    actual = attributes_of(store)
+    known = {name for name, value in actual.items() if value is not None and wanted.get(name) is not None}
+    differences = [
+        f"{name} is {actual[name]} instead of {wanted[name]}"
+        for name in actual
+        if name in known and actual[name] != wanted[name]
+    ]
+    return Comparison(", ".join(differences), tuple(name for name in actual if name not in known))
+
+
+def find_store(hook: AnypointObjectStoreHook, store_id: str) -> Store | None:
+    """Read a store; None if the service says that it does not exist."""
+    try:
+        return hook.get_store(store_id)
+    except NotFoundError:
+        return None
+
+
+def set_attributes(
+    hook: AnypointObjectStoreHook, store_id: str, wanted: Mapping[str, Any], *, create: bool
+) -> Comparison:
+    """
+    Create a store with attributes, or set those of an existing one, and read it again.
+
+    :param hook: the hook of the store.
+    :param store_id: the store.
+    :param wanted: the attributes, by the names of :func:`attributes_of`.
+    :param create: whether the store does not exist.
+    :raises ObjectStoreError: if the store then has other attributes.
+    """
+    send = hook.create_store if create else hook.update_store
+    send(store_id, **{argument: wanted.get(name) for name, argument in _SETTABLE.items()})
+    result = compare(wanted, hook.get_store(store_id))
+    if result.differences:
+        raise ObjectStoreError(f"the service accepted the attributes of store {store_id}, but {result.differences}")
+    return result
