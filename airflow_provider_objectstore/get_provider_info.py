@@ -60,6 +60,18 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             },
         ],
+        "transfers": [
+            {
+                "source-integration-name": source,
+                "target-integration-name": target,
+                "python-module": "airflow_provider_objectstore.transfers.sync_folder",
+            }
+            for source, target in (
+                ("Anypoint Object Store v2", "Civo object stores"),
+                ("Civo object stores", "Anypoint Object Store v2"),
+                ("Civo object stores", "Civo object stores"),
+            )
+        ],
         "sensors": [
             {
                 "integration-name": "Anypoint Object Store v2",

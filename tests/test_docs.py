@@ -59,7 +59,8 @@ def blocks() -> Iterator[tuple[str, str, str]]:
 def public_classes() -> set[str]:
     """Classes for DAG authors, which are told by the ends of their names."""
     found = set()
-    for folder in ("hooks", "operators", "sensors", "triggers", "publishers", "notifications", "exceptions"):
+    folders = ("hooks", "operators", "transfers", "sensors", "triggers", "publishers", "notifications", "exceptions")
+    for folder in folders:
         package = importlib.import_module(f"{airflow_provider_objectstore.__name__}.{folder}")
         below = pkgutil.walk_packages(getattr(package, "__path__", []), f"{package.__name__}.")
         for module in [package, *(importlib.import_module(info.name) for info in below)]:

@@ -45,7 +45,8 @@ def values(key: str, node: Any) -> Iterator[Any]:
 
 
 def modules() -> list[str]:
-    return sorted({name for names in values("python-modules", get_provider_info()) for name in names})
+    several = {name for names in values("python-modules", get_provider_info()) for name in names}
+    return sorted(several | set(values("python-module", get_provider_info())))
 
 
 def test_follows_the_schema_of_installed_providers() -> None:
@@ -76,7 +77,7 @@ def test_modules_are_there(name: str) -> None:
     assert import_module(name)
 
 
-@pytest.mark.parametrize("kind", ["operators", "sensors"])
+@pytest.mark.parametrize("kind", ["operators", "sensors", "transfers"])
 def test_no_module_is_forgotten(kind: str) -> None:
     there = {
         f"airflow_provider_objectstore.{kind}.{path.stem}"

@@ -38,6 +38,9 @@ TESTED_ELSEWHERE = {
     "export/runner": "tests/operators/test_transfer.py",
     "fs/anypoint_keys": "tests/fs/test_anypoint.py",
     "fs/created_folders": "tests/fs/test_anypoint.py",
+    "fs/folder_sync": "tests/transfers/test_sync_folder.py",
+    "fs/many_files": "tests/transfers/test_sync_folder.py",
+    "fs/places": "tests/transfers/test_sync_folder.py",
     "fs/move": "tests/fs/test_literal_names.py",
     "get_provider_info": "tests/test_provider_info.py",
     "hooks/bucket_listing": "tests/triggers/test_civo_errors.py",
@@ -137,7 +140,7 @@ def own_parameters(kind: type) -> set[str]:
 
 AUTHORS = [
     kind
-    for kind in public_classes("operators", "sensors", "hooks", "triggers", "publishers", "notifications")
+    for kind in public_classes("operators", "transfers", "sensors", "hooks", "triggers", "publishers", "notifications")
     if kind.__name__.endswith(("Operator", "Sensor", "Hook", "EventTrigger", "Publisher", "Notifier"))
 ]
 

@@ -62,6 +62,17 @@ class AnypointKeysMixin(ConnectionInPathMixin):
     def _read(self, path: str) -> bytes:
         return bytes_of(self._entry(path), path)
 
+    def _read_files(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Read files by their exact names, many at once."""
+        contents: dict[str, bytes] = {}
+        for (store, partition), names in self._grouped(paths).items():
+            result = self.hook.get_many(store, partition, names.values())
+            for name, key in names.items():
+                if error := result.failed.get(key):
+                    raise FileNotFoundError(name) if is_absent(error) else error
+                contents[name] = bytes_of(result.succeeded[key], name)
+        return contents
+
     def _files(self, store: str, partition: str, prefix: str) -> Iterator[str]:
         with replace_absence(None):
             for key in self.hook.list_keys(store, partition, prefix or None):

@@ -38,6 +38,7 @@ from airflow_provider_objectstore.operators.purge import AnypointPurgePartitions
 from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
 from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
 from airflow_provider_objectstore.publishers import AnypointKeyPublisher
+from airflow_provider_objectstore.transfers.sync_folder import SyncFolderOperator
 from tests.chaos.case import SYNC, case
 from tests.chaos.cases_civo import created_once
 from tests.chaos.run import FEW_ATTEMPTS, Outcome, Run, quick_retries
@@ -173,6 +174,25 @@ def transfer_by_bucket(run: Run) -> None:
     for outcome in _until_done(run, AnypointImportOperator, f"third|{BUCKET}", store_id="third", **arguments, **files):
         found = anypoint.contents("eu", "third")
         run.check("import whole", found == wanted if outcome.ok else found.items() <= wanted.items(), outcome)
+
+
+@case("SyncFolderOperator", forms=SYNC, weight=4, intensity=0.3)
+def syncing(run: Run) -> None:
+    """A folder that is copied is whole; one that is not has no other contents, and nothing else is deleted."""
+    civo, anypoint = Civo(run), Anypoint(run)
+    stores._STORE_CACHE.clear()
+    CivoFileSystem.clear_instance_cache()
+    wanted = {f"synced/{key}": str(value).encode() for key, value in KEYS.items()}
+    before = {key: value for key, value in civo.objects().items() if not key.startswith("synced/")}
+    folders = {"source": "osv2://anypoint_default@orders/eu", "target": f"civo://civo_default@{BUCKET}/synced"}
+    for outcome in _until_done(
+        run, SyncFolderOperator, f"orders|{BUCKET}", **folders, delete=True, allowed=(OSError,), seconds=30.0
+    ):
+        objects = civo.objects()
+        found = {key: value for key, value in objects.items() if key.startswith("synced/")}
+        run.check("export whole", found == wanted if outcome.ok else found.items() <= wanted.items(), outcome)
+        run.check("done as asked", before.items() <= objects.items(), "other objects are gone")
+    run.check("done as asked", anypoint.contents("eu") == KEYS, "the source changed")
 
 
 @case("AnypointCopyStoreOperator", forms=SYNC, weight=4, intensity=0.4)

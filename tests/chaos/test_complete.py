@@ -21,6 +21,7 @@ HOOKS = {AnypointObjectStoreHook: anypoint, CivoObjectStoreHook: civo}
 WITHOUT_REQUESTS = {"asset", "resolve", "aresolve", "get_connection_form_widgets", "get_ui_field_behaviour"}
 USED_BY_OTHERS = {"send", "client", "async_client", "bulk"}
 """Every other method, its async form, or every bulk method is built on them."""
+FOLDERS = ("operators", "transfers", "sensors", "triggers")
 FILESYSTEMS = [AnypointFileSystem, CivoFileSystem]
 NO_OPERATION = {"hook", "get_s3", "call_s3", "set_session", "split_path", "unstrip_protocol", "connect"}
 
@@ -48,7 +49,7 @@ def test_every_operation_of_a_filesystem(filesystem: type) -> None:
 
 
 def test_every_operator_sensor_and_trigger() -> None:
-    kinds = [kind for kind in public_classes("operators", "sensors", "triggers") if not inspect.isabstract(kind)]
+    kinds = [kind for kind in public_classes(*FOLDERS) if not inspect.isabstract(kind)]
     names = {kind.__name__ for kind in kinds if kind.__name__.endswith(("Operator", "Sensor", "Trigger"))}
     bases = {base.__name__ for kind in kinds for base in kind.__mro__[1:]}
     assert names - bases - COVERED == set()
@@ -56,7 +57,7 @@ def test_every_operator_sensor_and_trigger() -> None:
 
 
 def test_nothing_is_covered_that_does_not_exist() -> None:
-    known = {kind.__name__ for kind in public_classes("operators", "sensors", "triggers")}
+    known = {kind.__name__ for kind in public_classes(*FOLDERS)}
     for kind in (*HOOKS, *FILESYSTEMS):
         known |= {f"{kind.__name__}.{name}" for name in dir(kind)}
     assert known >= COVERED

@@ -1,0 +1,316 @@
+"""Copying a folder between any two filesystems: all of it, once, and never more than was asked."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import ObjectStoragePath
+from airflow.sdk.io import store as stores
+from s3fs import S3FileSystem
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.fs import folder_sync
+from airflow_provider_objectstore.fs.folder_sync import LARGE_BYTES
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.transfers.sync_folder import SyncFolderOperator
+
+FILES = {
+    "a.txt": b"a",
+    "empty": b"",
+    "deep/er/b.bin": bytes(range(256)),
+    "deep/a*b?[1].txt": b"literal",
+    "deep/axb.txt": b"matches the pattern",
+    "a b+c%20|&#\xc3\xa9".encode("latin-1").decode(): "é".encode(),
+}
+BOTH = {"both": b"file", "both/below": b"and folder"}
+
+
+@pytest.fixture
+def places(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mapping[str, str]:
+    """A folder on each filesystem, by its protocol."""
+    stores._STORE_CACHE.clear()
+    S3FileSystem.clear_instance_cache()
+    civo = CivoObjectStoreHook()
+    store = civo.create_object_store("files")
+    while not civo.get_object_store(store.id).ready:
+        time.sleep(0.05)
+    options = civo.s3_options("files")
+    aws = {
+        "conn_type": "aws",
+        "login": options.access_key_id,
+        "password": options.secret_access_key,
+        "extra": {"endpoint_url": emulator.s3_url, "region_name": "us-east-1"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_MY_AWS", json.dumps(aws))
+    AnypointObjectStoreHook().create_store("files")
+    return {
+        "file": f"file://{tmp_path}",
+        "civo": "civo://civo_default@files/civo",
+        "s3": "s3://my_aws@files/s3",
+        "osv2": "osv2://anypoint_default@files/partition",
+    }
+
+
+def write(place: str, files: Mapping[str, bytes]) -> None:
+    path = ObjectStoragePath(place)
+    for name, value in files.items():
+        whole = f"{path.fs._strip_protocol(path.path)}/{name}"
+        if path.protocol == "file":
+            Path(whole).parent.mkdir(parents=True, exist_ok=True)
+        path.fs.pipe_file(whole, value)
+
+
+def files_of(place: str) -> dict[str, bytes]:
+    path = ObjectStoragePath(place)
+    base = path.fs._strip_protocol(path.path)
+    path.fs.invalidate_cache()
+    return {name.removeprefix(f"{base}/"): path.fs.cat_file(name) for name in path.fs.find(base)}
+
+
+def sync(source: Any, target: Any, **settings: Any) -> dict[str, Any]:
+    task = SyncFolderOperator(task_id="sync", source=source, target=target, **settings)
+    done: dict[str, Any] = task.execute({})  # type: ignore[typeddict-item]
+    assert json.loads(json.dumps(done)) == done
+    return done
+
+
+def counts(done: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """Copied, of these overwritten, unchanged, deleted."""
+    return done["copied"], done["overwritten"], done["unchanged"], done["deleted"]
+
+
+KINDS = ["file", "civo", "s3", "osv2"]
+
+
+@pytest.mark.parametrize("target", KINDS)
+@pytest.mark.parametrize("source", KINDS)
+def test_from_each_to_each(places: Mapping[str, str], source: str, target: str) -> None:
+    start, end = f"{places[source]}/from[1]", f"{places[target]}/to*"
+    files = {**FILES, **(BOTH if source != "file" and target != "file" else {})}
+    write(start, files)
+    write(end, {"a.txt": b"b", "deep/er/b.bin": bytes(range(256)), "extra/x": b"x", "extra*": b"y"})
+    done = sync(start, end)
+    assert files_of(end) == {**files, "extra/x": b"x", "extra*": b"y"}
+    assert counts(done) == (len(files) - 1, 1, 1, 0)
+    assert done["bytes"] == sum(map(len, files.values())) - 256
+    assert counts(sync(start, end, delete=True)) == (0, 0, len(files), 2)
+    assert files_of(end) == files == files_of(start)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("delete", [False, True])
+def test_an_empty_or_missing_source_is_an_error(places: Mapping[str, str], kind: str, delete: bool) -> None:
+    write(f"{places['osv2']}/target", {"stays": b"1"})
+    with pytest.raises(ObjectStoreError, match="has no files: it is empty, or does not exist"):
+        sync(f"{places[kind]}/nowhere", f"{places['osv2']}/target", delete=delete)
+    assert files_of(f"{places['osv2']}/target") == {"stays": b"1"}
+
+
+def test_a_missing_store_or_bucket_is_an_error(places: Mapping[str, str], tmp_path: Path) -> None:
+    write(places["file"], {"stays": b"1"})
+    for source in ("osv2://nowhere/p", "civo://nowhere/p", "s3://my_aws@nowhere/p"):
+        with pytest.raises((NotFoundError, ObjectStoreError, FileNotFoundError)):
+            sync(source, f"{places['file']}", delete=True)
+    for target in ("osv2://nowhere/p", "civo://nowhere/p"):
+        with pytest.raises((NotFoundError, FileNotFoundError)):
+            sync(places["file"], target)
+    assert files_of(places["file"]) == {"stays": b"1"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_is_no_folder(places: Mapping[str, str], kind: str) -> None:
+    write(places[kind], {"one": b"1"})
+    with pytest.raises(InvalidArgumentError, match="is a file, not a folder"):
+        sync(f"{places[kind]}/one", f"{places['osv2']}/target")
+
+
+def test_the_same_place_before_any_request(
+    places: Mapping[str, str], emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for conn_id, connection in emulator.connections().items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_SECOND_{conn_id.upper()}", json.dumps(connection))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    pairs = [
+        (f"file://{tmp_path}/real", f"file://{tmp_path}/link/below"),
+        ("osv2://files/p", "osv2://second_anypoint_default@files/p"),
+        ("osv2://files/p/below", "osv2://second_anypoint_default@files/p"),
+        ("osv2://files/p", "osv2://second_anypoint_default@files"),
+        ("civo://files/p", "civo://second_civo_default@files/p/"),
+        ("civo://files/p", "s3://my_aws@files/p"),
+        ("s3://my_aws@files", "civo://files/p"),
+    ]
+    before = emulator.requests()["total"]
+    for source, target in pairs:
+        with pytest.raises(InvalidArgumentError, match=r"source and target are the same.*task 'sync'"):
+            sync(source, target, delete=True)
+    assert emulator.requests()["total"] == before
+
+
+def test_names_that_cannot_be_at_the_target(places: Mapping[str, str]) -> None:
+    write(f"{places['civo']}/both", BOTH)
+    with pytest.raises(InvalidArgumentError, match=r"'both' .* is a file, and a folder with 'both/below'"):
+        sync(f"{places['civo']}/both", places["file"])
+    write(f"{places['s3']}/up", {"../../outside": b"1"})
+    with pytest.raises(InvalidArgumentError, match="names something else"):
+        sync(f"{places['s3']}/up", places["file"])
+    assert files_of(places["file"]) == {}
+
+
+def test_keys_that_no_path_names(places: Mapping[str, str]) -> None:
+    hook = AnypointObjectStoreHook()
+    hook.put_many("files", "odd", {"a/b": 1, "fine": 2}).raise_failed()
+    for _ in "12":
+        with pytest.raises(ObjectStoreError, match="keys that no path names"):
+            sync("osv2://files/odd", places["file"])
+
+
+def test_contents_of_one_size(places: Mapping[str, str]) -> None:
+    write(f"{places['file']}/s", {"a": b"11", "large": b"1" * LARGE_BYTES})
+    write(f"{places['civo']}/t", {"a": b"22", "large": b"2" * LARGE_BYTES})
+    assert counts(sync(f"{places['file']}/s", f"{places['civo']}/t", compare="size")) == (0, 0, 2, 0)
+    assert counts(sync(f"{places['file']}/s", f"{places['civo']}/t")) == (2, 2, 0, 0)
+    assert counts(sync(f"{places['file']}/s", f"{places['civo']}/t")) == (0, 0, 2, 0)
+    assert files_of(f"{places['civo']}/t")["large"] == b"1" * LARGE_BYTES
+
+
+@pytest.mark.parametrize("source", ["file", "civo"])
+@pytest.mark.parametrize("target", ["file", "s3"])
+def test_large_files(places: Mapping[str, str], source: str, target: str) -> None:
+    write(f"{places[source]}/s", {"d/large": b"12345678" * (LARGE_BYTES // 8) + b"9", "small": b"1"})
+    done = sync(f"{places[source]}/s", f"{places[target]}/t")
+    assert (counts(done), done["bytes"]) == ((2, 0, 0, 0), LARGE_BYTES + 2)
+    assert files_of(f"{places[target]}/t") == files_of(f"{places[source]}/s")
+
+
+def test_what_is_read_back_is_compared(places: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    write(places["file"], {"a": b"1", "large": b"1" * LARGE_BYTES})
+    target = f"{places['civo']}/t"
+    kept = folder_sync.write_many
+    monkeypatch.setattr(folder_sync, "write_many", lambda fs, values: kept(fs, dict.fromkeys(values, b"?")))
+    with pytest.raises(ObjectStoreError, match=r"'a' was written to .*, and read back it is not what"):
+        sync(places["file"], target)
+    monkeypatch.undo()
+
+
+def test_nothing_is_deleted_that_came_to_the_source(places: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = f"{places['file']}/s", f"{places['osv2']}/t"
+    write(source, {"a": b"1"})
+    write(target, {"late": b"2", "gone": b"3"})
+    kept = folder_sync.write_many
+
+    def meanwhile(fs: Any, values: Any) -> None:
+        kept(fs, values)
+        write(source, {"late": b"2"})
+
+    monkeypatch.setattr(folder_sync, "write_many", meanwhile)
+    assert counts(sync(source, target, delete=True)) == (1, 0, 0, 1)
+    assert files_of(target) == {"a": b"1", "late": b"2"}
+
+
+def test_an_unreadable_folder_is_an_error(
+    places: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fsspec.implementations.local import LocalFileSystem
+
+    write(places["file"], {"a": b"1", "closed/b": b"2"})
+    kept = LocalFileSystem.ls
+
+    def ls(self: Any, path: str, *arguments: Any, **kwargs: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(path)
+        return kept(self, path, *arguments, **kwargs)
+
+    monkeypatch.setattr(LocalFileSystem, "ls", ls)
+    write(places["osv2"], {"closed/b": b"2"})
+    with pytest.raises(PermissionError):
+        sync(places["file"], places["osv2"], delete=True)
+    assert files_of(places["osv2"]) == {"closed/b": b"2"}
+
+
+KILLED = """
+import sys
+from airflow_provider_objectstore.transfers.sync_folder import SyncFolderOperator
+SyncFolderOperator(task_id="sync", source=sys.argv[1], target=sys.argv[2], delete=True).execute({})
+"""
+
+
+@pytest.mark.slow
+def test_a_second_try_after_a_kill(places: Mapping[str, str], emulator: Emulator) -> None:
+    files = {f"f{number:03}": f"{number}".encode() * 50 for number in range(200)}
+    write(f"{places['file']}/s", files)
+    write(places["osv2"], {"extra": b"1"})
+    put = "anypoint.put_key"
+    emulator.faults([{"operation": put, "kind": "delay", "seconds": 0.05}])
+    before = requests(emulator, put)
+    command = [sys.executable, "-c", KILLED, f"{places['file']}/s", places["osv2"]]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as task:
+        while requests(emulator, put) - before < 80 and task.poll() is None:
+            time.sleep(0.02)
+        task.send_signal(signal.SIGKILL)
+    assert task.returncode == -signal.SIGKILL
+    emulator.faults([])
+    time.sleep(0.2)  # for those under way
+    there, written = files_of(places["osv2"]), requests(emulator, put)
+    assert there.pop("extra") == b"1", "deleted before all was copied"
+    assert 0 < len(there) < len(files)
+    assert there.items() <= files.items()
+    assert counts(sync(f"{places['file']}/s", places["osv2"], delete=True)) == (
+        len(files) - len(there),
+        0,
+        len(there),
+        1,
+    )
+    assert requests(emulator, put) - written == len(files) - len(there)
+    assert files_of(places["osv2"]) == files
+
+
+def requests(emulator: Emulator, operation: str) -> int:
+    return sum(emulator.requests()["by_operation"].get(operation, {}).values())
+
+
+def test_a_local_file_appears_when_it_is_whole(places: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    write(f"{places['civo']}/s", {"large": b"1" * LARGE_BYTES})
+    path = ObjectStoragePath(f"{places['civo']}/s")
+
+    def break_off(rpath: str, lpath: str, **_: Any) -> None:
+        Path(lpath).write_bytes(b"1")
+        raise ConnectionError("broke off")
+
+    monkeypatch.setattr(path.fs, "get_file", break_off)
+    with pytest.raises(ConnectionError):
+        sync(f"{places['civo']}/s", f"{places['file']}/t")
+    assert files_of(f"{places['file']}/t") == {}
+
+
+def test_connections_and_arguments(places: Mapping[str, str]) -> None:
+    write(f"{places['civo']}/s", {"a": b"1"})
+    assert counts(sync("civo://files/civo/s", "s3://files/s3/t", target_conn_id="my_aws")) == (1, 0, 0, 0)
+    with pytest.raises(InvalidArgumentError, match="source_conn_id is 'other', and the path has 'civo_default'"):
+        sync("civo://civo_default@files/civo/s", "s3://my_aws@files/s3/t", source_conn_id="other")
+    for wrong in ({"source": ""}, {"source": "relative"}, {"target": "file:///"}, {"delete": ""}, {"compare": "time"}):
+        with pytest.raises(InvalidArgumentError):
+            sync(**{"source": "civo://files/civo/s", "target": "osv2://files/p", **wrong})
+
+
+def test_lineage_names_both_places(places: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_provider_objectstore.transfers import sync_folder
+
+    reported: list[tuple[str, str]] = []
+    monkeypatch.setattr(sync_folder, "report_lineage", lambda _, side, asset: reported.append((side, asset().uri)))
+    write(f"{places['civo']}/s", {"a": b"1"})
+    sync(f"{places['civo']}/s", f"{places['osv2']}/t")
+    assert reported == [
+        ("input", "civo://LON1/files/civo/s"),
+        ("output", "osv2://emulator-org.emulator-env.us-east-1/files/partition"),
+    ]
