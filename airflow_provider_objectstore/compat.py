@@ -18,6 +18,7 @@ from airflow_provider_objectstore.exceptions import ObjectStoreError
 if TYPE_CHECKING:
     import jinja2
     from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperator, Context
+    from airflow.sdk import ObjectStoragePath
     from airflow.triggers.base import BaseTrigger
     from airflow.triggers.shared_stream import SharedStreamProducer
 
@@ -193,6 +194,18 @@ def gauge(name: str, value: float, tags: Mapping[str, str]) -> None:
         Stats.gauge(name, value, tags=dict(tags))
     except Exception as error:
         logging.getLogger(__name__).warning("The gauge %s was not sent: %s: %s", name, type(error).__name__, error)
+
+
+def path_conn_id(path: ObjectStoragePath) -> str | None:
+    """
+    Return the connection id of a path; None for none.
+
+    Remove when Airflow >= 3.2 is required, whose paths have ``conn_id``. Before, it is a storage option.
+
+    :param path: the path.
+    """
+    found: str | None = getattr(path, "conn_id", None) if hasattr(type(path), "conn_id") else None
+    return found or path.storage_options.get("conn_id")
 
 
 def command_line(function: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -120,12 +120,16 @@ class SyncFolderOperator(CheckedArguments):
 def _folder(what: str, path: Any, conn_id: str | None) -> Folder:
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_provider_objectstore.compat import path_conn_id
     from airflow_provider_objectstore.fs.folder_sync import Folder
 
     if isinstance(path, str):
-        path = ObjectStoragePath(path, **({"conn_id": conn_id} if conn_id else {}))
-    if conn_id and path.conn_id != conn_id:
-        raise InvalidArgumentError(f"{what}_conn_id is {conn_id!r}, and the path has {path.conn_id!r}: give one")
+        path = ObjectStoragePath(path)
+    own = path_conn_id(path)
+    if conn_id and own and own != conn_id:
+        raise InvalidArgumentError(f"{what}_conn_id is {conn_id!r}, and the path has {own!r}: give one")
+    if conn_id and not own:
+        path = ObjectStoragePath(str(path), conn_id=conn_id)
     folder = str(path.fs._strip_protocol(path.path)).rstrip("/")
     if not folder:
         raise InvalidArgumentError(f"{what} is the root of a filesystem, {path}: name a folder")
