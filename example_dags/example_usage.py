@@ -14,6 +14,8 @@ from airflow.sdk import DAG
 from airflow_provider_objectstore.operators.anypoint_usage import AnypointUsageOperator
 from airflow_provider_objectstore.operators.civo_usage import CivoGrowObjectStoreOperator, CivoUsageOperator
 
+BUCKET = "seattle-weather"  # of example_checkpoint
+
 with DAG(
     dag_id="example_usage",
     description="Usage of both services",
@@ -27,4 +29,4 @@ with DAG(
 ):
     AnypointUsageOperator(task_id="requests", monthly_allowance=26_000_000)
     use = CivoUsageOperator(task_id="use")
-    use >> CivoGrowObjectStoreOperator(task_id="room", object_store="reports", share=0.8, limit_gb=2000)
+    use >> CivoGrowObjectStoreOperator(task_id="room", object_store=BUCKET, share=0.8, limit_gb=2000)

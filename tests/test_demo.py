@@ -1,16 +1,26 @@
-"""What the demo requires of a rotation beside its consumers."""
+"""What the demo runs, and what it requires of a rotation beside its consumers."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from dev.demo import PLAN
 from dev.rotation import EACH, HELD, ObservedRotation, ReadLog
 
 EACH_LOG: ReadLog = {"old": {"first": 1, "last": 14, "reads": 9}, "new": {"first": 15, "last": 31, "reads": 9}}
 HELD_LOG: ReadLog = {"old": {"first": 2, "last": 20, "reads": 9}}
 GOOD = ObservedRotation("overlap", 10, 30, "new", {EACH: EACH_LOG, HELD: HELD_LOG})
+
+
+def test_it_runs_every_example() -> None:
+    folder = Path(__file__).parents[1] / "example_dags"
+    examples = {dag_id for path in folder.glob("*.py") for dag_id in re.findall(r'dag_id="(\w+)"', path.read_text())}
+    assert len(examples) > 10
+    assert examples - {dag_id for chain in PLAN for dag_id in chain} <= {"example_task_state"}  # before Airflow 3.3
 
 
 def test_reads_before_during_and_after() -> None:

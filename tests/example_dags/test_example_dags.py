@@ -254,5 +254,5 @@ def test_task_state_fails_before_airflow_3_3(airflow_home: Forks, emulator: Emul
 
 def test_usage(airflow_home: Forks, emulator: Emulator) -> None:
     AnypointObjectStoreHook().create_store("orders")
-    CivoObjectStoreHook().create_object_store("reports")
+    CivoObjectStoreHook().create_object_store("seattle-weather")
     run(airflow_home, "example_usage")
