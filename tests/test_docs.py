@@ -24,6 +24,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
 SNIPPET = re.compile(r"^ *# \[START (\w+)\]\n(.*?)^ *# \[END \1\]", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
 PUBLIC = ("Hook", "Operator", "Sensor", "EventTrigger", "Publisher", "Notifier", "Error")
+FILE = re.compile(r"(?<![\w/.])(?:airflow_provider_objectstore|benchmarks|dev|example_dags|tests)/[\w./*-]*\w")
 NOT_FOR_AUTHORS = {
     "KeyHook",
     "AnypointBulkOperator",
@@ -116,6 +117,16 @@ def test_relative_links_lead_somewhere() -> None:
         or (anchor and anchor[1:] not in anchors(((place.parent / target) if target else place).read_text()))
     ]
     assert dangling == []
+
+
+def test_files_of_this_repository_are_there() -> None:
+    texts = {
+        **PAGES,
+        **{page: (ROOT / page).read_text() for page in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")},
+    }
+    named = [(page, path) for page, text in texts.items() for path in FILE.findall(text)]
+    assert len(named) > 50
+    assert [(page, path) for page, path in named if not any(ROOT.glob(path))] == []
 
 
 def anchors(text: str) -> set[str]:

@@ -20,6 +20,7 @@ from airflow_provider_objectstore.operators.anypoint import (
     AnypointPutKeyOperator,
     AnypointUpdateStoreOperator,
 )
+from airflow_provider_objectstore.operators.anypoint_usage import AnypointUsageOperator
 from airflow_provider_objectstore.operators.base import AnypointOperator
 from airflow_provider_objectstore.operators.civo import (
     CivoCreateCredentialOperator,
@@ -29,14 +30,15 @@ from airflow_provider_objectstore.operators.civo import (
     CivoUpdateCredentialOperator,
     CivoUpdateObjectStoreOperator,
 )
-from airflow_provider_objectstore.operators.civo_usage import CivoGrowObjectStoreOperator
+from airflow_provider_objectstore.operators.civo_usage import CivoGrowObjectStoreOperator, CivoUsageOperator
 from airflow_provider_objectstore.operators.civo_waiting import CivoWaitingOperator
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
 from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
 from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, AnypointPartitionSensor
-from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
+from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor, CivoUsageSensor
 from airflow_provider_objectstore.sensors.polling import BasePollingSensor
+from tests.test_structure import public_classes
 
 TASKS: dict[type[BaseOperator], dict[str, Any]] = {
     AnypointCreateStoreOperator: {"store_id": "s"},
@@ -59,6 +61,9 @@ TASKS: dict[type[BaseOperator], dict[str, Any]] = {
     CivoDeleteCredentialOperator: {"credential": "mine"},
     CivoRotateCredentialOperator: {"credential": "mine", "strategy": "auto"},
     CivoObjectStoreSensor: {"object_store": "photos"},
+    CivoUsageSensor: {"object_store": "photos", "share": 0.9},
+    AnypointUsageOperator: {"monthly_allowance": 1000},
+    CivoUsageOperator: {"object_stores": ["photos"]},
 }
 each = pytest.mark.parametrize(("kind", "fields"), TASKS.items(), ids=lambda value: getattr(value, "__name__", ""))
 
@@ -128,6 +133,12 @@ def test_signatures_and_docstrings_show_every_argument(kind: Any) -> None:
     parameters = set(inspect.signature(vars(kind)["__init__"]).parameters) - {"self", "kwargs"}
     assert parameters >= {conn_id_name(kind), "region", *kind.arguments, *kind.template_fields}
     assert sorted(re.findall(r"^ *:param (\w+):", kind.__doc__, re.MULTILINE)) == sorted(parameters)
+
+
+def test_none_is_forgotten() -> None:
+    kinds = [kind for kind in public_classes("operators", "sensors") if issubclass(kind, BaseOperator)]
+    bases = {base for kind in kinds for base in kind.__mro__[1:]}
+    assert set(kinds) - bases == set(TASKS)
 
 
 @each
