@@ -164,7 +164,7 @@ class ObjectStoreHook(BaseHook):
 
     @property
     def where(self) -> str:
-        """The connection's id, the environment and the region, for messages."""
+        """The connection's id, the environment where the service has any, and the region, for messages."""
         return self._connection.where
 
     # What each hook adds

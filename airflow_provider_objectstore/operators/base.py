@@ -330,5 +330,5 @@ class CivoOperator(CheckedArguments):
 
     @property
     def where(self) -> str:
-        """The connection, the environment and the region, for log lines."""
+        """The connection and the region, for log lines."""
         return self.hook.where

@@ -94,7 +94,7 @@ class ResolvedConnection:
 
     @cached_property
     def where(self) -> str:
-        """The connection's id, the environment and the region, for messages."""
+        """The connection's id, the environment where the service has any, and the region, for messages."""
         names = {"conn_id": "connection", "environment_id": "environment", "region": "region"}
         return ", ".join(f"{name} {self.labels[label]}" for label, name in names.items() if self.labels.get(label))
 
