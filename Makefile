@@ -92,6 +92,10 @@ up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-
 test: $(STAMP) $(if $(TESTS),,rclone $(if $(filter skip,$(RGW)),,rgw)) ## all tests
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(or $(TESTS),-m "not distributed") $(ARGS)
 
+.PHONY: test-all
+test-all: ## all tests at full size: each fault, kill and pair of services; more than an hour
+	@ALL=1 CHAOS=all KILL=all $(MAKE) test ARGS="-o faulthandler_timeout=3600 $(ARGS)"
+
 .PHONY: test-fast
 test-fast: $(STAMP) ## what needs no scheduler, no Ceph and little time
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not airflow and not slow and not rgw and not distributed" $(ARGS)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from airflow_provider_objectstore.transport import client as sync_client
 from airflow_provider_objectstore.transport.state import ParentCache
 from tests.rgw.certificate import write_certificate
+
+ALL = os.environ.get("ALL") == "1"
+"""Whether to run all that there is (``make test-all``), and not a share of what is proven below already."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

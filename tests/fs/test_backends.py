@@ -17,7 +17,7 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from dev.server import Airflow
-from tests.conftest import connect
+from tests.conftest import ALL, connect
 from tests.features import STATE_STORES
 
 pytestmark = pytest.mark.airflow
@@ -32,57 +32,64 @@ BASES = {
 
 @dataclass
 class Setting:
+    """
+    An Airflow.
+
+    :param airflow: what runs.
+    :param xcoms: the filesystem of its XComs, and of the paths in its tasks.
+    :param states: the filesystem of its states.
+    """
+
     airflow: Airflow
-    kind: str
-    base: str
+    xcoms: str
+    states: str
 
     def files(self, below: str) -> list[str]:
         """What the store holds below a path, beneath the base."""
-        fs = fsspec.filesystem(self.kind, skip_instance_cache=True)
-        prefix = f"{self.base.partition('@')[2]}/"
+        kind = self.states if below.startswith("state/") else self.xcoms
+        fs = fsspec.filesystem(kind, skip_instance_cache=True)
+        prefix = f"{BASES[kind].partition('@')[2]}/"
         return [path.removeprefix(prefix) for path in fs.find(prefix + below)]
 
 
-def configuration(kind: str) -> dict[str, str]:
-    base = BASES[kind]
-    configured = {
+def configuration(xcoms: str, states: str) -> dict[str, str]:
+    return {
         "CORE__XCOM_BACKEND": "airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
-        "COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"{base}/xcom",
+        "COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"{BASES[xcoms]}/xcom",
         "COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD": "1000",
-        "COMMON_IO__XCOM_OBJECTSTORAGE_COMPRESSION": "gzip" if kind == "osv2" else "",
+        "COMMON_IO__XCOM_OBJECTSTORAGE_COMPRESSION": "gzip" if xcoms == "osv2" else "",
         "WORKERS__STATE_STORE_BACKEND": STATE,
-        "COMMON_IO__STATE_STORE_OBJECTSTORAGE_PATH": f"{base}/state",
-        "STATE_STORE__CLEAR_ON_SUCCESS": str(kind == "civo"),
+        "COMMON_IO__STATE_STORE_OBJECTSTORAGE_PATH": f"{BASES[states]}/state",
+        "STATE_STORE__CLEAR_ON_SUCCESS": str(states == "civo"),
+        "LOGGING__REMOTE_LOGGING": "True",
+        "LOGGING__REMOTE_BASE_LOG_FOLDER": "s3://airflow/logs",
+        "LOGGING__REMOTE_LOG_CONN_ID": "civo_logs",
+        "LOGGING__DELETE_LOCAL_LOGS": "True",
     }
-    if kind == "civo":
-        configured |= {
-            "LOGGING__REMOTE_LOGGING": "True",
-            "LOGGING__REMOTE_BASE_LOG_FOLDER": "s3://airflow/logs",
-            "LOGGING__REMOTE_LOG_CONN_ID": "civo_logs",
-            "LOGGING__DELETE_LOCAL_LOGS": "True",
-        }
-    return configured
 
 
-@pytest.fixture(scope="module", params=BASES)
+@pytest.fixture(
+    scope="module", params=[("osv2", "civo"), ("civo", "osv2")] if ALL else [("osv2", "civo")], ids="-".join
+)
 def setting(
     request: pytest.FixtureRequest, services: Emulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Setting]:
     services.reset()
     with pytest.MonkeyPatch.context() as monkeypatch:
         connect(monkeypatch, services)
-        monkeypatch.setenv("TEST_BASE", BASES[request.param])
+        xcoms, states = request.param
+        monkeypatch.setenv("TEST_BASE", BASES[xcoms])
         AnypointObjectStoreHook().create_store("airflow")
         hook = CivoObjectStoreHook()
         created = hook.create_object_store("airflow")
         while not hook.get_object_store(created.id).ready:
             time.sleep(0.05)
         arguments = tmp_path_factory.mktemp("airflow"), DAGS, services.connections()
-        with Airflow(*arguments, configuration=configuration(request.param)) as airflow:
+        with Airflow(*arguments, configuration=configuration(xcoms, states)) as airflow:
             aws = hook.s3_options("airflow").aws_connection()
             published = {"connection_id": "civo_logs", **aws, "extra": json.dumps(aws["extra"])}
             airflow.call("POST", "/connections", json=published)
-            yield Setting(airflow, request.param, BASES[request.param])
+            yield Setting(airflow, xcoms, states)
 
 
 def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
@@ -109,7 +116,7 @@ def test_large_xcoms_lie_in_the_store(setting: Setting) -> None:
     run(setting.airflow, "xcoms")
     large = setting.files("xcom/xcoms/a+b:c/large")
     assert len(large) == 1
-    assert large[0].endswith(".gz" if setting.kind == "osv2" else "")
+    assert large[0].endswith(".gz" if setting.xcoms == "osv2" else "")
     assert setting.files("xcom/xcoms/a+b:c/small") == []
     assert setting.files("mapped") == [f"mapped/{number} %2F.txt" for number in range(3)]
 
@@ -121,12 +128,10 @@ def test_states_lie_in_the_store(setting: Setting) -> None:
     of_the_asset = setting.files("state/assets")
     assert [path.rpartition("/")[2] for path in of_the_asset] == ["left"]
     place, behind = (f"state/states/a%2Bb%3Ac/{path}" for path in ("killed/-1/place", "of_the_task/-1/left"))
-    assert left == (set() if setting.kind == "civo" else {place, behind})  # there they are cleared on success
+    assert left == (set() if setting.states == "civo" else {place, behind})  # there they are cleared on success
 
 
 def test_logs_lie_in_the_bucket(setting: Setting) -> None:
-    if setting.kind != "civo":
-        pytest.skip("configured on one of them")
     client: Any = boto3.client("s3", **CivoObjectStoreHook().s3_options("airflow"))
 
     def logs() -> Any:

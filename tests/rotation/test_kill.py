@@ -1,7 +1,7 @@
 """
 A rotation that is killed at any of its requests, before or after the response, is finished by the next run.
 
-At every tenth request, on moto and, of one scenario, on Ceph's gateway. ``KILL=all`` (``make kill``)
+At every 16th request, on moto and, of one scenario, on Ceph's gateway. ``KILL=all`` (``make kill``)
 kills at all requests of all scenarios.
 """
 
@@ -20,8 +20,8 @@ from tests.rotation.kill_matrix import (
     KillMatrix,
     Scenario,
     every_request,
-    every_tenth_request,
     kill_everywhere,
+    some_requests,
 )
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def matrices(request: pytest.FixtureRequest) -> Iterator[Matrices]:
     with ProcessPoolExecutor(2, get_context("spawn")) as processes:
         yield {
             (backend, scenario): processes.submit(
-                kill_everywhere, backend, scenario, every_request if EVERYWHERE else every_tenth_request
+                kill_everywhere, backend, scenario, every_request if EVERYWHERE else some_requests
             )
             for backend, scenario in ((params["backend"], params["scenario"]) for params in selected)
         }

@@ -21,7 +21,8 @@ from airflow_provider_objectstore.rotation.names import name_for
 from airflow_provider_objectstore.rotation.rotation import Rotation
 from airflow_provider_objectstore.rotation.state import RotationTarget, SupersededError
 from airflow_provider_objectstore.rotation.strategies import StrategyUnsupportedError
-from tests.rotation.conftest import ConfigureEmulator, on_both
+from tests.conftest import ALL
+from tests.rotation.conftest import RGW, ConfigureEmulator, on_both
 from tests.rotation.harness import (
     CREDENTIAL,
     OBJECTS,
@@ -305,8 +306,16 @@ class Consumer:
         self._thread.join()
 
 
-@on_both
-@pytest.mark.parametrize("owner_change", ["whole", "ignored", "bucket"])
+@pytest.mark.parametrize(
+    ("backend", "owner_change"),
+    [
+        ("moto", "whole"),
+        ("moto", "ignored"),
+        ("moto", "bucket"),
+        pytest.param("rgw", "whole", marks=RGW),
+        *([pytest.param("rgw", "ignored", marks=RGW), pytest.param("rgw", "bucket", marks=RGW)] if ALL else []),
+    ],
+)
 def test_a_consumer_notices_nothing(
     owner_change: str, before: Before, hook: CivoObjectStoreHook, configure_emulator: ConfigureEmulator
 ) -> None:
