@@ -14,6 +14,8 @@ Answer = bytes | Iterable[bytes]
 LOGIN_PAGE = b'<html xmlns="http://www.w3.org/1999/xhtml"><head><title>Sign in</title></head><body/></html>'
 """Well-formed XML, so that an S3 client takes it for a response without any field."""
 
+DRIP_SECONDS = 20
+
 
 def http(body: bytes = b"", *headers: str, status: str = "200 OK", kind: str = "application/json") -> bytes:
     """Return a response that closes the connection."""
@@ -28,9 +30,10 @@ def http(body: bytes = b"", *headers: str, status: str = "200 OK", kind: str = "
 
 
 def dripping(begin: bytes = b"", every: float = 0.05) -> Iterator[bytes]:
-    """Yield the beginning of a response, and then a byte now and then, for ever."""
+    """Yield the beginning of a response, and then a byte now and then, far beyond every deadline of the tests."""
     yield begin
-    while True:
+    ends = time.monotonic() + DRIP_SECONDS
+    while time.monotonic() < ends:
         time.sleep(every)
         yield b" "
 

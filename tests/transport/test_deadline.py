@@ -36,12 +36,13 @@ class TestTime:
             asked.append(request)
             return dripping(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
 
-        with serving(answer) as url, pytest.raises(TransportError):
+        with serving(answer) as url, pytest.raises(TransportError, match="timed out"):
             connect(civo_connection(url, timeout=0.3)).send(civo.get_quota())
         assert len(asked) == 1  # it had the time of the whole call
 
     def test_a_proxy_that_drips(self, connect: Connect) -> None:
-        with serving(lambda request: dripping(b"HTTP/1.1 200 ")) as proxy, pytest.raises(TransportError):
+        drips = serving(lambda request: dripping(b"HTTP/1.1 200 "))
+        with drips as proxy, pytest.raises(TransportError, match="timed out"):
             connection = civo_connection("https://nowhere.invalid", proxy=proxy, timeout=0.5, retry=ONCE)
             connect(connection).send(civo.get_quota())
 
