@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
@@ -18,6 +18,8 @@ _SETTABLE = {
     "encrypted": "encrypted",
 }
 """By the name in :class:`Store`: the argument of the hook that sets the attribute."""
+
+_NAMES = (*_SETTABLE, "persistent", "is_fixed_ttl")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,22 @@ class Comparison:
 
 def attributes_of(store: Store) -> dict[str, Any]:
     """Return a store's attributes by name; None for those that the service does not return."""
-    return {name: value for name, value in asdict(store).items() if name != "store_id"}
+    return {name: getattr(store, name) for name in _NAMES}
+
+
+def read_attributes(item: Any) -> dict[str, Any] | None:
+    """
+    Read the attributes in an export's manifest; None if it has none.
+
+    :raises ValueError: if they are not the attributes of a store.
+    """
+    if item is None:
+        return None
+    kinds = {name: int if name.endswith("_seconds") else bool for name in _NAMES}
+    for name, value in item.items():
+        if name in kinds and value is not None and type(value) is not kinds[name]:
+            raise ValueError(f"the store's {name} is {str(value)[:20]!r}")
+    return {name: item.get(name) for name in _NAMES}
 
 
 def compare(wanted: Mapping[str, Any], store: Store) -> Comparison:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.api import anypoint as api
 from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError, StoreNotFoundError
+from airflow_provider_objectstore.export.attributes import attributes_of
 from airflow_provider_objectstore.export.format import encode_line
 from airflow_provider_objectstore.export.runner import FolderTransferRunner, stream_keys
 
@@ -23,13 +24,13 @@ class Exporter(FolderTransferRunner):
     done = "exported"
 
     def _transfer(self) -> dict[str, Any]:
-        self.hook.get_store(self.store_id)
+        attributes = attributes_of(self.hook.get_store(self.store_id))
         self.folder.earlier(self.store_id)
         with self.folder.draft() as self._draft:
             self._bulk.run(self._reads, self._write, self._record_failure)
             self._raise_if_stopped(f"the export of store {self.store_id} to {self.folder} stopped")
             self._keep_earlier_if_empty()
-        manifest = self.folder.switch(self._draft.manifest(self.store_id))
+        manifest = self.folder.switch(self._draft.manifest(self.store_id, attributes))
         missing, missing_partitions = self.stats.missing, self.stats.missing_partitions
         if missing or missing_partitions:
             self.log.warning(

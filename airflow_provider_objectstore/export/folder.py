@@ -6,13 +6,13 @@ import io
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError
 from airflow_provider_objectstore.export.format import (
@@ -52,10 +52,15 @@ class Draft:
         self._bytes += len(line)
         self._values[partition] += 1
 
-    def manifest(self, store_id: str) -> Manifest:
-        """Return the manifest of what was written."""
+    def manifest(self, store_id: str, attributes: Mapping[str, Any]) -> Manifest:
+        """
+        Return the manifest of what was written.
+
+        :param store_id: the store.
+        :param attributes: its attributes.
+        """
         values = dict(sorted(self._values.items()))
-        return Manifest(store_id, values, self._bytes, self._digest.hexdigest(), self.name)
+        return Manifest(store_id, values, self._bytes, self._digest.hexdigest(), self.name, attributes)
 
 
 class ExportFolder:

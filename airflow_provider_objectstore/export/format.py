@@ -25,6 +25,7 @@ from airflow_provider_objectstore.api.anypoint.values import (
 from airflow_provider_objectstore.api.call import Call, drop_none
 from airflow_provider_objectstore.api.encoding import encode, parse_json
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError, UnreadableValueError
+from airflow_provider_objectstore.export.attributes import read_attributes
 
 DATA = "data.jsonl"
 MANIFEST = "manifest.json"
@@ -46,6 +47,7 @@ class Manifest:
     :param bytes: size of the data file.
     :param sha256: checksum of the data file, in hexadecimal.
     :param data: name of the data file.
+    :param attributes: the store's attributes by name; None where the export has none.
     """
 
     store_id: str
@@ -53,6 +55,7 @@ class Manifest:
     bytes: int
     sha256: str
     data: str = DATA
+    attributes: Mapping[str, Any] | None = None
 
     @property
     def values(self) -> int:
@@ -69,6 +72,7 @@ class Manifest:
             "bytes": self.bytes,
             "sha256": self.sha256,
             **({} if self.data == DATA else {"data": self.data}),
+            **({} if self.attributes is None else {"attributes": dict(self.attributes)}),
         }
 
     @classmethod
@@ -90,7 +94,8 @@ class Manifest:
             if data != DATA and not _DATA_DRAFT.fullmatch(data):
                 raise ValueError("it names a data file that no export writes")
             counts = {name: _count(count) for name, count in item["partitions"].items()}
-            return cls(str(item["store_id"]), counts, _count(item["bytes"]), str(item["sha256"]), data)
+            attributes = read_attributes(item.get("attributes"))
+            return cls(str(item["store_id"]), counts, _count(item["bytes"]), str(item["sha256"]), data, attributes)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ObjectStoreError(
                 f"{where} is not the manifest of an export: {type(error).__name__} {error}"

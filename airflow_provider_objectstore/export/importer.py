@@ -13,6 +13,7 @@ from airflow_provider_objectstore.exceptions import (
     ObjectStoreError,
     StoreNotFoundError,
 )
+from airflow_provider_objectstore.export.attributes import compare, find_store, set_attributes
 from airflow_provider_objectstore.export.format import decode_line
 from airflow_provider_objectstore.export.runner import FolderTransferRunner
 
@@ -30,13 +31,15 @@ class Importer(FolderTransferRunner):
 
     :param if_exists: what to do with a key that exists: ``skip`` or ``overwrite`` it, or ``fail`` before anything is
         written.
+    :param create_store: create a store that does not exist, with the export's attributes.
     """
 
     done = "imported"
 
-    def __init__(self, *, if_exists: str, **settings: Any) -> None:
+    def __init__(self, *, if_exists: str, create_store: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
         self.if_exists = if_exists
+        self.create_store = create_store
         self._existing: ExportedValue | None = None
 
     def selects(self, partition: str) -> bool:
@@ -48,14 +51,15 @@ class Importer(FolderTransferRunner):
         self._check_partitions(manifest)
         self.stats.total = sum(count for name, count in manifest.partitions.items() if self.selects(name))
         self._check_values(manifest)
-        self._check_store()
+        created = self._check_store(manifest)
         if self.if_exists == "fail":
             self._check_no_key_exists()
         self._started = time.monotonic()  # the time left is computed from writing alone
         self._bulk.run(self._writes, self._record_result, self._record_failure)
         self._raise_if_stopped(f"the import into store {self.store_id} stopped")
         self.log.info("Imported %s into store %r", self.folder, self.store_id)
-        return {**manifest.as_dict(), "written": self.stats.values, "skipped": self.stats.skipped}
+        counts = {"written": self.stats.values, "skipped": self.stats.skipped}
+        return {**manifest.as_dict(), "created": created, **counts}
 
     # Checks before anything is written
 
@@ -79,12 +83,27 @@ class Importer(FolderTransferRunner):
         except ObjectStoreError as error:
             raise ObjectStoreError(f"{error}. Nothing was written") from error
 
-    def _check_store(self) -> None:
-        if not self.hook.store_exists(self.store_id):
+    def _check_store(self, manifest: Manifest) -> bool:
+        """Check that the store exists, or create it; return whether it was created."""
+        store, wanted = find_store(self.hook, self.store_id), manifest.attributes
+        if store:
+            if wanted is not None and (differences := compare(wanted, store).differences):
+                self.log.warning("Store %r has other attributes than the export: %s", self.store_id, differences)
+            return False
+        if not self.create_store:
             raise StoreNotFoundError(
-                f"there is no store {self.store_id} to import into: create it with AnypointCreateStoreOperator",
+                f"there is no store {self.store_id} to import into: create it with AnypointCreateStoreOperator, or "
+                "give create_store=True",
                 status=404,
             )
+        if wanted is None:
+            raise ObjectStoreError(
+                f"there is no store {self.store_id}, and {self.folder} does not say what attributes it had: create it "
+                "with AnypointCreateStoreOperator"
+            )
+        set_attributes(self.hook, self.store_id, wanted, create=True)
+        self.log.info("Created store %r with the attributes of the export", self.store_id)
+        return True
 
     def _check_no_key_exists(self) -> None:
         self._bulk.run(self._existence_checks, self._record_existing, self._record_failure)

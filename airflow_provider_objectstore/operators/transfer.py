@@ -82,10 +82,10 @@ class AnypointExportOperator(_TransferOperator):
     """
     Export a store to a folder: ``data.jsonl`` with one value a line, and ``manifest.json``.
 
-    An export keeps types, metadata, indexes, exact numbers and bytes. What is written to the store during the export
-    may or may not be in it. The export replaces an earlier one of the same store at the end: one that fails, is killed
-    or is empty leaves the earlier one. It never replaces the export of another store. A folder without a manifest has
-    no complete export.
+    An export keeps the store's attributes, and of its values types, metadata, indexes, exact numbers and bytes. What
+    is written to the store during the export may or may not be in it. The export replaces an earlier one of the same
+    store at the end: one that fails, is killed or is empty leaves the earlier one. It never replaces the export of
+    another store. A folder without a manifest has no complete export.
 
     XCom: the manifest, with ``missing`` (values that were listed and no longer existed when they were read),
     ``missing_partitions`` (likewise), ``seconds``, ``retries`` and ``throttled``. All are of the last try alone,
@@ -130,31 +130,35 @@ class AnypointExportOperator(_TransferOperator):
 
 class AnypointImportOperator(_TransferOperator):
     """
-    Import an export into an existing store, in any region or environment.
+    Import an export into a store, in any region or environment.
 
     The whole export is checked against its manifest, and every value against the service's limits, before anything is
     written. Run again after a failure, the task continues: writing a value twice changes nothing.
 
-    XCom: the manifest, with ``written``, ``skipped``, ``seconds``, ``retries`` and ``throttled``. These counts are of
-    the last try alone: what an earlier try wrote counts as ``skipped``, or is written again with ``overwrite``.
+    XCom: the manifest, with ``created`` (whether this try created the store), ``written``, ``skipped``, ``seconds``,
+    ``retries`` and ``throttled``. These counts are of the last try alone: what an earlier try wrote counts as
+    ``skipped``, or is written again with ``overwrite``.
 
-    :param store_id: the store to write into; it must exist.
+    :param store_id: the store to write into; it must exist, unless ``create_store`` is true.
     :param path: folder of the export, as any ``ObjectStoragePath``: ``file:///…``, ``s3://conn_id@bucket/…``,
         ``civo://conn_id@bucket/…``.
     :param partitions: only these partitions; an empty list imports nothing. Left out, all.
     :param if_exists: what to do with a key that exists: ``skip`` or ``overwrite`` it, or ``fail`` before anything is
         written.
+    :param create_store: create a store that does not exist, with the attributes of the exported one. A store that
+        exists keeps its own, with a warning if they differ.
     :param max_concurrency: requests at a time.
     :param requests_per_second: rate limit of this task, instead of the connection's.
     :param anypoint_conn_id: id of the ``anypoint`` connection.
     :param region: region such as ``us-east-1``, instead of the connection's. An empty one is an error.
     """
 
-    template_fields: Sequence[str] = (*_TransferOperator.template_fields, "if_exists")
+    template_fields: Sequence[str] = (*_TransferOperator.template_fields, "if_exists", "create_store")
     arguments: ClassVar[Mapping[str, read.Reader]] = {
         **_TransferOperator.arguments,
         "partitions": read.optional(read.names_or_empty),
         "if_exists": read.choice(*get_args(IfExists)),
+        "create_store": read.flag,
     }
 
     def __init__(
@@ -164,6 +168,7 @@ class AnypointImportOperator(_TransferOperator):
         path: str | ObjectStoragePath,
         partitions: str | Sequence[str] | None = None,
         if_exists: IfExists = "skip",
+        create_store: bool | str = False,
         max_concurrency: int | str = 32,
         requests_per_second: float | str | None = None,
         anypoint_conn_id: str = "anypoint_default",
@@ -174,6 +179,7 @@ class AnypointImportOperator(_TransferOperator):
         self.path = path
         self.partitions = partitions
         self.if_exists = if_exists
+        self.create_store: Any = create_store
         self.max_concurrency = max_concurrency
         self.requests_per_second = requests_per_second
         self.anypoint_conn_id = anypoint_conn_id
@@ -183,7 +189,7 @@ class AnypointImportOperator(_TransferOperator):
         from airflow_provider_objectstore.export.importer import Importer
 
         self.log.info("Importing %s into store %r (%s)", self.path, self.store_id, self.where)
-        return Importer(if_exists=self.if_exists, **settings)
+        return Importer(if_exists=self.if_exists, create_store=self.create_store, **settings)
 
     def _emit_asset_events(self, context: Context, runner: Importer, partitions: Mapping[str, int]) -> None:
         if not self.outlets:

@@ -215,6 +215,33 @@ def test_into_another_environment(
         alike(contents(emulator, "s"), contents(elsewhere, "s"))
 
 
+def test_the_attributes_of_the_store(hook: AnypointObjectStoreHook, folder: str, tmp_path: Path) -> None:
+    hook.update_store("s", default_ttl="P3D", default_confirmation_ttl=99, encrypted=False)
+    hook.put_key("s", "p", "k", 1)
+    attributes = {"default_ttl_seconds": 259200, "default_confirmation_ttl_seconds": 99, "encrypted": False}
+    exported = export(folder)
+    assert exported["attributes"] == {**attributes, "persistent": True, "is_fixed_ttl": None}
+    done = restore(folder, store_id="new", create_store="True")
+    assert (done["created"], done["written"]) == (True, 1)
+    store = hook.get_store("new")
+    assert {name: getattr(store, name) for name in attributes} == attributes
+    assert restore(folder, store_id="new", create_store=True)["created"] is False
+    hook.update_store("t", default_ttl=600)
+    assert restore(folder, create_store=True)["written"] == 1
+    assert hook.get_store("t").default_ttl_seconds == 600, "a store that exists keeps its own"
+
+    manifest = tmp_path / "export" / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text.replace("259200", '"soon"'))
+    with pytest.raises(ObjectStoreError, match="the store's default_ttl_seconds is 'soon'"):
+        restore(folder)
+    manifest.write_text(json.dumps({name: value for name, value in json.loads(text).items() if name != "attributes"}))
+    assert restore(folder)["skipped"] == 1, "an export without attributes"
+    with pytest.raises(ObjectStoreError, match="does not say what attributes it had"):
+        restore(folder, store_id="newer", create_store=True)
+    assert not hook.store_exists("newer")
+
+
 def test_some_partitions(hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
     for partition in "abc":
         hook.put_key("s", partition, "k", partition)
