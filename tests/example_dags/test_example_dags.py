@@ -239,6 +239,15 @@ def test_backup_is_restored(airflow_home: Forks, emulator: Emulator) -> None:
     assert [item["Key"].rpartition("/")[2] for item in contents] == ["data.jsonl", "manifest.json"]
 
 
+def test_a_store_moves(airflow_home: Mapping[str, str], emulator: Emulator) -> None:
+    output = run(airflow_home, "example_moving")
+
+    assert "51 values are moved, 11 of them are files as well" in output
+    hook = AnypointObjectStoreHook()
+    assert [store.store_id for store in hook.list_stores()] == ["prices-moved"]
+    assert hook.get_store("prices-moved").default_ttl_seconds == 20 * 24 * 3600
+
+
 @pytest.mark.skipif(not STATE_STORES, reason="task_state_store came with Airflow 3.3")
 def test_task_state_continues_after_a_retry(airflow_home: Forks, emulator: Emulator) -> None:
     output = run(airflow_home, "example_task_state")
