@@ -50,8 +50,16 @@ class ObjectStoreError(AirflowException):
 
         :param text: the text.
         """
+        return self.reworded(f"{text}{self}")
+
+    def reworded(self, message: str) -> Self:
+        """
+        Return this error with another message.
+
+        :param message: the message.
+        """
         error = copy(self)  # others may hold this one: callers that wait for a token share its error
-        error.args = (printable(f"{text}{self}"),)
+        error.args = (printable(message),)
         return error
 
     def placed(self, where: str) -> Self:

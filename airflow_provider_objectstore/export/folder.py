@@ -14,7 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.export.format import (
     DATA,
     MANIFEST,
@@ -174,7 +174,7 @@ class ExportFolder:
             with _open(path, "rb") as file:
                 text = file.read(MAX_MANIFEST_BYTES + 1)
         except FileNotFoundError:
-            raise ObjectStoreError(
+            raise NotFoundError(
                 f"there is no {path}: either this is not an export, or the export did not end"
             ) from None
         return Manifest.read(text, str(path))
@@ -228,7 +228,7 @@ def _open_data(path: ObjectStoragePath) -> io.BufferedReader:
         # fsspec's own files copy a whole block, tens of megabytes, for every line.
         return io.BufferedReader(cast("io.RawIOBase", _open(path, "rb")), 1024 * 1024)
     except FileNotFoundError:
-        raise ObjectStoreError(f"there is no {path}, which its manifest names: the export is not complete") from None
+        raise NotFoundError(f"there is no {path}, which its manifest names: the export is not complete") from None
 
 
 def _open(path: ObjectStoragePath, mode: str) -> IO[bytes]:

@@ -81,7 +81,7 @@ class Importer(FolderTransferRunner):
                     f"values in {len(counts)} partitions, of {manifest.values} in {len(manifest.partitions)}"
                 )
         except ObjectStoreError as error:
-            raise ObjectStoreError(f"{error}. Nothing was written") from error
+            raise error.reworded(f"{error}. Nothing was written") from error
 
     def _check_store(self, manifest: Manifest) -> bool:
         """Check that the store exists, or create it; return whether it was created."""

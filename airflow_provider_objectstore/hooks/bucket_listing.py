@@ -19,7 +19,7 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.hooks.async_s3_client import prepare_client
 from airflow_provider_objectstore.hooks.s3 import S3Options, options_for
-from airflow_provider_objectstore.hooks.s3_client import no_client, require_boto3, s3_error
+from airflow_provider_objectstore.hooks.s3_client import no_client, require_module, s3_error
 from airflow_provider_objectstore.hooks.s3_responses import response_problem
 from airflow_provider_objectstore.transport.failures import shown_cause
 
@@ -192,7 +192,6 @@ class BucketListing:
 
 
 def _client_arguments(options: S3Options) -> dict[str, Any]:
-    require_boto3("objects are listed over S3")
     session = _session()
     session.get_component("data_loader").load_service_model("s3", "service-2")
     return options.boto3()
@@ -200,9 +199,7 @@ def _client_arguments(options: S3Options) -> dict[str, Any]:
 
 @cache
 def _session() -> Any:
-    from aiobotocore.session import get_session
-
-    session = get_session()
+    session = require_module("aiobotocore.session", "objects are listed over S3").get_session()
     # Times stay as S3 sends them, in UTC: parsing them would take most of a page's time.
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
     return session

@@ -25,6 +25,22 @@ if TYPE_CHECKING:
 _FOLDED_PATH = re.compile(r"//|/\.{1,2}/")
 
 
+def require_type(conn_id: str, found: str | None, conn_type: str) -> None:
+    """
+    Refuse a connection of another type: its secret would be sent to the wrong service.
+
+    :param conn_id: the connection's id.
+    :param found: its type.
+    :param conn_type: the type that is needed. ``generic`` and no type are allowed too.
+    :raises ConfigurationError: naming both types.
+    """
+    if found not in (conn_type, "generic", "", None):
+        raise ConfigurationError(
+            f"connection {conn_id!r} is of type {found!r}, not {conn_type!r}: give the id of a connection of type "
+            f"{conn_type!r}"
+        )
+
+
 @dataclass
 class Fields:
     """
@@ -45,12 +61,7 @@ class Fields:
 
         :raises ConfigurationError: naming both types.
         """
-        found = self.connection.conn_type
-        if found not in (conn_type, "generic", "", None):
-            raise ConfigurationError(
-                f"connection {self.connection.conn_id!r} is of type {found!r}, not {conn_type!r}: give the id of "
-                f"a connection of type {conn_type!r}"
-            )
+        require_type(self.connection.conn_id, self.connection.conn_type, conn_type)
 
     def text(self, name: str, default: str = "") -> str:
         value = self.extra.get(name)
@@ -323,8 +334,10 @@ def resolve_airflow_api(connection: Connection, problems: list[str]) -> Resolved
 
     :param connection: the Airflow connection.
     :param problems: gets what is missing or wrong; the result is usable only if it stays empty.
+    :raises ConfigurationError: for a connection of another type.
     """
     fields = Fields(connection, connection.extra_dejson)
+    fields.require_type("http")
     host, scheme = connection.host or "", (connection.schema or "").lower()
     if fields.required("host", host) and "://" not in host:
         host = f"{scheme}://{host}"

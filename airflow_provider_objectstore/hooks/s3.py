@@ -261,9 +261,10 @@ class S3Options(NotForXCom):
 
     @cached_property
     def _config(self) -> Any:
-        from botocore.config import Config
+        from airflow_provider_objectstore.hooks.s3_client import require_module
 
-        config: Any = Config(**self._config_arguments())
+        configuration = require_module("botocore.config", "boto3's arguments hold a configuration of botocore's")
+        config: Any = configuration.Config(**self._config_arguments())
         config.serialize = _refuse_xcom  # so that the arguments as a dict are kept out of XCom too
         return config
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.exceptions import (
@@ -41,7 +42,7 @@ def find_contents(options: S3Options) -> str | None:
             what: call_s3(client, method, Bucket=options.bucket, **limit) for what, (method, limit) in _CONTENTS.items()
         }
     except Exception as error:
-        raise ObjectStoreError(f"bucket {options.bucket}: {describe_s3_error(error)}") from shown_cause(error)
+        raise s3_error(error, f"bucket {options.bucket}") from shown_cause(error)
     return next((what for what, response in responses.items() if any(response.get(name) for name in _LISTED)), None)
 
 
@@ -54,7 +55,7 @@ def create_client(options: S3Options, why: str, **config: Any) -> Any:
     :param config: settings of botocore's ``Config``, beside those of the options.
     :raises ConfigurationError: if boto3 is missing, or the endpoint or a certificate file cannot be used.
     """
-    boto3 = require_boto3(why)
+    boto3 = require_module("boto3", why)
     from botocore.config import Config
 
     arguments = options.boto3()
@@ -150,15 +151,15 @@ def s3_error(error: Exception, operation: str) -> ObjectStoreError:
     return ObjectStoreError(message) if isinstance(error, BotoCoreError) else ServerError(message)
 
 
-def require_boto3(why: str) -> Any:
+def require_module(name: str, why: str) -> Any:
     """
-    Return the module boto3.
+    Return a module of the extra ``s3``.
 
+    :param name: the module's name.
     :param why: what it is needed for, for the message.
     :raises ConfigurationError: if it is missing, with what to install.
     """
     try:
-        import boto3
+        return import_module(name)
     except ImportError as error:
         raise ConfigurationError(f"{why}, which needs: pip install 'airflow-provider-objectstore[s3]'") from error
-    return boto3

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.civo import check_name, check_size
 from airflow_provider_objectstore.exceptions import (
+    ConfigurationError,
     ConflictError,
     InvalidArgumentError,
     ObjectStoreError,
@@ -297,8 +298,10 @@ class CivoDeleteObjectStoreOperator(ObjectStoreOperator):
         objects = hook.get_object_store_stats(store.id).num_objects
         try:
             contents = f"objects (at least {objects})" if objects else find_contents(hook.s3_options(store))
+        except ConfigurationError as error:
+            raise error.prefixed(f"object store {store.name} is not deleted: ") from error
         except ObjectStoreError as error:
-            raise ObjectStoreError(
+            raise error.reworded(
                 f"S3 did not answer whether object store {store.name} is empty ({error}), so it is not deleted; "
                 "delete_contents=True deletes it without this check"
             ) from error

@@ -162,13 +162,13 @@ class CivoRotateCredentialOperator(CivoOperator):
             return self._nothing(rotation, error)
 
     def _check(self) -> None:
-        from airflow_provider_objectstore.hooks.s3_client import require_boto3
+        from airflow_provider_objectstore.hooks.s3_client import require_module
         from airflow_provider_objectstore.rotation.verify import BOTO3_REASON
 
         self.read_arguments()
         if (self.credential is None) == (self.object_store is None):
             raise InvalidArgumentError(f"give credential or object_store, and not both (task {self.task_id!r})")
-        require_boto3(BOTO3_REASON)
+        require_module("boto3", BOTO3_REASON)
         check_publishers(self.publishers)
 
     def _rotation(self, context: Context, strategy: str | None = None, lineage: str | None = None) -> Rotation:

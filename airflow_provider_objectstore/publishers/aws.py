@@ -60,7 +60,12 @@ class AwsStoredConnection(StoredConnection):
 
         :raises ConfigurationError: if it does not, or if the extra ``amazon`` is not installed.
         """
-        if self._hook.conn_config or self._conn_id is None:
+        from airflow_provider_objectstore.hooks.connections import require_type
+
+        if self._conn_id is None:
+            return
+        if found := self._hook.conn_config:
+            require_type(self._conn_id, found.conn_type, "aws")
             return
         # The amazon provider treats a missing connection as one without keys.
         raise missing_connection(self._publisher, self._conn_id)

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError, OwnerChangeUnsupportedError
+from airflow_provider_objectstore.exceptions import (
+    ConfigurationError,
+    ObjectStoreError,
+    OwnerChangeUnsupportedError,
+    PermissionDeniedError,
+)
 from airflow_provider_objectstore.hooks.s3_client import call_s3, create_client, describe_s3_error
 from airflow_provider_objectstore.hooks.s3_responses import denial_code
 from airflow_provider_objectstore.transport.failures import shown_cause
@@ -20,7 +25,7 @@ POLL_INTERVAL = 0.5
 PROBE = ".airflow-rotation"
 """The key of the object with which a credential proves that it writes and deletes; it is deleted at once."""
 BOTO3_REASON = "a rotation proves credentials over S3"
-"""What boto3 is needed for, see :func:`~airflow_provider_objectstore.hooks.s3.require_boto3`."""
+"""What boto3 is needed for, see :func:`~airflow_provider_objectstore.hooks.s3_client.require_module`."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class AccessDenied:
     code: str
 
 
-class AccessDeniedError(ObjectStoreError):
+class AccessDeniedError(PermissionDeniedError):
     """S3 refuses a credential that should have access."""
 
 
@@ -75,7 +80,7 @@ class Bucket:
         """
         oldest: str | AccessDenied | None = self._list()
         if isinstance(oldest, AccessDenied):
-            raise ObjectStoreError(f"{self} is refused ({oldest.code}), although that credential owns it")
+            raise _denied(f"{self} is refused ({oldest.code}), although that credential owns it")
         return oldest
 
     def wait_until_usable(self, sample: str | None = None) -> None:
@@ -89,7 +94,7 @@ class Bucket:
         """
         oldest = self.poll(self._list, until=_is_allowed)
         if isinstance(oldest, AccessDenied):
-            raise AccessDeniedError(f"{self} is refused ({oldest.code}), although it should have access")
+            raise AccessDeniedError(f"{self} is refused ({oldest.code}), although it should have access", status=403)
         for key in (sample, oldest):
             read = None if key is None else self.poll(partial(self._read, key), until=_is_allowed)
             if isinstance(read, AccessDenied):
@@ -120,7 +125,7 @@ class Bucket:
         """
         response = self.poll(lambda: self._send(lambda client: call_s3(client, "list_buckets")), until=_is_allowed)
         if isinstance(response, AccessDenied):
-            raise ObjectStoreError(f"{self} is refused ({response.code}) when it lists its buckets")
+            raise _denied(f"{self} is refused ({response.code}) when it lists its buckets")
         return str(response["Owner"]["ID"])
 
     def wait_until_writable(self) -> None:
@@ -134,7 +139,7 @@ class Bucket:
             result = self.poll(request, until=_is_allowed)
             if isinstance(result, AccessDenied):
                 raise AccessDeniedError(
-                    f"{self} is refused ({result.code}) when it writes, reads and deletes {PROBE!r}"
+                    f"{self} is refused ({result.code}) when it writes, reads and deletes {PROBE!r}", status=403
                 )
 
     def delete_probe(self) -> Any:
@@ -167,7 +172,7 @@ class Bucket:
             while True:
                 listing = self.request("list_objects_v2", FetchOwner=True, **checked)
                 if isinstance(listing, AccessDenied):
-                    raise ObjectStoreError(f"{self} is refused ({listing.code})")
+                    raise _denied(f"{self} is refused ({listing.code})")
                 for entry in listing.get("Contents", ()):
                     owner_id = entry.get("Owner", {}).get("ID")
                     if owner_id not in (None, "", user_id):
@@ -232,7 +237,8 @@ class Bucket:
         except Exception as error:
             if isinstance(error, ClientError) and (code := denial_code(error.response)):
                 return AccessDenied(code)
-            raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from shown_cause(error)
+            cause = error if isinstance(error, ClientError) else shown_cause(error)  # policies look at S3's refusal
+            raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from cause
 
     def poll(self, request: Callable[[], Any], *, until: Callable[[Any], bool]) -> Any:
         """Repeat a request until its result is as expected; return the last result."""
@@ -245,6 +251,10 @@ class Bucket:
             retry_error_callback=lambda state: state.outcome.result(),  # type: ignore[union-attr]
         )
         return retrying(request)
+
+
+def _denied(message: str) -> PermissionDeniedError:
+    return PermissionDeniedError(message, status=403)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import ClassVar
 
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.rotation.context import RotationContext
 from airflow_provider_objectstore.rotation.creation import create_or_continue
 from airflow_provider_objectstore.rotation.publish import is_published, prepare_publishers
@@ -126,4 +126,4 @@ def _newest_other(state: LineageState, new: Credential) -> Credential:
     for member in reversed(state.members):
         if member.id != new.id and not member.suspended:
             return member
-    raise ObjectStoreError("no earlier credential is left")
+    raise NotFoundError("no earlier credential is left")

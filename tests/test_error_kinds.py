@@ -1,0 +1,183 @@
+"""The same trouble is the same class of error, wherever it comes up."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import (
+    ConfigurationError,
+    NotFoundError,
+    ObjectStoreError,
+    PermissionDeniedError,
+)
+from airflow_provider_objectstore.fs.civo import get_fs
+from airflow_provider_objectstore.hooks import bucket_listing
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.bucket_listing import BucketListing
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.hooks.s3_client import find_contents
+from airflow_provider_objectstore.operators.anypoint import AnypointDeleteStoreOperator, AnypointUpdateStoreOperator
+from airflow_provider_objectstore.operators.anypoint_keys import AnypointDeleteKeyOperator, AnypointGetKeyOperator
+from airflow_provider_objectstore.operators.civo import (
+    CivoDeleteCredentialOperator,
+    CivoDeleteObjectStoreOperator,
+    CivoUpdateCredentialOperator,
+    CivoUpdateObjectStoreOperator,
+)
+from airflow_provider_objectstore.operators.civo_usage import CivoGrowObjectStoreOperator, CivoUsageOperator
+from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
+from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
+from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
+from airflow_provider_objectstore.publishers import AirflowConnectionPublisher, SecretsManagerPublisher
+from airflow_provider_objectstore.rotation.verify import Bucket
+from tests.hooks.buckets import create
+from tests.transport.stub import http, serving
+
+Act = Callable[[], Any]
+OPTIONS = S3Options("photos", "http://127.0.0.1:9", "KEY", "a-secret", "LON1")
+
+
+def run(kind: type, **fields: Any) -> Any:
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    context = {"dag_run": SimpleNamespace(run_after=now, dag_id="d", run_id="r"), "run_id": "r"}
+    return kind(task_id="t", **fields).execute(context)
+
+
+async def list_bucket(bucket: str = "photos") -> None:
+    listing = BucketListing(CivoObjectStoreHook(), bucket)
+    async with listing.opened():
+        await anext(listing.pages())
+
+
+MISSING_EXTRA: dict[str, tuple[str, Act]] = {
+    "options": ("botocore.config", lambda: replace(OPTIONS).boto3()),
+    "deletion": ("boto3", lambda: run(CivoDeleteObjectStoreOperator, object_store="photos")),
+    "rotation": ("boto3", lambda: run(CivoRotateCredentialOperator, object_store="photos")),
+    "listing": ("aiobotocore.session", list_bucket),
+    "filesystem": ("s3fs", lambda: get_fs("civo_default")),
+}
+
+
+@pytest.mark.parametrize("name", MISSING_EXTRA)
+async def test_a_missing_extra(name: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(CivoObjectStoreHook(), "photos")
+    module, act = MISSING_EXTRA[name]
+    bucket_listing._session.cache_clear()
+    monkeypatch.setitem(sys.modules, module, None)
+    for loaded in ("civo_s3fs", "bucket_clients"):
+        monkeypatch.delitem(sys.modules, f"airflow_provider_objectstore.fs.{loaded}", raising=False)
+    with pytest.raises(ConfigurationError, match=r"pip install 'airflow-provider-objectstore\[s3\]'$"):
+        await act() if name == "listing" else act()
+
+
+NONE: dict[str, Act] = {
+    "object store": lambda: CivoObjectStoreHook().require_object_store("none"),
+    "object store's id": lambda: CivoObjectStoreHook().get_object_store("none"),
+    "credential": lambda: CivoObjectStoreHook().require_credential("none"),
+    "options": lambda: CivoObjectStoreHook().s3_options("none"),
+    "updated store": lambda: run(CivoUpdateObjectStoreOperator, object_store="none", max_size_gb=500),
+    "deleted store": lambda: run(CivoDeleteObjectStoreOperator, object_store="none", if_missing="fail"),
+    "grown store": lambda: run(CivoGrowObjectStoreOperator, object_store="none", limit_gb=500),
+    "used store": lambda: run(CivoUsageOperator, object_stores="none"),
+    "updated credential": lambda: run(CivoUpdateCredentialOperator, credential="none", suspended=True),
+    "deleted credential": lambda: run(CivoDeleteCredentialOperator, credential="none", if_missing="fail"),
+    "rotated credential": lambda: run(CivoRotateCredentialOperator, credential="none"),
+    "rotated store": lambda: run(CivoRotateCredentialOperator, object_store="none"),
+    "store": lambda: AnypointObjectStoreHook().get_store("none"),
+    "store of a key": lambda: AnypointObjectStoreHook().get_key("none", "p", "k"),
+    "key": lambda: AnypointObjectStoreHook().get_key("s", "p", "k"),
+    "updated Anypoint store": lambda: run(AnypointUpdateStoreOperator, store_id="none", default_ttl=60),
+    "deleted Anypoint store": lambda: run(AnypointDeleteStoreOperator, store_id="none", if_missing="fail"),
+    "read key": lambda: run(AnypointGetKeyOperator, store_id="s", partition="p", key="k"),
+    "deleted key": lambda: run(AnypointDeleteKeyOperator, store_id="s", partition="p", key="k", if_missing="fail"),
+    "purged store": lambda: run(AnypointPurgePartitionsOperator, store_id="none", partitions="p"),
+}
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_there_is_none(name: str, emulator: Emulator) -> None:
+    AnypointObjectStoreHook().create_store("s")
+    with pytest.raises(NotFoundError) as caught:
+        NONE[name]()
+    assert caught.value.status in (404, None)
+
+
+def test_there_is_no_export(emulator: Emulator, tmp_path: Path) -> None:
+    AnypointObjectStoreHook().create_store("s")
+    place = f"file://{tmp_path}"
+    with pytest.raises(NotFoundError, match=r"there is no .*manifest"):
+        run(AnypointImportOperator, store_id="s", path=place)
+    with pytest.raises(NotFoundError):
+        run(AnypointExportOperator, store_id="none", path=place)
+
+
+async def test_there_is_no_bucket(emulator: Emulator) -> None:
+    with pytest.raises(NotFoundError):
+        await list_bucket("none")
+
+
+DENIED: dict[str, Act] = {
+    "Civo": lambda: CivoObjectStoreHook().get_quota(),
+    "Anypoint": lambda: AnypointObjectStoreHook().get_store("s"),
+    "an operator": lambda: run(CivoDeleteObjectStoreOperator, object_store="photos"),
+    "a rotation": lambda: run(CivoRotateCredentialOperator, object_store="photos"),
+}
+
+
+@pytest.mark.parametrize("name", DENIED)
+def test_a_service_answers_403(name: str, emulator: Emulator) -> None:
+    emulator.faults(
+        [{"operation": operation, "kind": "status", "status": 403} for operation in ("civo.*", "*.*_store")]
+    )
+    with pytest.raises(PermissionDeniedError):
+        DENIED[name]()
+
+
+async def test_s3_answers_403(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(CivoObjectStoreHook(), "photos")
+    body = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+    connection = emulator.connections()["civo_default"]
+    with serving(lambda _: http(body, status="403 Forbidden", kind="application/xml")) as url:
+        options = replace(OPTIONS, endpoint_url=url)
+        extra = {**connection["extra"], "s3_endpoint": url}
+        monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({**connection, "extra": extra}))
+        bucket = Bucket(options, settle_timeout=0.01)
+        for act in (
+            lambda: find_contents(options),
+            bucket.sample,
+            bucket.wait_until_usable,
+            lambda: bucket.user_id,
+            lambda: run(CivoDeleteObjectStoreOperator, object_store="photos"),
+        ):
+            with pytest.raises(PermissionDeniedError, match="AccessDenied"):
+                act()
+        with pytest.raises(PermissionDeniedError, match="AccessDenied"):
+            await list_bucket()
+
+
+WRONG_TYPE: dict[str, tuple[str, str, Act]] = {
+    "Civo": ("anypoint", "civo", lambda: CivoObjectStoreHook("wrong").get_quota()),
+    "Anypoint": ("civo", "anypoint", lambda: next(AnypointObjectStoreHook("wrong").list_stores())),
+    "Airflow's API": ("civo", "http", lambda: AirflowConnectionPublisher("c", airflow_api_conn_id="wrong").check()),
+    "Secrets Manager": ("civo", "aws", lambda: SecretsManagerPublisher("c", aws_conn_id="wrong").check()),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TYPE)
+def test_a_connection_of_another_type(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, needed, act = WRONG_TYPE[name]
+    fields = {"conn_type": found, "host": "https://127.0.0.1:9", "password": "a-secret", "schema": "https"}
+    monkeypatch.setenv("AIRFLOW_CONN_WRONG", json.dumps(fields))
+    with pytest.raises(ObjectStoreError, match=f"connection 'wrong' is of type '{found}', not '{needed}'"):
+        act()
