@@ -41,6 +41,8 @@ def find_contents(options: S3Options) -> str | None:
         responses = {
             what: call_s3(client, method, Bucket=options.bucket, **limit) for what, (method, limit) in _CONTENTS.items()
         }
+    except ObjectStoreError as error:
+        raise error.prefixed(f"bucket {options.bucket}: ") from error
     except Exception as error:
         raise s3_error(error, f"bucket {options.bucket}") from shown_cause(error)
     return next((what for what, response in responses.items() if any(response.get(name) for name in _LISTED)), None)
