@@ -93,7 +93,7 @@ test: $(STAMP) $(if $(TESTS),,rclone $(if $(filter skip,$(RGW)),,rgw)) ## all te
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(or $(TESTS),-m "not distributed") $(ARGS)
 
 .PHONY: test-all
-test-all: ## all tests at full size: each fault, kill and pair of services; more than an hour
+test-all: ## all tests, in full where make test has a share; takes hours
 	@ALL=1 CHAOS=all KILL=all $(MAKE) test ARGS="-o faulthandler_timeout=3600 $(ARGS)"
 
 .PHONY: test-fast

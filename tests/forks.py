@@ -52,6 +52,7 @@ class Forks:
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            process_group=0,
         )
         assert self._process.stdout is not None
         if b"ready\n" not in iter(self._process.stdout.readline, b""):  # imports may print
@@ -60,7 +61,7 @@ class Forks:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
+        os.killpg(self._process.pid, signal.SIGKILL)  # the programs that still run too
         self._process.communicate()
         self._folder.cleanup()
 
@@ -100,6 +101,12 @@ class _Handler(socketserver.StreamRequestHandler):
 
 class _Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
     max_children = 1000
+    parent = os.getppid()
+
+    def service_actions(self) -> None:
+        super().service_actions()
+        if os.getppid() != self.parent:  # the tests were killed
+            os.killpg(0, signal.SIGKILL)
 
 
 def _run(order: Mapping[str, Any]) -> None:
