@@ -24,6 +24,8 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.transfers.sync_folder import SyncFolderOperator
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "a.txt": b"a",
     "empty": b"",
@@ -245,7 +247,6 @@ SyncFolderOperator(task_id="sync", source=sys.argv[1], target=sys.argv[2], delet
 """
 
 
-@pytest.mark.slow
 def test_a_second_try_after_a_kill(places: Mapping[str, str], emulator: Emulator) -> None:
     files = {f"f{number:03}": f"{number}".encode() * 50 for number in range(200)}
     write(f"{places['file']}/s", files)
