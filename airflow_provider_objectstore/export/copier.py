@@ -65,6 +65,7 @@ class Copier(TransferRunner):
         self._outcomes: Counter[Outcome] = Counter()
         self._values: Counter[str] = Counter()
         self._index_unverified = False
+        self._created = False
 
     def _transfer(self) -> dict[str, Any]:
         wanted = attributes_of(self.source.get_store(self.source_id))
@@ -81,13 +82,14 @@ class Copier(TransferRunner):
             self._run(self._compare, "stopped before it wrote anything,")
         if compared is None or (compared.differences and self.if_attributes_differ == "update"):
             compared = set_attributes(self.hook, self.store_id, wanted, create=target is None)
-        self._log_attributes(target is None, compared)
+        self._created = target is None
+        self._log_attributes(self._created, compared)
         self._run(self._copy, "stopped")
         self.log.info("Copied %d partitions of store %r to store %r", len(self._values), self.source_id, self.store_id)
         return {
             "source": self.source_id,
             "target": self.store_id,
-            "created": target is None,
+            "created": self._created,
             "attributes": wanted,
             "unverified": [*compared.unverified, *(["index"] if self._index_unverified else [])],
             "partitions": dict(sorted(self._values.items())),
@@ -160,7 +162,7 @@ class Copier(TransferRunner):
     def _write(self, partition: str, entry: Entry) -> Flow[Outcome]:
         key = str(entry.key)
         put = put_call(self.store_id, partition, entry)
-        existing: Entry | None = yield from self._find(partition, key)
+        existing: Entry | None = None if self._created else (yield from self._find(partition, key))
         if existing and not difference(entry, existing):
             return "unchanged"
         if existing and self.if_exists == "skip":

@@ -71,6 +71,7 @@ def test_into_another_region(hook: AnypointObjectStoreHook, emulator: Emulator, 
     store = AnypointObjectStoreHook("other").get_store("s")
     assert (store.default_ttl_seconds, store.default_confirmation_ttl_seconds, store.encrypted) == (432000, 77, False)
     assert done["unverified"] == ["is_fixed_ttl"]
+    assert sum(elsewhere.requests()["by_operation"][GET].values()) == 200, "none before the writes into a new store"
 
     before = puts(elsewhere)
     again = copy(target="s", target_conn_id="other")
