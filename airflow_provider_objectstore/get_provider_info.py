@@ -145,12 +145,16 @@ def get_provider_info() -> dict[str, Any]:
                         "Such as eu-west-1; if empty by base URL or control plane",
                     ),
                     "control_plane": _field(
-                        "Control plane", "string", "us (if empty), eu1, gov; ca1 or jp1, with a base URL"
+                        "Control plane",
+                        "string",
+                        "us (if empty), eu1, gov; ca1 or jp1, with a base URL",
+                        enum=["us", "eu1", "gov", "ca1", "jp1", None],
                     ),
                     "auth": _field(
                         "Authentication",
                         "string",
                         "connected_app (if empty), user, or bearer (the password is a ready token)",
+                        enum=["connected_app", "user", "bearer", None],
                     ),
                     "accounts_url": _field(
                         "Accounts URL",

@@ -12,10 +12,14 @@ from typing import Any
 import airflow
 import jsonschema
 import pytest
+from airflow.providers.common.compat.sdk import Connection
 from airflow.providers_manager import ProvidersManager
 
 from airflow_provider_objectstore import __version__
+from airflow_provider_objectstore.api.anypoint.access import CONTROL_PLANES
+from airflow_provider_objectstore.exceptions import ConfigurationError
 from airflow_provider_objectstore.get_provider_info import get_provider_info
+from airflow_provider_objectstore.hooks.connections import resolve_anypoint
 
 pytestmark = pytest.mark.smoke
 
@@ -70,6 +74,20 @@ def test_fields_follow_what_forms_understand() -> None:
         for name, declared in field.items():
             assert set(declared) == {"label", "schema", "description"}, name
             jsonschema.Draft7Validator.check_schema(declared["schema"])
+
+
+def test_choices_are_those_that_a_connection_may_have() -> None:
+    fields = get_provider_info()["connection-types"][0]["conn-fields"]
+    assert fields["control_plane"]["schema"]["enum"] == [*CONTROL_PLANES, None]
+    for auth in filter(None, fields["auth"]["schema"]["enum"]):
+        connection = Connection(
+            conn_id="a", conn_type="anypoint", login="a", password="b", extra=json.dumps({"auth": auth})
+        )
+        with pytest.raises(ConfigurationError) as caught:  # there is no organization
+            resolve_anypoint(
+                connection, connection.extra_dejson, region=None, organization_id=None, environment_id=None
+            )
+        assert "auth" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", modules())

@@ -1,23 +1,27 @@
 """
-Fixtures for tests of DAGs that use the provider, in ``conftest.py``::
+Fixtures for tests of DAGs that use the provider. pytest finds them by itself: see ``pytest11`` in pyproject.toml.
 
-    pytest_plugins = ["airflow_provider_objectstore.emulator.fixtures"]
+Every pytest of an environment with this package imports this module, so it needs no extra before a
+fixture is used.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.emulator import Emulator
 
 
 @pytest.fixture(scope="session")
 def objectstore_emulator() -> Iterator[Emulator]:
     """Run both services with S3 on free ports until the session ends. New stores are ready at once."""
+    from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
+
     with Emulator(Settings(creating_seconds=0), s3=MotoS3()) as emulator:
         yield emulator
 

@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import uvicorn
-
 from airflow_provider_objectstore.emulator.app import App
 from airflow_provider_objectstore.emulator.s3.backend import S3Backend, S3Worker
 from airflow_provider_objectstore.emulator.settings import (
@@ -61,6 +59,8 @@ class Emulator:
 
     def start(self) -> None:
         """Start serving. Return once requests are accepted."""
+        import uvicorn
+
         with ExitStack() as cleanup:
             listener = cleanup.enter_context(socket.create_server(("127.0.0.1", self._port)))
             self.url = f"{'https' if self._certfile else 'http'}://127.0.0.1:{listener.getsockname()[1]}"

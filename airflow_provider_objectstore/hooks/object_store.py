@@ -81,6 +81,17 @@ class ObjectStoreHook(BaseHook):
         self._cached_connection = await share_lookup(self._identity, self._resolve_async)
         return self._cached_connection
 
+    def get_conn(self) -> Client:
+        """
+        Return the hook's blocking client, which all its methods use: ``get_conn().send(call)``.
+
+        :raises ConfigurationError: naming everything that is missing or wrong in the connection.
+        """
+        from airflow_provider_objectstore.compat import forbid_blocking_in_triggerer
+
+        forbid_blocking_in_triggerer()
+        return self._client
+
     def send(self, call: Call[T]) -> T:
         """
         Send any call of :mod:`airflow_provider_objectstore.api` and return its result.

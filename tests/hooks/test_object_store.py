@@ -160,3 +160,11 @@ def test_one_look_up_serves_requests_assets_and_s3(emulator: Emulator, monkeypat
     assert civo.s3_options("photos").bucket == "photos"
     assert civo.asset("photos").uri == "civo://LON1/photos"
     assert looked_up == ["anypoint_default", "civo_default"]
+
+
+def test_get_conn_is_the_client_that_the_methods_use(emulator: Emulator) -> None:
+    from airflow_provider_objectstore.api.anypoint import list_stores
+
+    hook = AnypointObjectStoreHook()
+    assert hook.get_conn().send(list_stores()).items == ()
+    assert hook.get_conn() is hook.get_conn() is hook._client

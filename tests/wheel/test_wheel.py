@@ -94,11 +94,14 @@ def test_contents(distributions: tuple[Path, Path]) -> None:
     assert metadata.endswith(".dist-info")
     assert f"{PACKAGE}/py.typed" in names
     assert f"{metadata}/licenses/LICENSE" in names
+    with zipfile.ZipFile(wheel) as archive:
+        assert f"[pytest11]\n{PACKAGE}.emulator.fixtures" in archive.read(f"{metadata}/entry_points.txt").decode()
     assert {Path(name).suffix for name in names if name.startswith(f"{PACKAGE}/")} <= {".py", ".typed"}
 
     with tarfile.open(sdist) as packed:
         members = {name.partition("/")[2] for name in packed.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", "Makefile", "tests/wheel/test_wheel.py"} <= members
+    assert {"docs/index.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"} <= members
     assert not [name for name in members if name.startswith((".cache", ".venv", "build")) or name.endswith(".pyc")]
 
 
