@@ -71,14 +71,20 @@ def operations() -> dict[str, S3Operation]:
     from aiohttp import ClientPayloadError
 
     # A body that breaks off is s3fs's to report, and so is a HEAD without a length.
-    of_files = OSError, ClientPayloadError, KeyError
+    # After 101, and where the response of an earlier request comes late, it is asyncio's (an EOFError).
+    of_files = OSError, ClientPayloadError, KeyError, EOFError
     return {
         "find_contents": S3Operation(
             lambda options, fs: find_contents(options), "objects", (ObjectStoreError,), BUCKET
         ),
         "civo:// cat": S3Operation(lambda options, fs: fs.cat_file(f"{BUCKET}/key"), VALUE, of_files),
         "civo:// pipe": S3Operation(lambda options, fs: fs.pipe_file(f"{BUCKET}/key", VALUE) and None, None, of_files),
-        "civo:// open": S3Operation(lambda options, fs: fs.open(f"{BUCKET}/key").read(), VALUE, of_files),
+        "civo:// open": S3Operation(
+            # s3fs looks for the first argument of a time-out, which has none.
+            lambda options, fs: fs.open(f"{BUCKET}/key").read(),
+            VALUE,
+            (*of_files, IndexError),
+        ),
         "civo:// ls": S3Operation(lambda options, fs: fs.ls(BUCKET, detail=False), [f"{BUCKET}/key"], of_files),
         "civo:// exists": S3Operation(lambda options, fs: fs.exists(f"{BUCKET}/key"), True, of_files),
         "boto3 get": S3Operation(
@@ -119,9 +125,17 @@ def run_operation(name: str, label: str, server: S3Server, options: S3Options, f
     server.mode = "good"
     server.settle()
     time.sleep(0.02)
-    try:
-        if (result := operation.run(options, fs)) != operation.right:
-            outcome.problems.append(f"the next good call got {result!r:.100}")
-    except BaseException as error:
-        outcome.problems.append(f"the next good call: {type(error).__name__}: {error}"[:300])
+    outcome.problems += _problems_of_good(operation, options, fs)
     return outcome
+
+
+def _problems_of_good(operation: S3Operation, options: S3Options, fs: Any) -> list[str]:
+    problem = ""
+    for _ in range(2):  # a busy machine may be slower than these time-outs, and a response may have come late
+        try:
+            result = operation.run(options, fs)
+        except BaseException as error:
+            problem = f"the next good call: {type(error).__name__}: {error}"[:300]
+        else:
+            return [] if result == operation.right else [f"the next good call got {result!r:.100}"]
+    return [problem]

@@ -2,7 +2,7 @@
 Waits, events, bulk work, files and failures, again and again: ``python -m tests.soak --seconds 600``.
 
 Counts what the process holds after the first part and at the end, and exits with 1 if something has grown. It runs
-without pytest, which keeps what is logged and printed.
+without pytest, which keeps what is logged and printed. With ``--triggerer``, the same for Airflow's own triggerer.
 """
 
 from __future__ import annotations
@@ -71,7 +71,6 @@ def connected() -> Iterator[None]:
 
 def soak(seconds: float, seed: int, folder: Path) -> list[str]:
     """Work for this long, at least; print what is held. Return the names of what has grown."""
-    create(CivoObjectStoreHook(), "bucket")
     rounds = Rounds(seed, folder)
     began = time.monotonic()
     while rounds.number < WARM_UP_ROUNDS or time.monotonic() - began < seconds / 10:
@@ -97,13 +96,20 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--triggerer", action="store_true", help="in the triggerer of an Airflow")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     quick = partial(ResolvedConnection, retry=RetryPolicy(attempts=2, initial_wait=0.001))
     connections.ResolvedConnection = quick  # type: ignore[assignment, misc]
     change_trigger.EVENT_DISTANCE = 0
     with TemporaryDirectory() as folder, connected():
-        grown = soak(options.seconds, options.seed, Path(folder))
+        create(CivoObjectStoreHook(), "bucket")
+        if options.triggerer:
+            from tests.soak import triggerer
+
+            grown = triggerer.soak(options.seconds, Path(folder))
+        else:
+            grown = soak(options.seconds, options.seed, Path(folder))
     if grown:
         print("\nHas grown:", ", ".join(grown))
     return 1 if grown else 0

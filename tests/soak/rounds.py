@@ -25,6 +25,7 @@ from airflow_provider_objectstore.triggers.conditions import (
     AnypointPartitionTrigger,
     CivoObjectStoreTrigger,
 )
+from tests.soak import odd_uses
 
 WAITS = 20
 STORE = "s"
@@ -55,6 +56,7 @@ class Rounds:
             self.transfers,
             self.failures,
             self.edits,
+            lambda: odd_uses.all_of_them(self.hook),
             lambda: self.files("osv2", "anypoint_default@" + STORE),
             lambda: self.files("civo", "civo_default@bucket"),
             lambda: asyncio.run(self.async_files("civo", "bucket/async")),
