@@ -69,10 +69,11 @@ def _boto3(options: S3Options) -> Any:
 
 def operations() -> dict[str, S3Operation]:
     from aiohttp import ClientPayloadError
+    from botocore.exceptions import IncompleteReadError
 
     # A body that breaks off is s3fs's to report, and so is a HEAD without a length.
-    # After 101, and where the response of an earlier request comes late, it is asyncio's (an EOFError).
-    of_files = OSError, ClientPayloadError, KeyError, EOFError
+    # After 101 it is botocore's.
+    of_files = OSError, ClientPayloadError, KeyError, IncompleteReadError
     return {
         "find_contents": S3Operation(
             lambda options, fs: find_contents(options), "objects", (ObjectStoreError,), BUCKET

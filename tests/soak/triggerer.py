@@ -76,7 +76,8 @@ def round_of(airflow: Soak, number: int, s3: Any) -> None:
 
 
 def soak(seconds: float, folder: Path) -> list[str]:
-    """Wait and watch for this long; print what the triggerer held. Return the names of what has grown."""
+    """Wait and watch for this long, at least three minutes; print what was held. Return the names of what has grown."""
+    seconds = max(seconds, 3 * MINUTE)
     names = [name for name in os.environ if name.startswith("AIRFLOW_CONN_") and name.endswith("_DEFAULT")]
     connections = {name.removeprefix("AIRFLOW_CONN_").lower(): json.loads(os.environ[name]) for name in names}
     AnypointObjectStoreHook().create_store("s")
