@@ -14,7 +14,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
@@ -22,7 +22,6 @@ from airflow_provider_objectstore.api.encoding import segment
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.openlineage.facet import Dataset
     from airflow.providers.common.compat.sdk import BaseHook, Context
 
 log = logging.getLogger(__name__)
@@ -33,6 +32,9 @@ CIVO_FORMAT = "civo://{region}/{bucket}[/{path}]"
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OSV2_AUTHORITY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 _CIVO_REGION = re.compile(r"[A-Z]{3,}[0-9]+")
+# What is an asset's authority for sure: a store may have dots in its name, and a region's code may be a bucket's name.
+_OSV2_REGION = re.compile(r".*\.[a-z]+(-[a-z]+)+-[0-9]+", re.IGNORECASE)
+_CIVO_REGION_IN_ANY_CASE = re.compile(_CIVO_REGION.pattern, re.IGNORECASE)
 _UNENCODED = "!$&'()*+,;=:@"  # RFC 3986 allows these in a path, beside letters, digits and -._~
 
 
@@ -59,9 +61,8 @@ def anypoint_asset(
         ``watchers``.
     :raises InvalidArgumentError: for a value that is invalid in the URI.
     """
-    ids = {"organization id": organization_id, "environment id": environment_id, "region": region}
-    authority = ".".join(_check_name(what, value) for what, value in ids.items())
-    return _asset(SplitResult("osv2", authority.lower(), _key_path(store_id, partition, key), "", ""), fields)
+    where = anypoint_namespace(organization_id, environment_id, region)
+    return Asset(uri=where + _key_path(store_id, partition, key), **fields)
 
 
 def civo_asset(*, region: str, bucket: str, path: str | None = None, **fields: Any) -> Asset:
@@ -75,8 +76,51 @@ def civo_asset(*, region: str, bucket: str, path: str | None = None, **fields: A
         ``watchers``.
     :raises InvalidArgumentError: for a value that is invalid in the URI.
     """
-    authority = _check_name("region", region).upper()
-    return _asset(SplitResult("civo", authority, _object_path(bucket, path), "", ""), fields)
+    return Asset(uri=civo_namespace(region) + _object_path(bucket, path), **fields)
+
+
+def anypoint_namespace(organization_id: str, environment_id: str, region: str) -> str:
+    """
+    Return how the URIs of Object Store v2 in an environment and region begin: OpenLineage's namespace.
+
+    :param organization_id: id of the business group.
+    :param environment_id: id of the environment.
+    :param region: id of the region.
+    :raises InvalidArgumentError: for a value that is invalid in the URI.
+    """
+    ids = {"organization id": organization_id, "environment id": environment_id, "region": region}
+    return "osv2://" + ".".join(_check_name(what, value) for what, value in ids.items()).lower()
+
+
+def civo_namespace(region: str) -> str:
+    """
+    Return how the URIs of Civo object stores in a region begin: OpenLineage's namespace.
+
+    :param region: code of the region.
+    :raises InvalidArgumentError: for a value that is invalid in the URI.
+    """
+    return "civo://" + _check_name("region", region).upper()
+
+
+def encode_names(names: Iterable[str]) -> str:
+    """
+    Return a URI's path: names from the outermost, each percent-encoded.
+
+    :param names: such as a store, a partition and a key; none is empty.
+    :raises InvalidArgumentError: for a name that would address something else, such as ``..``.
+    """
+    return "/".join(_encode("name", name) for name in names)
+
+
+def is_asset_uri(uri: SplitResult) -> bool:
+    """
+    Return whether a normalized URI of either scheme is an asset's, and not a path of a filesystem.
+
+    :param uri: the URI, split.
+    """
+    if uri.scheme == "osv2":
+        return bool(_OSV2_AUTHORITY.fullmatch(uri.netloc)) and 2 <= uri.path.count("/") <= 3
+    return uri.netloc == uri.netloc.upper() and bool(_NAME.fullmatch(uri.netloc))
 
 
 def normalize_osv2(uri: SplitResult) -> SplitResult:
@@ -94,7 +138,7 @@ def normalize_osv2(uri: SplitResult) -> SplitResult:
             raise InvalidArgumentError("it names less than a partition or more than a key; a '/' within a name is %2F")
         return _key_path(*names)
 
-    return _normalize(uri, OSV2_FORMAT, _OSV2_AUTHORITY, str.lower, normalize_path)
+    return _normalize(uri, OSV2_FORMAT, (_OSV2_AUTHORITY, _OSV2_REGION), str.lower, normalize_path)
 
 
 def normalize_civo(uri: SplitResult) -> SplitResult:
@@ -110,20 +154,8 @@ def normalize_civo(uri: SplitResult) -> SplitResult:
         bucket, *rest = _split_path(uri)
         return _object_path(bucket, "/".join(rest) if rest else None)
 
-    return _normalize(uri, CIVO_FORMAT, _CIVO_REGION if "@" in uri.netloc else _NAME, str.upper, normalize_path)
-
-
-def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset:
-    """
-    Return OpenLineage's dataset of an asset: its namespace is the URI's scheme and authority, its name the path.
-
-    :param asset: the asset.
-    :param lineage_context: not used; Airflow passes it.
-    """
-    from airflow.providers.common.compat.openlineage.facet import Dataset
-
-    uri = urlsplit(asset.uri)
-    return Dataset(namespace=f"{uri.scheme}://{uri.netloc}", name=uri.path.lstrip("/") or "/")
+    authority = _CIVO_REGION if "@" in uri.netloc else _NAME
+    return _normalize(uri, CIVO_FORMAT, (authority, _CIVO_REGION_IN_ANY_CASE), str.upper, normalize_path)
 
 
 def emit_asset_events(
@@ -194,30 +226,22 @@ def _is_ours(uri: str) -> bool:
     return uri.startswith(("osv2://", "civo://"))
 
 
-def _asset(uri: SplitResult, fields: Mapping[str, Any]) -> Asset:
-    return Asset(uri=uri.geturl(), **fields)
-
-
 def _normalize(
     uri: SplitResult,
     expected: str,
-    authority_pattern: re.Pattern[str],
+    authorities: tuple[re.Pattern[str], re.Pattern[str]],
     change_case: Callable[[str], str],
     normalize_path: Callable[[], str],
 ) -> SplitResult:
+    """Normalize a URI; ``authorities`` match what can be an asset's authority, and what surely is one."""
     _, at, authority = uri.netloc.rpartition("@")
     shown = f"{uri.scheme}://{authority}{uri.path}"  # without the user information, which may be secret
     if not authority:
         raise InvalidArgumentError(f"{shown} does not say where; expected {expected}")
-    is_asset = authority_pattern.fullmatch(authority)
+    possible, certain = authorities
+    is_asset = possible.fullmatch(authority)
     if at or not is_asset:
-        # A warning only: Airflow's lineage creates assets of every path that ObjectStoragePath opens.
-        warnings.warn(
-            f"{uri.scheme}://{authority} begins a path of a filesystem, which means nothing without its connection. "
-            f"An asset's URI has no connection; expected {expected}",
-            UserWarning,
-            stacklevel=6,  # where the asset is created
-        )
+        _warn_of_path(uri.scheme, authority, expected)
     if not is_asset:
         return uri
     try:
@@ -227,7 +251,20 @@ def _normalize(
     except InvalidArgumentError as error:
         if at:
             return uri
+        if not certain.fullmatch(authority):
+            _warn_of_path(uri.scheme, authority, expected)
+            return uri
         raise InvalidArgumentError(f"{shown} is no URI of an asset: {error}. Expected {expected}") from None
+
+
+def _warn_of_path(scheme: str, authority: str, expected: str) -> None:
+    # A warning only: Airflow's lineage creates assets of every path that ObjectStoragePath opens.
+    warnings.warn(
+        f"{scheme}://{authority} begins a path of a filesystem, which means nothing without its connection. "
+        f"An asset's URI has no connection; expected {expected}",
+        UserWarning,
+        stacklevel=7,  # where the asset is created
+    )
 
 
 def _split_path(uri: SplitResult) -> list[str]:

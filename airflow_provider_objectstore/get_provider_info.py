@@ -109,13 +109,13 @@ def get_provider_info() -> dict[str, Any]:
                 "schemes": ["osv2"],
                 "handler": "airflow_provider_objectstore.assets.normalize_osv2",
                 "factory": "airflow_provider_objectstore.assets.anypoint_asset",
-                "to_openlineage_converter": "airflow_provider_objectstore.assets.to_openlineage",
+                "to_openlineage_converter": "airflow_provider_objectstore.lineage.to_openlineage",
             },
             {
                 "schemes": ["civo"],
                 "handler": "airflow_provider_objectstore.assets.normalize_civo",
                 "factory": "airflow_provider_objectstore.assets.civo_asset",
-                "to_openlineage_converter": "airflow_provider_objectstore.assets.to_openlineage",
+                "to_openlineage_converter": "airflow_provider_objectstore.lineage.to_openlineage",
             },
         ],
         "connection-types": [

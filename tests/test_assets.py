@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
@@ -19,7 +19,6 @@ from airflow_provider_objectstore.assets import (
     emit_asset_events,
     normalize_civo,
     normalize_osv2,
-    to_openlineage,
 )
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
@@ -99,6 +98,11 @@ def test_invalid_uris_are_refused(uri: str, problem: str) -> None:
         ("civo://conn_id@bucket/path", None),
         ("civo://conn_id@bucket//path", None),
         ("civo://my.bucket/path", None),
+        ("civo://bucket", "civo://bucket/"),
+        ("civo://bucket/path?a=1", None),
+        ("civo://bucket//path", None),
+        ("osv2://my.old.store/partition/a/b/c", None),
+        ("osv2://my.old.store/partition", None),
         (f"osv2://conn_id@{OSV2.removeprefix('osv2://')}/s/p", f"{OSV2}/s/p"),
         ("civo://conn_id@LON1/bucket/path", "civo://LON1/bucket/path"),
     ],
@@ -173,27 +177,6 @@ def test_hooks_give_assets_of_their_connection(emulator: Emulator) -> None:
     with pytest.raises(InvalidArgumentError, match="cannot take effect"):
         AnypointObjectStoreHook(region="eu-west-1").asset("s", "p")
     assert CivoObjectStoreHook(region="nyc1").asset("photos", "a").uri == "civo://NYC1/photos/a"
-
-
-class DataSet(NamedTuple):
-    """Like OpenLineage's, which is not among our dependencies."""
-
-    namespace: str
-    name: str
-
-
-@pytest.mark.parametrize(
-    ("uri", "expected"),
-    [
-        (f"{OSV2}/s/p/a%2Fb", (OSV2, "s/p/a%2Fb")),
-        ("civo://LON1/photos/2026/a.jpg", ("civo://LON1", "photos/2026/a.jpg")),
-    ],
-)
-def test_openlineage(uri: str, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow.providers.common.compat.openlineage import facet
-
-    monkeypatch.setattr(facet, "Dataset", DataSet)
-    assert to_openlineage(Asset(uri=uri), None) == expected
 
 
 def put(outlets: list[Any], events: OutletEventAccessors, key: str = "k") -> None:

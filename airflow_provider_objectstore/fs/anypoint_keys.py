@@ -38,6 +38,16 @@ class AnypointKeysMixin(ConnectionInPathMixin):
             self._hooks = {pid: AnypointObjectStoreHook(self.conn_id, region=self._region)}
         return self._hooks[pid]
 
+    def hook_and_names(self, path: str) -> tuple[AnypointObjectStoreHook, tuple[str, ...]]:
+        """
+        Return the hook, and store, partition and key of a path, as far as it names them; for lineage.
+
+        In a forked child the hook is the parent's, as long as the child has used none: it says where the connection
+        leads, without another look-up.
+        """
+        hook = next(iter(self._hooks.values()), None) or self.hook
+        return hook, tuple(name for name in self._parts(path) if name)
+
     def _parts(self, path: str) -> tuple[str, str, str]:
         """Return store, partition and key."""
         store, _, rest = self._strip_protocol(path).partition("/")

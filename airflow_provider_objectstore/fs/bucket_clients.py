@@ -129,6 +129,7 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         if store is None or store.name != bucket:
             raise FileNotFoundError(f"connection {self.conn_id!r} has no object store {bucket!r}")
         options = (await asyncio.to_thread(hook.s3_options, store)).s3fs()
+        self.hook = hook  # it says where the connection leads, also in a forked child that reports lineage
         for name in ("client_kwargs", "config_kwargs"):
             options[name] = {**self._storage_options.get(name, {}), **options.get(name, {})}
         instance = {"asynchronous": self.asynchronous, "loop": self._loop, "skip_instance_cache": True}

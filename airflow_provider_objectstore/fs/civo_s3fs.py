@@ -55,6 +55,11 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
         slashes = len(path) - len(path.rstrip("/")) if slash else 0
         return bucket, key + "/" * slashes, None
 
+    def hook_and_names(self, path: str) -> tuple[CivoObjectStoreHook, tuple[str, ...]]:
+        """Return the hook, and bucket and key of a path, as far as it names them; for lineage."""
+        bucket, key, _ = self.split_path(path)
+        return self.hook, (bucket, *(key.rstrip("/").split("/") if key else ()))
+
     def _check_written(self, path: str) -> None:
         """Refuse a version; forget a created folder of this name, which becomes a file."""
         self._refuse_version(path)

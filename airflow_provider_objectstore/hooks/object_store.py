@@ -178,6 +178,11 @@ class ObjectStoreHook(BaseHook):
         """The connection's id, the environment where the service has any, and the region, for messages."""
         return self._connection.where
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Where the connection leads: organization, environment and region, or the region; with the connection's id."""
+        return self._connection.labels
+
     # What each hook adds
 
     @abstractmethod

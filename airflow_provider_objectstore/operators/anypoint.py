@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.anypoint.values import ttl_seconds
 from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.lineage import DataObject, LineageMixin
 from airflow_provider_objectstore.operators.anypoint_keys import (
     AnypointDeleteKeyOperator,
     AnypointGetKeyOperator,
@@ -211,7 +212,7 @@ class AnypointUpdateStoreOperator(_StoreOperator):
         return self._read_back(hook)
 
 
-class AnypointDeleteStoreOperator(AnypointOperator):
+class AnypointDeleteStoreOperator(LineageMixin, AnypointOperator):
     """
     Delete a store with all its partitions; ``DELETE /stores/{store_id}``.
 
@@ -255,4 +256,5 @@ class AnypointDeleteStoreOperator(AnypointOperator):
                 raise
             self.log.info("Store %r does not exist, nothing to delete (%s)", self.store_id, self.where)
         else:
+            self._record_lineage(outputs=[DataObject(self.hook, (self.store_id,), deleted=True)])
             self.log.info("Deleted store %r (%s)", self.store_id, self.where)

@@ -17,6 +17,7 @@ from airflow_provider_objectstore.exceptions import (
     ObjectStoreError,
     StoreNotFoundError,
 )
+from airflow_provider_objectstore.lineage import DataObject, LineageMixin
 from airflow_provider_objectstore.operators.base import AnypointOperator
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _value(what: str, value: Any) -> Value:
     return value  # type: ignore[return-value]
 
 
-class _KeyOperator(AnypointOperator):
+class _KeyOperator(LineageMixin, AnypointOperator):
     """Base of the operators that work on one key."""
 
     template_fields: Sequence[str] = (*AnypointOperator.template_fields, "store_id", "partition", "key")
@@ -126,6 +127,7 @@ class AnypointPutKeyOperator(_KeyOperator):
         self.read_arguments()
         hook = self.hook
         hook.put_key(*self.address, self.value, metadata=self.metadata)
+        self._record_lineage(outputs=[DataObject(hook, self.address)])
         self._log_key("Written")
         if self.outlets:
             value_type = encode_value(self.value, self.key)["valueType"]
@@ -186,6 +188,7 @@ class AnypointGetKeyOperator(_KeyOperator):
                 raise
             self._log_key("Does not exist, returning the default")
             return {"key": self.key, "value_type": None, "value": self.default}
+        self._record_lineage(inputs=[DataObject(self.hook, self.address)])
         value: Any = entry.value
         if isinstance(value, bytes):
             value = base64.b64encode(value).decode()
@@ -253,5 +256,6 @@ class AnypointDeleteKeyOperator(_KeyOperator):
                 raise
             self._log_key("Does not exist, nothing to delete")
         else:
+            self._record_lineage(outputs=[DataObject(hook, self.address, deleted=True)])
             self._log_key("Deleted")
             self._emit_asset_events(context, hook, "delete_key")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.assets import emit_asset_events
 from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.lineage import DataObject, LineageMixin
 from airflow_provider_objectstore.operators.base import CivoOperator, default_deferrable
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.api.civo.models import ObjectStore
 
 
-class ObjectStoreOperator(CivoOperator):
+class ObjectStoreOperator(LineageMixin, CivoOperator):
     """
     Base of the operators that work on one object store.
 
@@ -28,7 +29,9 @@ class ObjectStoreOperator(CivoOperator):
     """
 
     def _emit_asset_events(self, context: Context, operation: str, store: Mapping[str, Any]) -> None:
-        """Emit this task's asset events for the object store."""
+        """Emit this task's asset events for the object store, and record its lineage."""
+        deleted = operation == "delete_object_store"
+        self._record_lineage(outputs=[DataObject(self.hook, (store["name"],), deleted)])
         event = {"operation": operation, "name": store["name"], "id": store["id"]}
         emit_asset_events(self.outlets, context, lambda: self.hook.asset(store["name"]), event)
 

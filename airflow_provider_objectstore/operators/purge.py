@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.assets import emit_asset_events
 from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.lineage import LineageMixin, in_store
 from airflow_provider_objectstore.operators.base import AnypointBulkOperator
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 IfEmpty: TypeAlias = Literal["succeed", "skip", "fail"]
 
 
-class AnypointPurgePartitionsOperator(AnypointBulkOperator):
+class AnypointPurgePartitionsOperator(LineageMixin, AnypointBulkOperator):
     """
     Delete partitions, each by one request, or only their keys that begin with a prefix.
 
@@ -130,6 +131,9 @@ class AnypointPurgePartitionsOperator(AnypointBulkOperator):
             runner.run(bulk)
         finally:
             self._count(runner.stats)
+        if runner.stats.deleted and not self.dry_run:
+            whole = plan.key_prefix is None
+            self._record_lineage(outputs=in_store(self.hook, self.store_id, plan.partitions, deleted=whole))
         self._check_stats(runner.stats, plan)
         self._emit_asset_events(context, plan)
         return {

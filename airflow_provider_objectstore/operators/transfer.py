@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.encoding import segment
 from airflow_provider_objectstore.assets import emit_asset_events
+from airflow_provider_objectstore.lineage import DataObject, LineageMixin, in_store
 from airflow_provider_objectstore.operators.base import AnypointBulkOperator
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 IfExists: TypeAlias = Literal["skip", "overwrite", "fail"]
 
 
-class _TransferOperator(AnypointBulkOperator):
+class _TransferOperator(LineageMixin, AnypointBulkOperator):
     """Base of export and import."""
 
     template_fields: Sequence[str] = (*AnypointBulkOperator.template_fields, "path", "partitions")
@@ -49,6 +50,8 @@ class _TransferOperator(AnypointBulkOperator):
             result = runner.run(bulk)
         finally:
             Stats.incr(f"objectstore.{runner.done}.values", runner.stats.values)
+        store, folder = in_store(self.hook, self.store_id, runner.partitions), [DataObject(self.path)]
+        self._record_lineage(**self._directions(store, folder))
         self._emit_asset_events(context, runner, result["partitions"])
         seconds = round(time.monotonic() - started, 3)
         return {**result, "seconds": seconds, "retries": bulk.retries, "throttled": bulk.throttled}
@@ -73,6 +76,10 @@ class _TransferOperator(AnypointBulkOperator):
             "folder": ExportFolder(ObjectStoragePath(self.path)),
             "log": self.log,
         }
+
+    @abstractmethod
+    def _directions(self, store: list[DataObject], folder: list[DataObject]) -> dict[str, list[DataObject]]:
+        """Return which of the two is read, and which is written."""
 
     def _emit_asset_events(self, context: Context, runner: Any, partitions: Mapping[str, int]) -> None:
         """Emit this task's asset events for what was written to the store."""
@@ -126,6 +133,9 @@ class AnypointExportOperator(_TransferOperator):
 
         self.log.info("Exporting store %r to %s (%s)", self.store_id, self.path, self.where)
         return Exporter(**settings)
+
+    def _directions(self, store: list[DataObject], folder: list[DataObject]) -> dict[str, list[DataObject]]:
+        return {"inputs": store, "outputs": folder}
 
 
 class AnypointImportOperator(_TransferOperator):
@@ -190,6 +200,9 @@ class AnypointImportOperator(_TransferOperator):
 
         self.log.info("Importing %s into store %r (%s)", self.path, self.store_id, self.where)
         return Importer(if_exists=self.if_exists, create_store=self.create_store, **settings)
+
+    def _directions(self, store: list[DataObject], folder: list[DataObject]) -> dict[str, list[DataObject]]:
+        return {"inputs": folder, "outputs": store}
 
     def _emit_asset_events(self, context: Context, runner: Importer, partitions: Mapping[str, int]) -> None:
         if not self.outlets:
