@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, quote, unquote
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_objectstore.api.encoding import segment
+from airflow_provider_objectstore.compat import paths_lack_container
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def _normalize(
     """Normalize a URI; ``authorities`` match what can be an asset's authority, and what surely is one."""
     _, at, authority = uri.netloc.rpartition("@")
     shown = f"{uri.scheme}://{authority}{uri.path}"  # without the user information, which may be secret
-    if not authority:
+    if not authority and not paths_lack_container():
         raise InvalidArgumentError(f"{shown} does not say where; expected {expected}")
     possible, certain = authorities
     is_asset = possible.fullmatch(authority)

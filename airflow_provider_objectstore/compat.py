@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.exceptions import ObjectStoreError
@@ -32,6 +33,15 @@ def deferral_timeout() -> type[Exception]:
     from airflow.sdk.bases.sensor import TaskDeferralTimeout  # type: ignore[attr-defined]
 
     return TaskDeferralTimeout
+
+
+def paths_lack_container() -> bool:
+    """
+    Return whether Airflow writes a path of ours as ``osv2://conn_id@/store/…``, with an empty container.
+
+    Remove when Airflow >= 3.2 is required, which comes with universal_pathlib 0.3.
+    """
+    return find_spec("upath.extensions") is None
 
 
 def connection_form_widgets(hook: type[Any]) -> dict[str, Any]:

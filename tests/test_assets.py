@@ -25,11 +25,14 @@ from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.operators.anypoint import AnypointPutKeyOperator
+from tests.features import PATHS_WITH_CONTAINER
 
 ORGANIZATION = "b9f1c1f6-0f5e-4b9e-9d3c-2f1f0a7c9d11"
 ENVIRONMENT = "0d3c6f7a-1b2c-4d5e-8f90-a1b2c3d4e5f6"
 PLACE = {"organization_id": ORGANIZATION, "environment_id": ENVIRONMENT, "region": "us-east-1"}
 OSV2 = f"osv2://{ORGANIZATION}.{ENVIRONMENT}.us-east-1"
+
+WITH_CONTAINER = pytest.mark.skipif(not PATHS_WITH_CONTAINER, reason="before 3.2 a path is written like this")
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30).filter(
     lambda name: name not in (".", "..")
@@ -71,13 +74,13 @@ def test_equal_things_have_equal_uris(spelled: str, expected: str) -> None:
         (f"{OSV2}/s/p/%2E", r"must not be '\.'"),
         (f"{OSV2}/s/p/%ff", "UTF-8"),
         (f"{OSV2}/s/p/k?token=secret", "query"),
-        ("osv2:///s/p", "does not say where"),
+        pytest.param("osv2:///s/p", "does not say where", marks=WITH_CONTAINER),
         ("civo://LON1", "must not be ''"),
         ("civo://LON1/photos/a//b", "must not be ''"),
         ("civo://LON1/photos/../b", r"must not be '\.\.'"),
         ("civo://LON1/photos/a%2F%2E%2E", r"must not be '\.\.'"),
         ("civo://LON1/photos?a=secret", "query"),
-        ("civo:///photos", "does not say where"),
+        pytest.param("civo:///photos", "does not say where", marks=WITH_CONTAINER),
     ],
 )
 def test_invalid_uris_are_refused(uri: str, problem: str) -> None:
@@ -100,7 +103,6 @@ def test_invalid_uris_are_refused(uri: str, problem: str) -> None:
         ("civo://my.bucket/path", None),
         ("civo://bucket", "civo://bucket/"),
         ("civo://bucket/path?a=1", None),
-        ("civo://bucket//path", None),
         ("osv2://my.old.store/partition/a/b/c", None),
         ("osv2://my.old.store/partition", None),
         (f"osv2://conn_id@{OSV2.removeprefix('osv2://')}/s/p", f"{OSV2}/s/p"),

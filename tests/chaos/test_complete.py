@@ -23,7 +23,16 @@ USED_BY_OTHERS = {"send", "client", "async_client", "bulk"}
 """Every other method, its async form, or every bulk method is built on them."""
 FOLDERS = ("operators", "transfers", "sensors", "triggers")
 FILESYSTEMS = [AnypointFileSystem, CivoFileSystem]
-NO_OPERATION = {"hook", "get_s3", "call_s3", "set_session", "split_path", "unstrip_protocol", "connect"}
+NO_OPERATION = {
+    "hook",
+    "hook_and_names",
+    "get_s3",
+    "call_s3",
+    "set_session",
+    "split_path",
+    "unstrip_protocol",
+    "connect",
+}
 
 
 def own_methods(kind: type) -> set[str]:

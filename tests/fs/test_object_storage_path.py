@@ -20,7 +20,6 @@ from airflow.sdk.io import store as stores
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from tests.features import PATHS_WITH_CONTAINER
 
 pytestmark = pytest.mark.slow
 
@@ -248,7 +247,6 @@ def write(path: ObjectStoragePath, mode: str, contents: Any) -> None:
         file.write(contents)
 
 
-@pytest.mark.skipif(not PATHS_WITH_CONTAINER, reason="before 3.2 an ObjectStoragePath of ours names no container")
 @pytest.mark.parametrize("scheme", BASES)
 def test_lineage_does_not_spam(scheme: str) -> None:
     """A collector is active: every file that is opened becomes an asset, and at most one warning comes of all."""
