@@ -17,7 +17,7 @@ RGW ?=
 WORKERS ?= 4
 ARGS ?=
 SEED ?=
-PINS ?= dev airflow-3.1 airflow-3.2 distributed
+PINS ?= dev airflow-3.1 airflow-3.2 distributed docs
 
 ifeq ($(AIRFLOW),3.3)
 VENV := .venv
@@ -28,6 +28,10 @@ else ifeq ($(AIRFLOW),distributed)
 VENV := .venv-distributed
 EXTRA := distributed
 LOCK := constraints/distributed.lock
+else ifeq ($(AIRFLOW),docs)
+VENV := .venv-docs
+EXTRA := docs
+LOCK := constraints/docs.lock
 else
 VENV := .venv-airflow-$(AIRFLOW)
 EXTRA := test
@@ -148,6 +152,20 @@ lint: $(STAMP) ## ruff, mypy, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --cache-dir .cache/import-linter
 
+.PHONY: docs
+docs: ## the documentation site in build/docs; warnings and broken links are errors
+	@$(MAKE) site AIRFLOW=docs
+
+.PHONY: docs-links
+docs-links: ## the same, and whether the pages' external links still work; needs a network
+	@$(MAKE) site AIRFLOW=docs ARGS="-b linkcheck" SITE=build/docs-links
+
+SITE ?= build/docs
+.PHONY: site
+site: $(STAMP)
+	@exec $(BIN)/python -m sphinx -q -E -W --keep-going -n -d build/docs-doctrees $(ARGS) docs $(SITE)
+	@echo "$(SITE)/index.html"
+
 .PHONY: audit
 audit: $(UV) ## known vulnerabilities of the pinned versions (pip-audit)
 	@python=$$($(find_python)); [ -x $(CACHE)/audit/bin/pip-audit ] || \
@@ -184,6 +202,7 @@ constraints: $(UV) ## resolve the pins anew, with hashes; PINS="airflow-3.2" for
 	  airflow-3.1) pin airflow-3.1 test 3.1.8;; \
 	  airflow-3.2) pin airflow-3.2 test 3.2.2 fastapi==0.136.3 cadwyn==7.0.0 svcs==26.1.0;; \
 	  distributed) pin distributed distributed 3.3.2;; \
+	  docs) pin docs docs 3.3.2 -c constraints/dev.txt;; \
 	  *) echo "There are no pins of the name $$name." >&2; exit 2;; \
 	esac; done; rm -rf "$(CACHE)/pins"
 

@@ -35,8 +35,9 @@ class CivoRotateCredentialOperator(CivoOperator):
     run older than the newest rotation changes nothing, and fails if its publishers do not have the newest credential.
     Of two tasks of one run that rotate the same credential, one fails.
 
-    XCom, without secrets: ``{"rotated", "strategy", "credential", "stores", "owners", "published_to", "gap_seconds",
-    "retired", "look_alikes"}``; ``{"rotated": False, "reason"}`` if there was nothing to do; the plan with ``dry_run``.
+    XCom: ``{"rotated", "strategy", "credential", "stores", "owners", "published_to", "gap_seconds", "retired",
+    "look_alikes"}``; ``{"rotated": False, "reason"}`` if there was nothing to do; the plan with ``dry_run``. None has
+    secrets.
 
     :param credential: the credential's exact name, id or access key. Its first name also means its successors, which
         are called ``<name>-r<time>-<hash>``. A scheduled rotation needs that name or ``object_store``.
