@@ -172,22 +172,69 @@ class Message:
     module: str
 
 
-def messages(errors: set[str]) -> Iterator[Message]:
+def messages(errors: Iterable[str]) -> Iterator[Message]:
     """
     Find the errors that the package's code makes.
 
     :param errors: names of their classes.
     """
+    wanted = set(errors)
     for path in sorted((ROOT / PACKAGE).rglob("*.py")):
-        if "emulator" in path.parts:
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and node.args and (name := _name(node.func)) in errors:
-                yield Message(name, _text(node.args[0]), path.relative_to(ROOT).as_posix())
+        module = path.relative_to(ROOT / PACKAGE)
+        for node in ast.walk(ast.parse(path.read_text())) if module.parts[0] != "emulator" else ():
+            if isinstance(node, ast.Call) and node.args and (kind := _kind(node.func)) in wanted:
+                text = _text(node.args[0])
+                if text.strip("… :"):
+                    yield Message(kind, text, module.as_posix())
 
 
-def _name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+@dataclass(frozen=True)
+class Explanation:
+    """A row of docs/troubleshooting.md: a message with ``…``, its cause, and what to do."""
+
+    message: str
+    cause: str
+    remedy: str
+
+    def matches(self, text: str) -> bool:
+        """
+        Tell whether this row is about a message.
+
+        :param text: the message, with ``…`` or with what stood there.
+        """
+        return bool(re.fullmatch(".*".join(map(re.escape, self.message.split("…"))), text, re.S))
+
+
+def explanations() -> list[Explanation]:
+    """Read the rows of docs/troubleshooting.md that explain a message."""
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    page = page[page.index("## By the message") :]
+    return [Explanation(*row) for row in re.findall(r"^\| `(.+?)` \| (.+?) \| (.+?) \|$", page, re.M)]
+
+
+_SAYS_ITSELF = re.compile(
+    r"\b(must|needs?|accepts|at most|check|create|delete|export|give|leave|narrow|pip install|publish under|rename|"
+    r"run (it|this)|serialize|set|take|use|wait|(call|name|open|read|restore|stop) (it|its|that|the|them))\b",
+    re.I,
+)
+
+
+def says_what_to_do(message: str) -> bool:
+    """
+    Tell whether a message states what is allowed, or what to do.
+
+    :param message: the message.
+    """
+    return bool(_SAYS_ITSELF.search(message))
+
+
+def _kind(call: ast.expr) -> str:
+    match call:
+        case ast.Name(id=name) | ast.Attribute(value=ast.Name(id="exceptions"), attr=name):
+            return name
+        case ast.Attribute(value=ast.Name(id="problems") | ast.Attribute(attr="problems"), attr="append"):
+            return "ConfigurationError"  # what is wrong in a connection is collected, and raised in one error
+    return ""
 
 
 def _text(node: ast.expr) -> str:
@@ -224,15 +271,20 @@ def error_table(errors: dict[str, type]) -> str:
     :param errors: the classes by name.
     :return: Markdown: a heading for each class, and a table below.
     """
-    found: dict[str, dict[str, list[str]]] = {name: {} for name in errors}
-    for message in messages(set(errors)):
-        if message.text.strip("… :"):
-            found[message.kind].setdefault(message.text, []).append(message.module.partition("/")[2])
+    found: dict[str, dict[str, set[str]]] = {name: {} for name in errors}
+    for message in messages(errors):
+        found[message.kind].setdefault(message.text, set()).add(message.module)
+    explained = explanations()
     parts = []
     for name, texts in found.items():
         if texts:
-            parts += [f"## {name}", "", "| message | raised in |", "|---|---|"]
-            parts += [f"| {_cell(text)} | `{', '.join(sorted(set(places)))}` |" for text, places in texts.items()]
+            parts += [f"## {name}", "", "| message | cause | what to do | raised in |", "|---|---|---|---|"]
+            for text, modules in texts.items():
+                row = next((row for row in explained if row.matches(text)), None)
+                cells = (row.cause, row.remedy) if row else ("", "as the message says")
+                parts += [
+                    f"| {_cell(text)} | {' | '.join(cells).replace('](', '](../')} | {', '.join(sorted(modules))} |"
+                ]
             parts += [""]
     return "\n".join(parts)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from dev import docs
 
 ROOT = Path(__file__).parents[1]
@@ -34,3 +38,45 @@ def test_the_table_has_every_task() -> None:
     fields = "``anypoint_conn_id``, ``region``, ``store_id``, ``partition``, ``key``, ``if_missing``"
     assert f"{fields}\n     - nothing" in table
     assert "``keys``, ``require``\n     - the list of keys that were found." in table
+
+
+def test_troubleshooting_has_every_error() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    classes = page[page.index("## By the class") : page.index("## By the message")]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", classes, re.M) for name in re.findall(r"`(\w+)`", row)}
+    assert named == set(docs.error_classes())
+
+
+def test_every_message_says_what_to_do_or_is_explained() -> None:
+    explanations = docs.explanations()
+    found = list(docs.messages(docs.error_classes()))
+    unexplained = [
+        f"{message.module}: {message.text}"
+        for message in found
+        if not docs.says_what_to_do(message.text) and not any(row.matches(message.text) for row in explanations)
+    ]
+    assert unexplained == [], "say what to do, or add a row to docs/troubleshooting.md"
+    stale = [row.message for row in explanations if not any(row.matches(message.text) for message in found)]
+    assert stale == [], "docs/troubleshooting.md explains what no code says"
+    assert len(found) > 200
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        lambda: AnypointObjectStoreHook("no_anypoint").get_store("orders"),
+        lambda: CivoObjectStoreHook("no_civo").find_object_store(" "),
+        lambda: AnypointObjectStoreHook().put_key("orders", "2026", "a|b", 1),
+        lambda: AnypointObjectStoreHook().put_many("orders", "2026", {"a b": 1, "a+b": 2}),
+    ],
+    ids=["connection", "name", "key", "keys"],
+)
+def test_messages_are_those_that_are_raised(cause: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ANYPOINT_DEFAULT", '{"conn_type": "anypoint", "login": "a", "password": "b"}')
+    for conn_id in ("NO_ANYPOINT", "NO_CIVO"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id}", '{"conn_type": "http"}')
+    with pytest.raises(ObjectStoreError) as raised:
+        cause()
+    patterns = [docs.Explanation(message.text, "", "") for message in docs.messages([type(raised.value).__name__])]
+    specific = [row for row in patterns if len(row.message.replace("…", "")) > 15]
+    assert any(row.matches(str(raised.value)) for row in specific), raised.value
