@@ -30,7 +30,7 @@ HOME = ROOT / ".cache" / "demo"
 PLAN = [
     ["example_rotation", "example_rotation_consumer", "example_rotation"],
     ["example_checkpoint", "example_checkpoint", "example_usage"],
-    ["example_purge", "example_backup"],
+    ["example_first", "example_purge", "example_backup"],
     ["example_task_state"] if metadata.version("apache-airflow") >= "3.3" else [],
     ["example_confirmation", "example_provisioning", "example_waiting", "example_waiting_event"],
     ["example_new_objects", "example_new_objects_event"],

@@ -280,7 +280,7 @@ def error_table(errors: dict[str, type]) -> str:
         if texts:
             parts += [f"## {name}", "", "| message | cause | what to do | raised in |", "|---|---|---|---|"]
             for text, modules in texts.items():
-                row = next((row for row in explained if row.matches(text)), None)
+                row = next((row for row in explained if row.matches(text) and not says_what_to_do(text)), None)
                 cells = (row.cause, row.remedy) if row else ("", "as the message says")
                 parts += [
                     f"| {_cell(text)} | {' | '.join(cells).replace('](', '](../')} | {', '.join(sorted(modules))} |"

@@ -9,6 +9,7 @@ import inspect
 import pkgutil
 import re
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,23 @@ def test_code_is_run_or_complete(page: str, code: str, above: str) -> None:
     used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     missing = used - names_defined(f"{above}\n{code}") - set(dir(builtins))
     assert not missing, f"{missing}: this is not what a file holds between its markers, so it must be complete"
+
+
+def test_the_tutorial_is_run() -> None:
+    """Its code is all of files that are run. Airflow's commands: tests/example_dags."""
+    page = PAGES["docs/tutorial.md"]
+    fences = re.findall(r"^```(\w*)\n(.*?)^```", page, re.M | re.S)
+    assert {language for language, _ in fences} == {"python", "console"}
+    assert [code for language, code in fences if language == "python" and normal(code) not in snippets()] == []
+    install, emulator, airflow = (code.strip() for language, code in fences if language == "console")
+    assert airflow.startswith("airflow dags test example_")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    name, *wanted = re.findall(r"[\w-]+", install.removeprefix("pip install "))
+    assert name == "airflow-provider-objectstore"
+    assert set(wanted) <= set(extras)
+    python, module, *arguments = emulator.removeprefix("python ").split()
+    assert python == "-m"
+    importlib.import_module(f"{module}.__main__").parse_arguments(arguments)
 
 
 def names_defined(code: str) -> set[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -27,6 +29,7 @@ from tests.publishers.servers import PASSWORDS, ApiServer
 pytestmark = pytest.mark.airflow
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 
 RUN = """
 import json, sys
@@ -109,6 +112,23 @@ def test_every_example_is_imported(airflow_home: Forks) -> None:
     files = [path.stem for path in EXAMPLES.glob("*.py")]
     assert set(files) <= set(names)
     assert [name for name in names if not name.startswith(tuple(files))] == []
+
+
+def test_tutorial(airflow_home: Forks, emulator: Emulator, tmp_path: Path) -> None:
+    """Do what docs/tutorial.md tells the reader to do: save its first DAG and run it."""
+    page = TUTORIAL.read_text()
+    (tmp_path / "example_first.py").write_text(re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)[0])
+    (command,) = re.findall(r"^```console\n(airflow .*)\n```", page, re.M)
+    connections = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CONN_")}
+    environment = {**airflow_home.environment, **connections, "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path)}
+    arguments = [sys.executable, "-m", *shlex.split(command)]
+    result = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=240)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output[-4000:]
+    ((key, value),) = AnypointObjectStoreHook().partition("tutorial", "runs").items()
+    assert value == "hello"
+    assert key in output
+    assert emulator.requests()["by_operation"]["anypoint.key_exists"] == {"204": 1}
 
 
 def test_checkpoint_continues_where_it_stopped(airflow_home: Forks, emulator: Emulator) -> None:
