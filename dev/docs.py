@@ -45,7 +45,7 @@ SECTIONS = {
     "Learn": ("tutorial", "connections", "troubleshooting"),
     "How to": (),
     "Reference": ("reference/index", "compatibility"),
-    "About": ("reliability", "benchmarks", "upgrade", "architecture", "development", "decisions"),
+    "About": ("upgrade", "reliability", "benchmarks", "development", "decisions"),
 }
 """The pages of the site's navigation. How-tos are those that are named nowhere else."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,24 @@ def test_the_table_has_every_task() -> None:
     fields = "``anypoint_conn_id``, ``region``, ``store_id``, ``partition``, ``key``, ``if_missing``"
     assert f"{fields}\n     - nothing" in table
     assert "``keys``, ``require``\n     - the list of keys that were found." in table
+
+
+def test_compatibility_is_that_of_the_project() -> None:
+    page = (ROOT / "docs/compatibility.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = "".join(re.findall(r"^\| (`.*?) \|", page[page.index("## Extras") :], re.M))
+    assert set(re.findall(r"`(\w+)`", extras)) == set(project["optional-dependencies"])
+    (oldest,) = (found[1] for need in project["dependencies"] if (found := re.fullmatch(r"apache-airflow>=(.*)", need)))
+    assert f"(from {oldest})" in page
+    pythons = [name.rpartition(" ")[2] for name in project["classifiers"] if re.search(r"Python :: 3\.\d", name)]
+    assert f"| Python | {', '.join(pythons)} |" in page
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    pages = [path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in ROOT.glob("docs/**/*.md")]
+    shown = re.findall(r"^([\w/-]+)$", docs.navigation(pages), re.M)
+    expected = {name for name in pages if "/" not in name} - {"index"} | {"reference/index"}
+    assert sorted(shown) == sorted(expected)
 
 
 def test_troubleshooting_has_every_error() -> None:
