@@ -91,7 +91,7 @@ class LineageMixin:
         """
         self._lineage_inputs, self._lineage_outputs = inputs, outputs
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """
         Return what the task has read and written; the OpenLineage provider calls this.
 
@@ -100,7 +100,9 @@ class LineageMixin:
         return operator_lineage(self, self._lineage_inputs, self._lineage_outputs)
 
 
-def operator_lineage(task: Any, inputs: Iterable[DataObject], outputs: Iterable[DataObject]) -> OperatorLineage:
+def operator_lineage(
+    task: Any, inputs: Iterable[DataObject], outputs: Iterable[DataObject]
+) -> OperatorLineage[Any, Any]:
     """
     Return what an operator tells the OpenLineage provider, with the task's inlets and outlets.
 

@@ -78,8 +78,7 @@ def public_classes() -> set[str]:
 def test_code_is_run_or_complete(page: str, code: str, above: str) -> None:
     if normal(code) in snippets():
         return
-    if "ObjectStoreRetryPolicy" in f"{above}
-{code}" and not RETRY_POLICIES:
+    if "ObjectStoreRetryPolicy" in f"{above}\n{code}" and not RETRY_POLICIES:
         pytest.skip("Airflow 3.3")
     compile(code, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
