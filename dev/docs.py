@@ -136,8 +136,11 @@ def _row(*cells: str) -> list[str]:
     return [f"   {'* -' if number == 0 else '  -'} {cell}" for number, cell in enumerate(cells)]
 
 
-def _is_base(kind: type) -> bool:
-    return kind.__module__.endswith((".base", ".polling"))
+def _is_base(value: Any) -> bool:
+    """Tell whether a class is there for others of this package to build on."""
+    if not inspect.isclass(value) or issubclass(value, Exception):
+        return False
+    return any(other.__module__.startswith(PACKAGE) for other in type.__subclasses__(value))
 
 
 def describe_area(area: str) -> str:
@@ -214,7 +217,7 @@ def explanations() -> list[Explanation]:
 
 _SAYS_ITSELF = re.compile(
     r"\b(must|needs?|accepts|at most|check|create|delete|export|give|leave|narrow|pip install|publish under|rename|"
-    r"run (it|this)|serialize|set|take|use|wait|(call|name|open|read|restore|stop) (it|its|that|the|them))\b",
+    r"run (it|this)|serialize|set|take|use|wait|\w+='?\w+'? (accepts|deletes|sets|also)|(call|name|open|read|restore|stop) (it|its|that|the|them))\b",
     re.I,
 )
 
