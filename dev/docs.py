@@ -61,7 +61,7 @@ class Public:
 
 def public() -> Iterator[Public]:
     """Find what is for authors of DAGs, in the order of the modules."""
-    for module in _modules(f"{PACKAGE}.{folder}" for folder in FOLDERS):
+    for module in list(_modules(f"{PACKAGE}.{folder}" for folder in FOLDERS)):
         for name, kind in vars(module).items():
             if inspect.isclass(kind) and kind.__module__ == module.__name__ and _is_for_authors(name):
                 yield Public(module.__name__.split(".")[1], f"{module.__name__}.{name}", kind)
@@ -217,7 +217,8 @@ def explanations() -> list[Explanation]:
 
 _SAYS_ITSELF = re.compile(
     r"\b(must|needs?|accepts|at most|check|create|delete|export|give|leave|narrow|pip install|publish under|rename|"
-    r"run (it|this)|serialize|set|take|use|wait|\w+='?\w+'? (accepts|deletes|sets|also)|(call|name|open|read|restore|stop) (it|its|that|the|them))\b",
+    r"run (it|this)|serialize|set|take|use|wait|(call|name|open|read|restore|stop) (it|its|that|the|them)|"
+    r"\w+='?\w+'? (accepts|deletes|sets|also))\b",
     re.I,
 )
 
