@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,13 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "airflow_provider_objectstore"
-FOLDERS = ("hooks", "operators", "sensors", "triggers", "publishers", "fs", "exceptions", "notifications")
-ENDS = ("Hook", "Operator", "Sensor", "EventTrigger", "Publisher", "FileSystem", "Error", "Notifier")
+FOLDERS = (
+    *("hooks", "operators", "transfers", "sensors", "triggers", "publishers", "fs", "exceptions"),
+    *("notifications", "retries"),
+)
+ENDS = ("Hook", "Operator", "Sensor", "EventTrigger", "Publisher", "FileSystem", "Error", "Notifier", "RetryPolicy")
 """How the names of the classes end that are for authors of DAGs."""
+NEEDS_AIRFLOW_3_3 = {f"{PACKAGE}.retries"}
 NOT_FOR_AUTHORS = {"KeyHook", "ObjectStoreHook", "PollFailedError"}
 FURTHER: dict[str, tuple[str, ...]] = {
     "hooks": ("hooks.partition.Partition", "hooks.s3.S3Options", "transport.bulk.BulkResult"),
@@ -75,11 +80,19 @@ def public() -> Iterator[Public]:
 def _modules(packages: Iterable[str]) -> Iterator[Any]:
     for name in packages:
         if importlib.util.find_spec(name):
-            package = importlib.import_module(name)
-            yield package
-            for info in pkgutil.walk_packages(getattr(package, "__path__", []), f"{name}."):
+            yield from _import(name)
+            path = getattr(sys.modules.get(name), "__path__", [])
+            for info in pkgutil.walk_packages(path, f"{name}."):
                 if not info.name.endswith("__main__"):
-                    yield importlib.import_module(info.name)
+                    yield from _import(info.name)
+
+
+def _import(name: str) -> Iterator[Any]:
+    try:
+        yield importlib.import_module(name)
+    except ImportError:
+        if name not in NEEDS_AIRFLOW_3_3:
+            raise
 
 
 def _functions(module: Any) -> list[str]:
