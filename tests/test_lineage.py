@@ -28,8 +28,10 @@ from airflow_provider_objectstore.operators.anypoint import (
     AnypointPutKeyOperator,
 )
 from airflow_provider_objectstore.operators.civo import CivoCreateObjectStoreOperator, CivoDeleteObjectStoreOperator
+from airflow_provider_objectstore.operators.copy_store import AnypointCopyStoreOperator
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
 from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
+from airflow_provider_objectstore.transfers.sync_folder import SyncFolderOperator
 from tests.conftest import connect
 
 openlineage = pytest.importorskip("airflow.providers.openlineage.extractors")
@@ -206,6 +208,21 @@ class TestAnOperator:
         assert run(AnypointExportOperator, store_id="s", path=path, partitions="p") == ([(OSV2, "s/p")], [folder])
         assert run(AnypointImportOperator, store_id="t", path=path) == ([folder], [(OSV2, "t")])
         assert run(AnypointImportOperator, store_id="t", path=path, partitions=[]) == ([folder], [])
+
+    def test_copy_of_a_store(self, hook: AnypointObjectStoreHook) -> None:
+        assert run(AnypointCopyStoreOperator, source="s", target="t") == ([(OSV2, "s")], [(OSV2, "t")])
+        named = run(AnypointCopyStoreOperator, source="s", target="t", partitions=["p"])
+        assert named == ([(OSV2, "s/p")], [(OSV2, "t/p")])
+
+    def test_copy_of_a_folder(self, hook: AnypointObjectStoreHook, bucket: str) -> None:
+        (ObjectStoragePath("osv2://anypoint_default@s/p/folder") / "a").write_text("1")
+        found = run(
+            SyncFolderOperator,
+            source="osv2://s/p/folder",
+            source_conn_id="anypoint_default",
+            target="civo://civo_default@photos/there",
+        )
+        assert found == ([(OSV2, "s/p/folder")], [("civo://LON1", "photos/there")])
 
     def test_purge(self, hook: AnypointObjectStoreHook) -> None:
         purge = AnypointPurgePartitionsOperator

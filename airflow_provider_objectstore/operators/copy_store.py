@@ -12,6 +12,7 @@ from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.encoding import segment
 from airflow_provider_objectstore.assets import emit_asset_events, report_lineage
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.lineage import LineageMixin, in_store
 from airflow_provider_objectstore.operators.base import BulkRequests
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ IfExists: TypeAlias = Literal["overwrite", "skip", "fail"]
 IfAttributesDiffer: TypeAlias = Literal["fail", "update", "keep"]
 
 
-class AnypointCopyStoreOperator(BulkRequests):
+class AnypointCopyStoreOperator(LineageMixin, BulkRequests):
     """
     Copy a store to another region, environment or name: its attributes, and its values with type, metadata and index.
 
@@ -186,6 +187,8 @@ class AnypointCopyStoreOperator(BulkRequests):
         target: AnypointObjectStoreHook,
         partitions: Mapping[str, int],
     ) -> None:
+        named = list(partitions) if self.partitions else None
+        self._record_lineage(inputs=in_store(source, self.source, named), outputs=in_store(target, self.target, named))
         for name, values in partitions.items():
             report_lineage(source, "input", partial(source.asset, self.source, name))
             report_lineage(target, "output", partial(target.asset, self.target, name))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.assets import emit_asset_events, report_lineage
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.lineage import DataObject, LineageMixin
 from airflow_provider_objectstore.operators.base import CheckedArguments
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Compare: TypeAlias = Literal["content", "size"]
 
 
-class SyncFolderOperator(CheckedArguments):
+class SyncFolderOperator(LineageMixin, CheckedArguments):
     """
     Copy the files of a folder to another folder, of any two filesystems of ``ObjectStoragePath``.
 
@@ -86,6 +87,7 @@ class SyncFolderOperator(CheckedArguments):
         self._sync = FolderSync(source, target, delete=self.delete, by_size=self.compare == "size", log=self.log)
         self._sync.stopped = self._killed
         counts = asdict(self._sync.run())
+        self._record_lineage(inputs=[DataObject(source.name)], outputs=[DataObject(target.name)])
         for folder, side in ((source, "input"), (target, "output")):
             report_lineage(self, side, partial(folder_asset, folder.fs, folder.path))  # type: ignore[arg-type]
         event = {"operation": "sync", "source": source.name, "target": target.name, **counts}

@@ -18,7 +18,7 @@ from tests.test_structure import public_classes
 COVERED = {name for case in CASES.values() for name in case.covers}
 COVERED_ASYNC = {name for case in CASES.values() if "async" in case.forms for name in case.covers}
 HOOKS = {AnypointObjectStoreHook: anypoint, CivoObjectStoreHook: civo}
-WITHOUT_REQUESTS = {"asset", "resolve", "aresolve", "get_connection_form_widgets", "get_ui_field_behaviour"}
+WITHOUT_REQUESTS = {"asset", "get_conn", "resolve", "aresolve", "get_connection_form_widgets", "get_ui_field_behaviour"}
 USED_BY_OTHERS = {"send", "client", "async_client", "bulk"}
 """Every other method, its async form, or every bulk method is built on them."""
 FOLDERS = ("operators", "transfers", "sensors", "triggers")
