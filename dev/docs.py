@@ -225,7 +225,11 @@ def explanations() -> list[Explanation]:
     """Read the rows of docs/troubleshooting.md that explain a message."""
     page = (ROOT / "docs/troubleshooting.md").read_text()
     page = page[page.index("## By the message") :]
-    return [Explanation(*row) for row in re.findall(r"^\| `(.+?)` \| (.+?) \| (.+?) \|$", page, re.M)]
+    rows: list[Explanation] = []
+    for message, *cells in re.findall(r"^\| `(.+?)` \| (.+?) \| (.+?) \|$", page, re.M):
+        above = (rows[-1].cause, rows[-1].remedy) if rows else ()
+        rows.append(Explanation(message, *(above[at] if cell == "likewise" else cell for at, cell in enumerate(cells))))
+    return rows
 
 
 _SAYS_ITSELF = re.compile(
