@@ -43,7 +43,13 @@ FURTHER: dict[str, tuple[str, ...]] = {
     ),
     "calls": ("api.anypoint.*", "api.civo.*"),
     "assets": tuple(f"assets.{name}" for name in ("anypoint_asset", "civo_asset")),
-    "emulator": ("emulator.Emulator", "emulator.Settings", "emulator.MotoS3"),
+    "emulator": (
+        "emulator.Emulator",
+        "emulator.Settings",
+        "emulator.MotoS3",
+        "emulator.fixtures.objectstore_emulator",
+        "emulator.fixtures.objectstore_connections",
+    ),
 }
 """What the names do not tell; ``*`` stands for all functions of ``__all__``."""
 SECTIONS = {
