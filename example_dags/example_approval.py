@@ -54,7 +54,7 @@ with DAG(
     @task
     def old_partitions() -> list[str]:
         """Return all partitions but the newest; without any the run ends here."""
-        from airflow.sdk.exceptions import AirflowSkipException
+        from airflow.providers.common.compat.sdk import AirflowSkipException
 
         days = sorted(name for name in AnypointObjectStoreHook().list_partitions(STORE) if name.startswith("day-"))
         if len(days) <= KEPT_DAYS:
