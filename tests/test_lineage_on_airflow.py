@@ -89,17 +89,26 @@ def run(tmp_path: Path, emulator: Emulator) -> Iterator[Run]:
         yield run
 
 
-def test_what_joins_up(run: Run, tmp_path: Path) -> None:
-    texts = [file.read_text() for file in sorted(tmp_path.glob("events*"))]
-    events: list[dict[str, Any]] = [json.loads(line) for text in texts for line in text.splitlines()]
-    found = {
+def completed(texts: list[str]) -> dict[str, tuple[set[tuple[str, str]], ...]]:
+    """Inputs and outputs of the tasks that have completed, by the events so far."""
+    lines = [line for text in texts for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    events: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    return {
         event["job"]["name"].removeprefix("moves."): tuple(
             {(dataset["namespace"], dataset["name"]) for dataset in event[side]} for side in ("inputs", "outputs")
         )
         for event in events
         if event["eventType"] == "COMPLETE" and event["job"]["name"] != "moves"
     }
-    assert found == {
+
+
+def test_what_joins_up(run: Run, tmp_path: Path) -> None:
+    texts: list[str] = []
+    deadline = time.monotonic() + 60
+    while len(completed(texts)) < len(run.refresh()) and time.monotonic() < deadline:
+        time.sleep(0.5)  # events are written by a process of their own
+        texts = [file.read_text() for file in sorted(tmp_path.glob("events*"))]
+    assert completed(texts) == {
         "create": (set(), {BUCKET}),
         "put": (set(), {KEY, FOLDER}),
         "export": ({STORE}, {FOLDER}),

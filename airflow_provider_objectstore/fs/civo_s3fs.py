@@ -201,8 +201,8 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
                 details = {name: response.get(name) for name in ("ETag", "LastModified", "StorageClass", "ContentType")}
                 contents = await body.read() if size <= _FIRST_READ_BYTES else b""
             return {**details, "name": f"{bucket}/{key}", "size": size, "type": "file"}, bytes(contents)
-        except FileNotFoundError:
-            raise
+        except FileNotFoundError as error:  # S3's own words do not say which key
+            raise FileNotFoundError(f"{path}: {error}") from error
         except Exception:
             return None
 
