@@ -136,6 +136,8 @@ def put(args: Namespace) -> None:
             number = Decimal(value)
         except InvalidOperation:
             raise InvalidArgumentError(f"{value!r} is not a number") from None
+        if not number.is_finite() or abs(number.adjusted()) > 400:
+            raise InvalidArgumentError(f"{value!r} is not a number")
         value = int(number) if number == number.to_integral_value() else number
     hook = _anypoint(args)
     hook.put_key(args.store, args.partition, args.key, value)

@@ -150,6 +150,8 @@ class FolderSync:
         there = {name: existing[name] for name in names if name in existing}
         same = {name for name, info in there.items() if self._is_known_same(files[name], info)}
         contents = self._read(self.source, (name for name in names if name not in same))
+        for name, value in contents.items():
+            self._check_read(name, files[name], len(value))
         candidates = [name for name in there if name in contents and _may_be_same(files[name], there[name])]
         found = self._read(self.target, candidates)
         same |= {name for name in found if found[name] == contents[name]}
@@ -178,6 +180,7 @@ class FolderSync:
             return
         with self._local_file(source, target) as local:
             wanted, size = digest(_local(), str(local)), local.stat().st_size
+            self._check_read(name, info, size)
             if not is_local(self.target.fs):
                 self.target.fs.put_file(str(local), target)
         self._check_written(name, digest(self.target.fs, target) == wanted)
@@ -211,6 +214,13 @@ class FolderSync:
         if None in (info.get("size"), existing.get("size")) or not _may_be_same(info, existing):
             return False
         return self.by_size or (info.get("ETag") is not None and info.get("ETag") == existing.get("ETag"))
+
+    def _check_read(self, name: str, info: Mapping[str, Any], size: int) -> None:
+        if info["size"] not in (None, size):
+            raise ObjectStoreError(
+                f"{name!r} in {self.source.name} has {info['size']} bytes by its listing, and {size} were read: it "
+                "changed meanwhile, or it was not read to its end. It was not written. Run this again"
+            )
 
     def _check_written(self, name: str, same: bool) -> None:
         if not same:

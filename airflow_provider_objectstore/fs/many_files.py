@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class local_part:
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
-        self._part = Path(f"{path}{PART}")
+        self._part = Path(f"{path}.{secrets.token_hex(8)}{PART}")  # no file of the folder is called so
 
     def __enter__(self) -> Path:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -126,6 +126,11 @@ def _folder(what: str, path: Any, conn_id: str | None) -> Folder:
     from airflow_provider_objectstore.fs.folder_sync import Folder
 
     if isinstance(path, str):
+        if "" in path.partition("://")[2].split("/")[1:]:
+            raise InvalidArgumentError(
+                f"{what} has an empty segment, or ends in '/': {path}. A name that comes out empty would mean the "
+                "folder above: leave the '/' out"
+            )
         path = ObjectStoragePath(path)
     own = path_conn_id(path)
     if conn_id and own and own != conn_id:

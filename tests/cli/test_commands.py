@@ -95,6 +95,8 @@ def test_values(anypoint: AnypointObjectStoreHook, capfdbinary: pytest.CaptureFi
     assert (anypoint.get_key("s", "p", "n").value, anypoint.get_key("s", "p", "t").value) == (12.5, "12.50")
     assert b"Stored 'n' in partition 'p' of store 's' (connection anypoint_default" in capfdbinary.readouterr().out
     assert refused("put", "s", "p", "n", "many", "--number") == "'many' is not a number"
+    for endless in ("Infinity", "NaN", "1e999999999"):
+        assert "is not a number" in refused("put", "s", "p", "n", endless, "--number")
 
 
 def test_deletes_the_one_key_after_a_question(

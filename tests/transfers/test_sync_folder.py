@@ -148,7 +148,7 @@ def test_the_same_place_before_any_request(
         ("osv2://files/p", "osv2://second_anypoint_default@files/p"),
         ("osv2://files/p/below", "osv2://second_anypoint_default@files/p"),
         ("osv2://files/p", "osv2://second_anypoint_default@files"),
-        ("civo://files/p", "civo://second_civo_default@files/p/"),
+        ("civo://files/p", "civo://second_civo_default@files/p"),
         ("civo://files/p", "s3://my_aws@files/p"),
         ("s3://my_aws@files", "civo://files/p"),
     ]
@@ -299,7 +299,15 @@ def test_connections_and_arguments(places: Mapping[str, str]) -> None:
     assert counts(sync("civo://files/civo/s", "s3://files/s3/t", target_conn_id="my_aws")) == (1, 0, 0, 0)
     with pytest.raises(InvalidArgumentError, match="source_conn_id is 'other', and the path has 'civo_default'"):
         sync("civo://civo_default@files/civo/s", "s3://my_aws@files/s3/t", source_conn_id="other")
-    for wrong in ({"source": ""}, {"source": "relative"}, {"target": "file:///"}, {"delete": ""}, {"compare": "time"}):
+    empty = [{"target": "civo://files/"}, {"target": "civo://files//a"}, {"source": "civo://files/civo/s/"}]
+    for wrong in (
+        *empty,
+        {"source": ""},
+        {"source": "relative"},
+        {"target": "file:///"},
+        {"delete": ""},
+        {"compare": "time"},
+    ):
         with pytest.raises(InvalidArgumentError):
             sync(**{"source": "civo://files/civo/s", "target": "osv2://files/p", **wrong})
 
@@ -315,3 +323,26 @@ def test_lineage_names_both_places(places: Mapping[str, str], monkeypatch: pytes
         ("input", "civo://LON1/files/civo/s"),
         ("output", "osv2://emulator-org.emulator-env.us-east-1/files/partition"),
     ]
+
+
+def test_a_file_of_the_name_of_a_part_is_kept(tmp_path: Path) -> None:
+    files = {"a": b"1", "a.sync-part": b"mine"}
+    write(f"file://{tmp_path}/s", files)
+    sync(f"file://{tmp_path}/s", f"file://{tmp_path}/t")
+    write(f"file://{tmp_path}/s", {"a": b"2"})
+    assert counts(sync(f"file://{tmp_path}/s", f"file://{tmp_path}/t")) == (1, 1, 1, 0)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "t").iterdir()} == {**files, "a": b"2"}
+
+
+@pytest.mark.parametrize("size", [10, LARGE_BYTES])
+def test_a_file_that_is_not_read_to_its_end(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(f"file://{tmp_path}/s", {"a": b"1" * size})
+    listing = folder_sync._list
+    monkeypatch.setattr(
+        folder_sync,
+        "_list",
+        lambda folder: {name: {**info, "size": info["size"] + 1} for name, info in listing(folder).items()},
+    )
+    with pytest.raises(ObjectStoreError, match=f"has {size + 1} bytes by its listing, and {size} were read"):
+        sync(f"file://{tmp_path}/s", f"file://{tmp_path}/t")
+    assert not list((tmp_path / "t").glob("*"))
