@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,7 @@ class FolderSync:
         try:
             files = self._source_files()
             existing = _list(self.target)
+            self._check_apart(files, existing)
             for names in _chunks(files):
                 self._raise_if_stopped()
                 self._sync_small(names, files, existing)
@@ -143,6 +145,23 @@ class FolderSync:
                         "cannot have both. Nothing was written"
                     )
         return files
+
+    def _check_apart(self, files: Listing, existing: Listing) -> None:
+        """
+        Refuse a folder within the other that two addresses of one place hide: both listings have its very files.
+
+        :raises InvalidArgumentError: if it is so. Nothing was written.
+        """
+        for (outer, above), (inner, below) in permutations([(self.source, files), (self.target, existing)]):
+            if not inner.path.startswith(f"{outer.path}/"):
+                continue
+            folder = inner.path.removeprefix(f"{outer.path}/") + "/"
+            part = {name.removeprefix(folder): above[name] for name in above if name.startswith(folder)}
+            if part and _versions(part) == _versions(below):
+                raise InvalidArgumentError(
+                    f"source and target are the same, or one is within the other: {inner.name} has the very files of "
+                    f"{outer.name}"
+                )
 
     # Small files
 
@@ -302,6 +321,11 @@ def _chunks(files: Listing) -> Iterator[list[str]]:
         size += more
     if names:
         yield names
+
+
+def _versions(files: Listing) -> dict[str, tuple[Any, ...]]:
+    """Return what tells a file from a copy of it: size and time, as far as the filesystem has them."""
+    return {name: tuple(map(info.get, ("size", "LastModified", "mtime", "created"))) for name, info in files.items()}
 
 
 def _is_large(info: Mapping[str, Any]) -> bool:

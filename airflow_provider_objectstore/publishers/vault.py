@@ -19,6 +19,7 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.publishers.checks import check_fields, naming_missing_connection
 from airflow_provider_objectstore.publishers.stored_connection import StoredConnection, parse_json
+from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -239,7 +240,9 @@ class _Access(StoredConnection):
             hint = "Check the connection's token or login, and what it may do with this secret"
             raise error_for(what, status, reason=str(refusal), hint=hint) from error
         except RequestException as error:
-            raise TransportError(f"{what}: {error}. Check that connection's host, port and use_tls") from error
+            raise TransportError(
+                f"{what}: {failure_text(error)}. Check that connection's host, port and use_tls"
+            ) from shown_cause(error)
 
 
 def _refusal(error: BaseException) -> BaseException:

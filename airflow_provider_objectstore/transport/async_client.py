@@ -171,12 +171,11 @@ class AsyncClient:
         state = self._state
         try:
             return await self._run_flow(execute(call, state), state)
-        except AuthenticationError:
+        except AuthenticationError as error:
             if not self._refresh_connection:
                 raise
             connection = await self._refresh_connection()
-            if connection.digest == state.connection.digest:
-                raise
+            state.connection.require_rotated(connection, error)
             state = await self._use(connection, instead_of=state)
             return await self._run_flow(execute(call, state), state)
 
@@ -184,7 +183,7 @@ class AsyncClient:
         """Switch to a refreshed connection, unless another call has done so meanwhile."""
         fresh = await _open_state(connection)
         if self._state is instead_of:
-            self._state, self._where = fresh, connection.where
+            self._state = fresh
             self._opened.append(fresh)  # the one before stays open for requests under way
         else:
             await fresh.close()

@@ -112,14 +112,12 @@ class Client:
         state = self._state
         try:
             return self._run_flow(execute(call, state), state)
-        except AuthenticationError:
+        except AuthenticationError as error:
             if not self._refresh_connection:
                 raise
             connection = self._refresh_connection()
-            refreshed = _state_of(connection)
-            if refreshed is state:
-                raise
-            self._latest_state, self._where = refreshed, connection.where
+            state.connection.require_rotated(connection, error)
+            self._latest_state = refreshed = _state_of(connection)
             return self._run_flow(execute(call, refreshed), refreshed)
 
     def run(self, flow: Flow[T]) -> T:

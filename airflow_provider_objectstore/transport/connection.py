@@ -12,7 +12,7 @@ from functools import cached_property
 from airflow_provider_objectstore import __version__
 from airflow_provider_objectstore.api.call import MAX_BODY_BYTES, Call, Token
 from airflow_provider_objectstore.api.encoding import encode, query_string
-from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import AuthenticationError, ConfigurationError, ObjectStoreError
 from airflow_provider_objectstore.transport.proxies import environment_proxies, environment_proxy
 from airflow_provider_objectstore.transport.redaction import redact, redact_error
 from airflow_provider_objectstore.transport.retry import RetryPolicy
@@ -91,6 +91,22 @@ class ResolvedConnection:
             self.retry,
         )
         return hashlib.sha256(repr(fields).encode()).hexdigest()
+
+    def require_rotated(self, latest: ResolvedConnection, error: AuthenticationError) -> None:
+        """
+        Check that the connection, looked up again after its credentials were rejected, has others for the same place.
+
+        :param latest: what was found.
+        :param error: the rejection.
+        :raises AuthenticationError: the rejection, if nothing has changed, or if the connection was edited meanwhile
+            and leads elsewhere: one task must not work in two places.
+        """
+        if latest.digest == self.digest:
+            raise error
+        shared = self.base_urls.keys() & latest.base_urls.keys()
+        elsewhere = any(self.base_urls[name] != latest.base_urls[name] for name in shared)
+        if elsewhere or self.parameters != latest.parameters:
+            raise error.prefixed("the connection was edited meanwhile and leads elsewhere: start again. ") from error
 
     @cached_property
     def where(self) -> str:

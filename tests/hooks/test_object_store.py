@@ -78,6 +78,30 @@ def test_a_rotated_connection_works_without_a_restart(
     assert asyncio.run(main()) == "s"
 
 
+@pytest.mark.parametrize("client", ["sync", "async"])
+def test_a_connection_that_was_edited_to_lead_elsewhere_is_not_followed(
+    client: str, stores: AnypointObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = json.loads(os.environ["AIRFLOW_CONN_ANYPOINT_DEFAULT"])
+    old = {**good, "password": "an-old-token", "extra": {**good["extra"], "auth": "bearer"}}
+    elsewhere = {**good, "extra": {**good["extra"], "environment_id": "another"}}
+    monkeypatch.setenv("AIRFLOW_CONN_ANYPOINT_DEFAULT", json.dumps(old))
+    hook = AnypointObjectStoreHook()
+    message = r"edited meanwhile and leads elsewhere: start again.*environment emulator-env"
+
+    async def main() -> None:
+        async with hook.async_client() as opened:
+            monkeypatch.setenv("AIRFLOW_CONN_ANYPOINT_DEFAULT", json.dumps(elsewhere))
+            await opened.send(anypoint.get_store("s"))
+
+    with hook.client() as opened, pytest.raises(AuthenticationError, match=message):
+        if client == "async":
+            asyncio.run(main())
+        else:
+            monkeypatch.setenv("AIRFLOW_CONN_ANYPOINT_DEFAULT", json.dumps(elsewhere))
+            opened.send(anypoint.get_store("s"))
+
+
 async def test_many_calls_that_are_refused_together_leave_no_session_open(
     stores: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

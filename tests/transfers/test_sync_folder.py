@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -346,3 +347,23 @@ def test_a_file_that_is_not_read_to_its_end(tmp_path: Path, size: int, monkeypat
     with pytest.raises(ObjectStoreError, match=f"has {size + 1} bytes by its listing, and {size} were read"):
         sync(f"file://{tmp_path}/s", f"file://{tmp_path}/t")
     assert not list((tmp_path / "t").glob("*"))
+
+
+@pytest.mark.parametrize(("source", "target"), [("a/b", "a"), ("a", "a/b")])
+def test_one_place_by_two_addresses(
+    source: str, target: str, places: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws = json.loads(os.environ["AIRFLOW_CONN_MY_AWS"])
+    aws["extra"]["endpoint_url"] = aws["extra"]["endpoint_url"].replace("127.0.0.1", "localhost")
+    monkeypatch.setenv("AIRFLOW_CONN_ALIAS", json.dumps(aws))
+    files = {"b/s": b"1", "old": b"2"}
+    write("s3://my_aws@files/a", files)
+    with pytest.raises(InvalidArgumentError, match="one is within the other"):
+        sync(f"s3://my_aws@files/{source}", f"s3://alias@files/{target}", delete=True)
+    assert files_of("s3://my_aws@files/a") == files
+
+
+def test_a_folder_of_the_same_files_elsewhere(tmp_path: Path, places: Mapping[str, str]) -> None:
+    write("s3://my_aws@files/a", {"b/s": b"1", "old": b"2"})
+    write("osv2://anypoint_default@files/a/b", {"s": b"1"})
+    assert counts(sync("osv2://anypoint_default@files/a/b", "s3://my_aws@files/a", delete=True)) == (1, 0, 0, 2)
