@@ -93,7 +93,7 @@ def results(services: Emulator, elsewhere: tuple[int, list[bytes]]) -> dict[str,
         patch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps(services.connections()["civo_default"]))
         hook = CivoObjectStoreHook()
         create(hook, BUCKET, hook.create_credential("mine").access_key_id)
-        with ThreadPoolExecutor(32) as threads:
+        with ThreadPoolExecutor(12) as threads:  # more of them, and time-outs come from a busy machine
             found = threads.map(lambda numbered: run(numbered, services, elsewhere[0]), enumerate(CHOSEN))
             return dict(zip(CHOSEN, found, strict=True))
 
