@@ -4,6 +4,7 @@
 #   AIRFLOW=3.2          choose another pinned environment (constraints/airflow-3.2.txt; there is 3.1 too)
 #   S3=rgw               the demo's buckets live in Ceph's gateway instead of moto
 #   RGW=skip             leave out the tests that need Ceph's gateway
+#   CHROMIUM=skip        leave out the tests in a browser
 #   WORKERS=0            test in one process; by itself in four, since the tests mostly wait
 #   ARGS="-k purge -x"   more arguments for pytest, or for the demo
 SHELL := bash
@@ -14,6 +15,7 @@ MAKEFLAGS += --no-print-directory
 AIRFLOW ?= 3.3
 S3 ?= moto
 RGW ?=
+CHROMIUM ?=
 WORKERS ?= 4
 ARGS ?=
 SEED ?=
@@ -58,7 +60,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 # uv compiles nothing, and each of the many processes here would compile Airflow anew (3 s): the first one keeps it.
 export PYTHONPYCACHEPREFIX := $(CACHE)/bytecode
 unexport PYTHONDONTWRITEBYTECODE
-export RGW
+export RGW CHROMIUM
 
 # The first Python that the pinned Airflow runs on.
 find_python = for p in python3.11 python3.12 python3.13 python3 python; do \
@@ -93,7 +95,7 @@ up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-
 	@exec $(BIN)/python -m dev.demo --s3 $(S3) --up $(ARGS)
 
 .PHONY: test
-test: $(STAMP) $(if $(TESTS),,rclone $(if $(filter skip,$(RGW)),,rgw)) ## all tests
+test: $(STAMP) $(if $(TESTS),,rclone $(if $(filter skip,$(RGW)),,rgw)) $(if $(filter skip,$(CHROMIUM)),,chromium) ## all tests
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(or $(TESTS),-m "not distributed") $(ARGS)
 
 .PHONY: test-all
@@ -181,6 +183,10 @@ format: $(STAMP) ## let ruff mend what it can
 .PHONY: rgw
 rgw: $(STAMP) ## Ceph's packages, unpacked into .cache/rgw
 	@$(BIN)/python -m tests.rgw.prepare
+
+.PHONY: chromium
+chromium: $(STAMP) ## Chromium and its driver, unpacked into .cache/chromium
+	@$(BIN)/python -m tests.browser.prepare
 
 .PHONY: rclone
 rclone: $(STAMP) ## rclone, an S3 client of others, unpacked into .cache/rclone

@@ -95,5 +95,5 @@ def environment(root: Path) -> dict[str, str]:
     """Return the environment variables with which programs below ``root`` find their libraries."""
     if root == Path("/"):
         return dict(os.environ)
-    folders = [*root.glob("usr/lib/*-linux-gnu"), *root.glob("usr/lib/*-linux-gnu/ceph"), *root.glob("lib/*-linux-gnu")]
-    return {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, folders))}
+    folders = ("usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/ceph", "usr/lib/*-linux-gnu/pulseaudio", "lib/*-linux-gnu")
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(str(found) for folder in folders for found in root.glob(folder))}
