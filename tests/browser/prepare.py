@@ -14,8 +14,8 @@ CHROMIUM = Programs(
     HOME,
     ("chromium", "chromium-driver", "fonts-liberation"),
     (BROWSER, DRIVER),
-    "Chromium is downloaded with apt from a Debian archive. Elsewhere install Debian's chromium and chromium-driver, or "
-    "skip the tests that need them: make test CHROMIUM=skip",
+    "Chromium is downloaded with apt from a Debian archive. Elsewhere install chromium and chromium-driver, or skip "
+    "the tests that need them: make test CHROMIUM=skip",
 )
 
 if __name__ == "__main__":
