@@ -92,12 +92,22 @@ class TransportError(ObjectStoreError):
     :param request_sent: False where the request provably never reached the service
         (connection refused, name not resolved, TLS handshake failed).
     :param permanent: True where another attempt cannot help, such as for an untrusted certificate.
+    :param unreachable: True where there was no connection at all, so that nothing can have happened anywhere
+        (connection refused, name not resolved, no connection in time, a proxy that gives none).
     """
 
-    def __init__(self, message: str = "", *, request_sent: bool = True, permanent: bool = False) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        request_sent: bool = True,
+        permanent: bool = False,
+        unreachable: bool = False,
+    ) -> None:
         super().__init__(message)
         self.request_sent = request_sent
         self.permanent = permanent
+        self.unreachable = unreachable
 
 
 class OutcomeUnknownError(ObjectStoreError):

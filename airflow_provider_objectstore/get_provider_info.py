@@ -14,6 +14,15 @@ _SHARED_FIELDS = {
         "Requests per second", "number", "Pace of one process; 10 if empty", exclusiveMinimum=0
     ),
     "timeout": _field("Timeout", "number", "Seconds to wait for the service; 30 if empty", exclusiveMinimum=0),
+    "retry_attempts": _field(
+        "Retry attempts", "integer", "Requests for one call at most, where responses fail; 6 if empty", minimum=1
+    ),
+    "retry_deadline": _field(
+        "Retry deadline",
+        "number",
+        "Seconds for which a call is tried; 120, or four times the time-out if that is less, if empty",
+        exclusiveMinimum=0,
+    ),
     "verify": _field("Verify TLS", "string", "true, false, or the path of a file of certificates to trust"),
     "proxy": _field("Proxy", "string", "URL of an HTTP proxy; the environment's if empty"),
 }

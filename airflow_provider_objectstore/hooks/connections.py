@@ -17,6 +17,7 @@ from airflow_provider_objectstore.arguments import boolean
 from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError
 from airflow_provider_objectstore.transport import ResolvedConnection
 from airflow_provider_objectstore.transport.proxies import environment_proxies, passwords
+from airflow_provider_objectstore.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -82,6 +83,18 @@ class Fields:
             self.problems.append(f"extra {name} must be a positive number, not {text!r}")
         return number
 
+    def retry(self) -> RetryPolicy:
+        """Return how often and how long calls are tried."""
+        settings: dict[str, Any] = {}
+        if text := self.text("retry_attempts"):
+            if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
+                self.problems.append(f"extra retry_attempts must be a whole number, at least 1, not {text[:100]!r}")
+            else:
+                settings["attempts"] = int(text)
+        if self.text("retry_deadline"):
+            settings["deadline"] = self.positive("retry_deadline", 0)
+        return RetryPolicy(**settings)
+
     def choice(self, name: str, *choices: str) -> str:
         value = self.text(name, choices[0]).lower()
         if value in choices:
@@ -137,6 +150,7 @@ class Fields:
         return {
             "requests_per_second": self.positive("requests_per_second", 10),
             "timeout": self.positive("timeout", 30),
+            "retry": self.retry(),
             "verify": verify,
             "proxy": proxy,
         }

@@ -13,7 +13,7 @@ from airflow_provider_objectstore.exceptions import (
     error_for,
 )
 from airflow_provider_objectstore.hooks.s3_responses import denial_code, response_problem
-from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
+from airflow_provider_objectstore.transport.failures import failure_text, is_hopeless_tls, shown_cause
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -149,7 +149,7 @@ def s3_error(error: Exception, operation: str) -> ObjectStoreError:
         return error_for(operation, status, reason=found.get("Message") or failure_text(error), code=found.get("Code"))
     if isinstance(error, (ConnectionError, HTTPClientError, OSError)) or type(error).__module__.startswith("aiohttp"):
         message = f"{operation}: {failure_text(error)}"
-        return TransportError(message, permanent="CERTIFICATE_VERIFY_FAILED" in str(error))
+        return TransportError(message, permanent=is_hopeless_tls(error))
     return ObjectStoreError(message) if isinstance(error, BotoCoreError) else ServerError(message)
 
 

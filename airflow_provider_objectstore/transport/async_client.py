@@ -13,7 +13,12 @@ from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectS
 from airflow_provider_objectstore.transport.body import BodyReader, TooLargeError
 from airflow_provider_objectstore.transport.connection import Request, ResolvedConnection
 from airflow_provider_objectstore.transport.execution import execute
-from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
+from airflow_provider_objectstore.transport.failures import (
+    failure_text,
+    is_hopeless_tls,
+    is_refused_by_proxy,
+    shown_cause,
+)
 from airflow_provider_objectstore.transport.parents import find_parent
 from airflow_provider_objectstore.transport.state import SharedState
 from airflow_provider_objectstore.transport.steps import CheckParent, GetToken, MaskSecret
@@ -255,9 +260,10 @@ class AsyncClient:
 
         connection, session = state.connection, state.session
         assert session is not None, "a client is used inside its context"
+        left = max(request.ends - time.monotonic(), 0.001)
         timeout = aiohttp.ClientTimeout(
-            total=max(request.ends - time.monotonic(), 0.001),
-            sock_connect=connection.timeout,
+            total=left,
+            sock_connect=min(connection.timeout, 0.95 * left),  # before the whole: nothing was sent then
             sock_read=connection.timeout,
         )
         proxy = connection.proxies[request.base_url]
@@ -284,14 +290,21 @@ class AsyncClient:
 def _transport_error(error: Exception, request: Request, connection: ResolvedConnection) -> TransportError:
     import aiohttp
 
-    untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
+    hopeless = is_hopeless_tls(error)
     malformed = isinstance(error, (aiohttp.InvalidURL, UnicodeError))
-    not_sent = isinstance(
-        error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
-    )
+    by_proxy = isinstance(error, aiohttp.ClientHttpProxyError)
+    no_connection = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    unreachable = not hopeless and (by_proxy or no_connection)
     outcome = "timed out" if isinstance(error, TimeoutError) else "failed"
     return TransportError(
-        connection.redact(f"{request.method} to {request.url.split('/')[2]} {outcome}: {failure_text(error)}"),
-        request_sent=not (not_sent or untrusted or malformed),
-        permanent=untrusted or malformed or isinstance(error, TooLargeError),
+        connection.redact(
+            f"{request.method} to {request.url.split('/')[2]} {outcome}: "
+            f"{failure_text(getattr(error, 'os_error', error))}"
+        ),
+        request_sent=not (unreachable or hopeless or malformed),
+        permanent=hopeless
+        or malformed
+        or (by_proxy and is_refused_by_proxy(error))
+        or isinstance(error, TooLargeError),
+        unreachable=unreachable,
     )

@@ -14,7 +14,13 @@ from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectS
 from airflow_provider_objectstore.transport.body import BodyReader, TooLargeError
 from airflow_provider_objectstore.transport.connection import Request, ResolvedConnection
 from airflow_provider_objectstore.transport.execution import execute
-from airflow_provider_objectstore.transport.failures import causes, failure_text, shown_cause
+from airflow_provider_objectstore.transport.failures import (
+    causes,
+    failure_text,
+    is_hopeless_tls,
+    is_refused_by_proxy,
+    shown_cause,
+)
 from airflow_provider_objectstore.transport.parents import find_parent
 from airflow_provider_objectstore.transport.state import SharedState
 from airflow_provider_objectstore.transport.steps import CheckParent, GetToken, MaskSecret
@@ -219,23 +225,20 @@ def _prepare(request: Request) -> PreparedRequest:
 
 
 def _transport_error(error: Exception, request: Request, connection: ResolvedConnection) -> TransportError:
-    import ssl
-
     import requests
     from urllib3.exceptions import InvalidHeader, NewConnectionError, ReadTimeoutError
 
     chain = list(causes(error))
-    untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain)
+    hopeless = is_hopeless_tls(error)
     of_response = any(isinstance(cause, InvalidHeader) for cause in chain)  # requests raises its own for a request
     malformed = not of_response and isinstance(
         error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)
     )
-    not_sent = (
-        untrusted
-        or malformed
+    by_proxy = any(str(cause).startswith("Tunnel connection failed") for cause in chain)
+    unreachable = (
+        by_proxy
         or isinstance(error, requests.exceptions.ConnectTimeout)
         or any(isinstance(cause, NewConnectionError) for cause in chain)
-        or any(str(cause).startswith("Tunnel connection failed") for cause in chain)
     )
     timeouts = (requests.exceptions.Timeout, ReadTimeoutError, TimeoutError)
     timed_out = any(isinstance(cause, timeouts) for cause in chain)
@@ -244,6 +247,10 @@ def _transport_error(error: Exception, request: Request, connection: ResolvedCon
             f"{request.method} to {request.url.split('/')[2]} {'timed out' if timed_out else 'failed'}: "
             f"{failure_text(chain[-1])}"
         ),
-        request_sent=not not_sent,
-        permanent=untrusted or malformed or isinstance(error, TooLargeError),
+        request_sent=not (unreachable or hopeless or malformed),
+        permanent=hopeless
+        or malformed
+        or (by_proxy and is_refused_by_proxy(error))
+        or isinstance(error, TooLargeError),
+        unreachable=unreachable,
     )

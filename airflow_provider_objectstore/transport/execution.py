@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from tenacity import DoSleep, RetryCallState
+from tenacity import DoSleep
 
 from airflow_provider_objectstore.api.call import Call, Pause, Response
 from airflow_provider_objectstore.exceptions import (
@@ -26,6 +26,7 @@ from airflow_provider_objectstore.exceptions import (
     TransportError,
 )
 from airflow_provider_objectstore.transport.redaction import redact_members
+from airflow_provider_objectstore.transport.retry import CallState
 from airflow_provider_objectstore.transport.state import SharedState
 from airflow_provider_objectstore.transport.steps import CheckParent, GetToken, MaskSecret
 
@@ -69,11 +70,12 @@ def _reconcile(lookup: Generator[Any, Any, T | None], unknown: OutcomeUnknownErr
 
 def _with_retries(call: Call[T], state: SharedState) -> Generator[Any, Any, T]:
     started = time.monotonic()
-    retry_state: RetryCallState | None = None
+    ends = started + state.retry_seconds
+    retry_state: CallState | None = None
     response_lost = False
     while True:
         try:
-            response, result = yield from attempt(call, state, started)
+            response, result = yield from attempt(call, state, ends)
         except NotFoundError as error:
             yield from _confirm_absence(call, error)
             if not response_lost:
@@ -83,7 +85,7 @@ def _with_retries(call: Call[T], state: SharedState) -> Generator[Any, Any, T]:
             # After a 429 or 401 nothing was done, so a later 404 means what it says.
             response_lost |= isinstance(error, (ServerError, TransportError)) and error.request_sent
             if retry_state is None:
-                retry_state = state.retry.begin(started)
+                retry_state = state.connection.retry.begin(started, ends)
             retry_state.set_exception(sys.exc_info())  # type: ignore[arg-type]
         else:
             if response.status == 404:
@@ -94,12 +96,17 @@ def _with_retries(call: Call[T], state: SharedState) -> Generator[Any, Any, T]:
         yield from _wait_for_next_attempt(retry_state, state)
 
 
-def _wait_for_next_attempt(retry_state: RetryCallState, state: SharedState) -> Generator[Any, Any, None]:
+def _wait_for_next_attempt(retry_state: CallState, state: SharedState) -> Generator[Any, Any, None]:
     """Wait as the retry policy says; raise the last error if it allows no further attempt."""
-    while isinstance(action := retry_state.retry_object.iter(retry_state), DoSleep):
+    try:
+        action = retry_state.retry_object.iter(retry_state)
+    except ObjectStoreError as error:
+        raise retry_state.with_attempts(error) from error.__cause__
+    while isinstance(action, DoSleep):
         retry_state.prepare_for_next_attempt()
         state.retries += 1
         yield Pause(action)
+        action = retry_state.retry_object.iter(retry_state)
 
 
 def _result_of_lost_response(call: Call[T], error: NotFoundError) -> T:
@@ -141,11 +148,11 @@ def _confirm_absence(call: Call[Any], error: NotFoundError | None = None) -> Gen
         ) from error
 
 
-def attempt(call: Call[T], state: SharedState, started: float) -> Generator[Any, Any, tuple[Response, T]]:
+def attempt(call: Call[T], state: SharedState, ends: float) -> Generator[Any, Any, tuple[Response, T]]:
     """
     Send a call once, and once more with a new token if its token was rejected. Return the response and its result.
 
-    :param started: when the first attempt started, by the monotonic clock.
+    :param ends: when the last attempt may start, by the monotonic clock.
     :raises OutcomeUnknownError: if a call that is not idempotent may have taken effect.
     """
     token: str | None = None
@@ -154,7 +161,7 @@ def attempt(call: Call[T], state: SharedState, started: float) -> Generator[Any,
             token = yield GetToken(rejected=token)
         try:
             with state.connection.redacting(token, state.token, *state.secrets):
-                response = yield from _send(call, state, token, started)
+                response = yield from _send(call, state, token, ends)
                 if call.authorized and state.should_refresh_token(response.status, refreshed=refreshed):
                     continue
                 return response, call.interpret(response)
@@ -174,17 +181,17 @@ def _with_operation(error: TransportError | ServerError, call: Call[Any]) -> Tra
     """Add the operation to an error of the driver, which knows the request only."""
     if isinstance(error, ServerError):
         return error
-    return TransportError(f"{call}: {error}", request_sent=error.request_sent, permanent=error.permanent)
+    return error.prefixed(f"{call}: ")
 
 
-def _send(call: Call[Any], state: SharedState, token: str | None, started: float) -> Generator[Any, Any, Response]:
+def _send(call: Call[Any], state: SharedState, token: str | None, ends: float) -> Generator[Any, Any, Response]:
     """Send a call with its method or its fallback method, whichever the service supports."""
     method = call.method
     if call.operation in state.fallback_operations and call.fallback_method:
         method = call.fallback_method
-    response: Response = yield from _send_at_turn(call, state, method, token, started)
+    response: Response = yield from _send_at_turn(call, state, method, token, ends)
     if call.fallback_method and method != call.fallback_method and call.is_method_unsupported(response):
-        response = yield from _send_at_turn(call, state, call.fallback_method, token, started)
+        response = yield from _send_at_turn(call, state, call.fallback_method, token, ends)
         if not call.is_method_unsupported(response):
             state.fallback_operations.add(call.operation)
     if 300 <= response.status < 400:
@@ -201,7 +208,7 @@ def _send(call: Call[Any], state: SharedState, token: str | None, started: float
 
 
 def _send_at_turn(
-    call: Call[Any], state: SharedState, method: str, token: str | None, started: float
+    call: Call[Any], state: SharedState, method: str, token: str | None, ends: float
 ) -> Generator[Any, Any, Response]:
     """Send one request as soon as the rate limiter allows it, and report a 429 to the rate limiter."""
     limiter = state.rate_limiter
@@ -212,11 +219,11 @@ def _send_at_turn(
         if throttle_epoch == limiter.throttle_epoch:
             break
     # The wait for its turn is not the service's time: one attempt always has the connection's timeout.
-    ends = max(started + state.retry.deadline, time.monotonic() + state.connection.timeout)
+    ends = max(ends, time.monotonic() + state.connection.timeout)
     request = state.connection.request(call, method, token)
     response: Response = yield replace(request, ends=ends, max_body_bytes=call.max_body_bytes)
     if response.status == 429:
-        retry_after = state.retry.retry_after_seconds(response.headers.get("retry-after"))
+        retry_after = state.connection.retry.retry_after_seconds(response.headers.get("retry-after"))
         limiter.on_throttled(throttle_epoch, retry_after)
     else:
         limiter.on_success()

@@ -8,6 +8,7 @@ package repeats it.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from http.client import BadStatusLine, UnknownProtocol
 
@@ -35,6 +36,54 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         current = inner[0] if inner else current.__cause__ or current.__context__
 
 
+_HOPELESS_TLS = frozenset(
+    {
+        "HTTP_REQUEST",
+        "HTTPS_PROXY_REQUEST",
+        "NO_PROTOCOLS_AVAILABLE",
+        "NO_SHARED_CIPHER",
+        "RECORD_LAYER_FAILURE",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "TLSV1_UNRECOGNIZED_NAME",
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "UNKNOWN_PROTOCOL",
+        "UNSUPPORTED_PROTOCOL",
+        "WRONG_VERSION_NUMBER",
+    }
+)
+"""OpenSSL's reasons for which no handshake with a server can succeed, such as one that speaks plain HTTP."""
+
+
+def is_hopeless_tls(error: BaseException) -> bool:
+    """
+    Return whether another attempt cannot help: the certificate or the host's name is wrong, or it speaks no such TLS.
+
+    :param error: the error of a library.
+    """
+    return any(
+        isinstance(cause, ssl.SSLCertVerificationError)
+        or (
+            isinstance(cause, ssl.SSLError)
+            and (getattr(cause, "reason", None) or "").upper().replace(" ", "_") in _HOPELESS_TLS
+        )
+        for cause in causes(error)
+    )
+
+
+_REFUSED_BY_PROXY = re.compile(r"^(?:Tunnel connection failed: )?(?:403|407)\b")
+"""How an error begins with which a proxy refuses this user or this address; any other of its statuses may pass."""
+
+
+def is_refused_by_proxy(error: BaseException) -> bool:
+    """
+    Return whether a proxy does not let this user, or does not let anybody, through to an address.
+
+    :param error: the error of a library for a proxy that gave no connection.
+    """
+    return any(_REFUSED_BY_PROXY.match(str(cause)) for cause in causes(error))
+
+
 def failure_text(error: BaseException) -> str:
     """
     Return what an error says, without what it quotes.
@@ -50,11 +99,15 @@ def failure_text(error: BaseException) -> str:
 
 def shown_cause(error: BaseException) -> BaseException | None:
     """
-    Return an error as the cause of another; None if it quotes a response.
+    Return what an error of a library began with, as the one cause that a log shows; None if it quotes a response.
 
     :param error: the error of a library.
     """
-    return None if any(_quotes(each) for each in causes(error)) else error
+    chain = [each for each in causes(error) if isinstance(each, Exception)]
+    if any(map(_quotes, chain)):
+        return None
+    chain[-1].__cause__ = chain[-1].__context__ = None  # such as the cancellation that a time-out began with
+    return chain[-1]
 
 
 def _quotes(error: BaseException) -> bool:

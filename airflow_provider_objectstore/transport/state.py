@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.transport.connection import ResolvedConnection
@@ -28,7 +27,8 @@ class SharedState:
 
     def __init__(self, connection: ResolvedConnection) -> None:
         self.connection = connection
-        self.retry = replace(connection.retry, deadline=min(connection.retry.deadline, 4 * connection.timeout))
+        self.retry_seconds = connection.retry.seconds(connection.timeout)
+        """For how long a call is tried."""
         self.rate_limiter = RateLimiter(connection.requests_per_second)
         self.fallback_operations: set[str] = set()
         """Operations for which the service supports the fallback method only."""

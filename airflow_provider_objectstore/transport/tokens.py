@@ -38,11 +38,11 @@ def obtain_token(state: SharedState, rejected: str | None, fetches_seen: int) ->
     call = state.connection.token_call
     assert call is not None, "a resolved connection has a token or a call that fetches one"
     try:
-        _, fetched = yield from attempt(call, state, time.monotonic())
+        _, fetched = yield from attempt(call, state, time.monotonic() + state.retry_seconds)
         state.token_error = None
     except ObjectStoreError as error:
         state.token_error = _token_error(error, call, state)
-        raise state.token_error from error
+        raise state.token_error from error.__cause__
     finally:
         state.token_fetches += 1
     yield MaskSecret(fetched.value)
@@ -61,7 +61,7 @@ def _token_error(error: ObjectStoreError, call: Call[Token], state: SharedState)
     connection = state.connection
     message = f"could not get a token from {connection.base_urls[call.base_url]}{call.path}: {error}"
     if isinstance(error, TransportError):
-        return TransportError(message, request_sent=False, permanent=error.permanent)
+        return TransportError(message, request_sent=False, permanent=error.permanent, unreachable=error.unreachable)
     status: int | None = getattr(error, "status", None)
     if isinstance(error, RateLimitedError):
         return RateLimitedError(message, status=status, retry_after=error.retry_after, request_sent=False)

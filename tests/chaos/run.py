@@ -20,7 +20,6 @@ from airflow_provider_objectstore.emulator.settings import CIVO_KEY, CLIENT_SECR
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
 from airflow_provider_objectstore.hooks import connections
 from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
-from airflow_provider_objectstore.transport import ResolvedConnection
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 from tests.chaos.services import STALL_SECONDS, ChaosEmulator
 
@@ -253,9 +252,9 @@ def logged() -> Iterator[list[str]]:
 @contextmanager
 def quick_retries(**settings: Any) -> Iterator[None]:
     """Let retries wait for hardly any time. Their number and their deadline stay as they are."""
-    policy = RetryPolicy(**{"initial_wait": 0.005, "max_wait": 0.03, "max_retry_after": 0.05, **settings})
+    quick = partial(RetryPolicy, **{"initial_wait": 0.005, "max_wait": 0.03, "max_retry_after": 0.05, **settings})
     with (
-        mock.patch.object(connections, "ResolvedConnection", partial(ResolvedConnection, retry=policy)),
+        mock.patch.object(connections, "RetryPolicy", quick),
         mock.patch("botocore.retryhandler.delay_exponential", lambda *arguments, **named: 0.01),
     ):
         yield

@@ -13,6 +13,7 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.connections import Fields
 from airflow_provider_objectstore.operators.anypoint import AnypointCreateStoreOperator, AnypointDeleteStoreOperator
+from airflow_provider_objectstore.transport.retry import RetryPolicy
 from tests.hooks.connections import PLACE, SECRET, Resolve, origin
 
 # Defaults, and what may be typed or text
@@ -43,6 +44,8 @@ def test_fields_left_empty_in_the_form(either: Resolve, empty: str | None) -> No
     names = (
         "requests_per_second",
         "timeout",
+        "retry_attempts",
+        "retry_deadline",
         "verify",
         "proxy",
         "control_plane",
@@ -63,7 +66,19 @@ def test_numbers(either: Resolve, value: Any) -> None:
     assert (resolved.requests_per_second, resolved.timeout) == (2.5, 2.5)
 
 
-@pytest.mark.parametrize("name", ["requests_per_second", "timeout"])
+@pytest.mark.parametrize("value", [3, "3", " 3 "], ids=repr)
+def test_retries(either: Resolve, value: Any) -> None:
+    assert either(extra={"retry_attempts": value, "retry_deadline": 2.5}).retry == RetryPolicy(attempts=3, deadline=2.5)
+    assert either().retry == RetryPolicy()
+
+
+@pytest.mark.parametrize("value", [0, -1, "0", "many", True, 2.5, "nan", [1], "1_0", "٣", "9" * 20], ids=repr)
+def test_attempts_that_cannot_be(either: Resolve, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="extra retry_attempts must be a whole number, at least 1, not '"):
+        either(extra={"retry_attempts": value})
+
+
+@pytest.mark.parametrize("name", ["requests_per_second", "timeout", "retry_deadline"])
 @pytest.mark.parametrize("value", [0, -1, "0", "fast", True, "nan", "inf", [1], "1,5"], ids=repr)
 def test_numbers_that_cannot_be(either: Resolve, name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"extra {name} must be a positive number"):
@@ -312,6 +327,8 @@ def test_every_change_makes_another_digest(either: Resolve) -> None:
         {"host": "example.com"},
         {"extra": {"timeout": 31}},
         {"extra": {"requests_per_second": 11}},
+        {"extra": {"retry_attempts": 7}},
+        {"extra": {"retry_deadline": 600}},
         {"extra": {"verify": False}},
         {"extra": {"proxy": "http://proxy"}},
         {"extra": {"region": "eu-west-1"}},

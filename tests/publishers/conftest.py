@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_objectstore import transport
 from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.hooks import connections
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.transport.retry import RetryPolicy
@@ -21,9 +21,9 @@ API = "airflow_api"
 
 @pytest.fixture(autouse=True)
 def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call is tried twice, almost without a wait."""
-    fast = partial(transport.ResolvedConnection, retry=RetryPolicy(attempts=2, initial_wait=0.001))
-    monkeypatch.setattr(transport, "ResolvedConnection", fast)
+    """Every call is tried twice, almost without a wait, and a connection that is refused as briefly."""
+    fast = partial(RetryPolicy, attempts=2, deadline=1, initial_wait=0.001, max_wait=0.2)
+    monkeypatch.setattr(connections, "RetryPolicy", fast)
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from tempfile import TemporaryDirectory
 
 from airflow_provider_objectstore.hooks import connections
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from airflow_provider_objectstore.transport import ResolvedConnection
 from airflow_provider_objectstore.transport.client import MAX_STATES
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 from airflow_provider_objectstore.triggers import change_trigger
@@ -99,8 +98,8 @@ def main() -> int:
     parser.add_argument("--triggerer", action="store_true", help="in the triggerer of an Airflow")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    quick = partial(ResolvedConnection, retry=RetryPolicy(attempts=2, initial_wait=0.001))
-    connections.ResolvedConnection = quick  # type: ignore[assignment, misc]
+    quick = partial(RetryPolicy, attempts=2, deadline=0.01, initial_wait=0.001)
+    connections.RetryPolicy = quick  # type: ignore[assignment, misc]
     change_trigger.EVENT_DISTANCE = 0
     with TemporaryDirectory() as folder, connected():
         create(CivoObjectStoreHook(), "bucket")

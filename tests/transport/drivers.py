@@ -19,7 +19,7 @@ from tests.transport.stub import Answer, serving
 
 T = TypeVar("T")
 QUICK = RetryPolicy(attempts=4, initial_wait=0.01, max_wait=0.02)
-ONCE = RetryPolicy(attempts=1)
+ONCE = RetryPolicy(attempts=1, deadline=1e-6)
 
 
 def anypoint_connection(url: str, **changes: Any) -> ResolvedConnection:

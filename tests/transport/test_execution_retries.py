@@ -21,8 +21,7 @@ from airflow_provider_objectstore.exceptions import (
     ServerError,
     TransportError,
 )
-from airflow_provider_objectstore.transport.retry import RetryPolicy
-from tests.transport.drivers import QUICK, Connect, Driver, anypoint_connection, civo_connection, count
+from tests.transport.drivers import ONCE, QUICK, Connect, Driver, anypoint_connection, civo_connection, count
 
 
 def fault(emulator: Emulator, operation: str, kind: str, **fields: Any) -> None:
@@ -149,7 +148,7 @@ def test_a_delete_that_was_refused_at_first_has_not_succeeded(stores: Driver, em
 
 
 def test_nobody_listening(connect: Connect, unused_port: int) -> None:
-    driver = connect(civo_connection(f"http://127.0.0.1:{unused_port}"))
+    driver = connect(civo_connection(f"http://127.0.0.1:{unused_port}", retry=ONCE))
     with pytest.raises(TransportError) as caught:  # not OutcomeUnknownError: nothing can have happened
         driver.send(civo.create_object_store("b"))
     assert not caught.value.request_sent
@@ -157,7 +156,7 @@ def test_nobody_listening(connect: Connect, unused_port: int) -> None:
 
 
 def test_a_slow_service_times_out(connect: Connect, emulator: Emulator) -> None:
-    driver = connect(anypoint_connection(emulator.url, timeout=0.2, retry=RetryPolicy(attempts=1)))
+    driver = connect(anypoint_connection(emulator.url, timeout=0.2, retry=ONCE))
     fault(emulator, "anypoint.get_store", "delay", seconds=2)
     with pytest.raises(TransportError, match="timed out") as caught:
         driver.send(anypoint.get_store("s"))

@@ -68,7 +68,7 @@ def closed() -> int:
 
 
 def once(connection: ResolvedConnection) -> ResolvedConnection:
-    return replace(connection, retry=RetryPolicy(attempts=1))
+    return replace(connection, retry=RetryPolicy(attempts=1, deadline=1e-6))
 
 
 def ask_sync(hook: CivoObjectStoreHook) -> Any:
