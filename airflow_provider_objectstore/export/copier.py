@@ -85,7 +85,6 @@ class Copier(TransferRunner):
         self._created = target is None
         self._log_attributes(self._created, compared)
         self._run(self._copy, "stopped")
-        self.log.info("Copied %d partitions of store %r to store %r", len(self._values), self.source_id, self.store_id)
         return {
             "source": self.source_id,
             "target": self.store_id,
@@ -97,6 +96,16 @@ class Copier(TransferRunner):
             **{name: self._outcomes[name] for name in COUNTED},
             "missing_partitions": self.stats.missing_partitions,
         }
+
+    @property
+    def _title(self) -> str:
+        return f"Copied store {self.source_id!r} to store {self.store_id!r}"
+
+    @property
+    def _where(self) -> str:
+        if self.source.where == self.hook.where:
+            return self.hook.where
+        return f"{self.source.where}, to {self.hook.where}"
 
     def _check_partitions(self) -> None:
         for partition in self.partitions or ():

@@ -38,8 +38,11 @@ class Exporter(FolderTransferRunner):
                 missing,
                 missing_partitions,
             )
-        self.log.info("Exported %d partitions of store %r to %s", len(manifest.partitions), self.store_id, self.folder)
         return {**manifest.as_dict(), "missing": missing, "missing_partitions": missing_partitions}
+
+    @property
+    def _title(self) -> str:
+        return f"Exported store {self.store_id!r} to {self.folder}"
 
     async def _reads(self, client: AsyncClient) -> AsyncIterator[tuple[str, Call[Entry]]]:
         """Stream the calls that read the values, each with its partition."""

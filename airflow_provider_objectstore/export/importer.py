@@ -57,9 +57,12 @@ class Importer(FolderTransferRunner):
         self._started = time.monotonic()  # the time left is computed from writing alone
         self._bulk.run(self._writes, self._record_result, self._record_failure)
         self._raise_if_stopped(f"the import into store {self.store_id} stopped")
-        self.log.info("Imported %s into store %r", self.folder, self.store_id)
         counts = {"written": self.stats.values, "skipped": self.stats.skipped}
         return {**manifest.as_dict(), "created": created, **counts}
+
+    @property
+    def _title(self) -> str:
+        return f"Imported {self.folder} into store {self.store_id!r}"
 
     # Checks before anything is written
 

@@ -74,10 +74,11 @@ class TransferRunner(ABC):
         self.log = log
         self.stats = TransferStats()
         self._started = time.monotonic()
+        self._logged = (0, 0, 0)
 
     def run(self, bulk: BulkRunner) -> dict[str, Any]:
         """
-        Do the work; log the counts at the end, also after an error.
+        Do the work; log what was done at the end, and the counts after an error, if there are any.
 
         :param bulk: sends the requests.
         :return: plain data, with counts.
@@ -85,31 +86,52 @@ class TransferRunner(ABC):
         """
         self._bulk = bulk
         try:
-            return self._transfer()
-        finally:
+            result = self._transfer()
+        except BaseException:
             self.log_progress()
+            raise
+        self.log.info("%s: %s (%s)", self._title, self._summary(), self._where)
+        return result
 
     @abstractmethod
     def _transfer(self) -> dict[str, Any]: ...
 
+    @property
+    @abstractmethod
+    def _title(self) -> str:
+        """Say what was done, to what."""
+
+    @property
+    def _where(self) -> str:
+        return self.hook.where
+
     def log_progress(self) -> None:
-        """Log the counts, the rate, and the time left where the number of values is known."""
-        stats, seconds, left = self.stats, time.monotonic() - self._started, ""
-        handled = stats.values + stats.unchanged + stats.skipped
-        if handled and stats.total and (remaining := stats.total - handled):
-            left = f", {remaining:,} to go in about {remaining * seconds / handled:,.0f} s"
-        self.log.info(
-            "%d values %s in %.0f s (%.1f a second)%s, %d skipped, %d no longer existed, %d failed%s",
-            stats.values,
-            self.done,
-            seconds,
-            handled / max(seconds, 0.001),
-            f", {stats.unchanged} unchanged" if stats.unchanged else "",
-            stats.skipped,
-            stats.missing,
-            len(stats.errors),
-            left,
-        )
+        """Log the counts, the rate, and the time left where the number of values is known; nothing if idle."""
+        stats, left = self.stats, ""
+        if (done := (self._handled, stats.missing, len(stats.errors))) == self._logged:
+            return
+        self._logged = done
+        if self._handled and stats.total and (remaining := stats.total - self._handled):
+            seconds = time.monotonic() - self._started
+            left = f", {remaining:,} to go in about {remaining * seconds / self._handled:,.0f} s"
+        self.log.info("%s%s", self._summary(), left)
+
+    @property
+    def _handled(self) -> int:
+        return self.stats.values + self.stats.unchanged + self.stats.skipped
+
+    def _summary(self) -> str:
+        """Say how many values there were, and how fast."""
+        stats, seconds = self.stats, time.monotonic() - self._started
+        parts = [
+            f"{stats.values} value{'' if stats.values == 1 else 's'} {self.done} in {seconds:.0f} s "
+            f"({self._handled / max(seconds, 0.001):.1f} a second)",
+            f"{stats.unchanged} unchanged" if stats.unchanged else "",
+            f"{stats.skipped} skipped" if stats.skipped else "",
+            f"{stats.missing} no longer existed" if stats.missing else "",
+            f"{len(stats.errors)} failed" if stats.errors else "",
+        ]
+        return ", ".join(filter(None, parts))
 
     def _record_failure(self, item: object, error: ObjectStoreError) -> None:
         self.stats.errors.append(str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,7 @@ from airflow_provider_objectstore.fs.many_files import (
     read_many,
     write_many,
 )
+from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
@@ -76,6 +77,12 @@ class Folder:
     def __truediv__(self, name: str) -> str:
         return f"{self.path}/{name}"
 
+    @property
+    def where(self) -> str:
+        """Its name, and the connection where the filesystem is one of this package's."""
+        hook = getattr(self.fs, "hook", None)
+        return f"{self.name} ({hook.where})" if isinstance(hook, ObjectStoreHook) else self.name
+
     def paths(self, names: Iterable[str]) -> dict[str, str]:
         """Return paths by name."""
         return {name: self / name for name in names}
@@ -103,7 +110,7 @@ class FolderSync:
 
     def run(self) -> SyncStats:
         """
-        Do it; log the counts at the end, also after an error.
+        Do it; log the counts at the end, and after an error if anything was done.
 
         :raises ObjectStoreError: if there is nothing to copy, a name cannot be at the target, or a file that was
             written is not the same when it is read back.
@@ -122,9 +129,16 @@ class FolderSync:
                     self._sync_large(name, info, existing.get(name))
             if self.delete:
                 self._delete(existing.keys() - files.keys())
-            return self.stats
-        finally:
-            self.log.info("%s to %s: %s", self.source.name, self.target.name, self.stats)
+        except BaseException:
+            if any(asdict(self.stats).values()):
+                self.log.info("Until the error, %s", self._summary())
+            raise
+        self.log.info("Copied %s to %s: %s", self.source.where, self.target.where, self._summary())
+        return self.stats
+
+    def _summary(self) -> str:
+        counts = (f"{count} {name}" for name, count in asdict(self.stats).items() if count and name != "bytes")
+        return f"{', '.join(counts)} ({self.stats.bytes:,} bytes written)"
 
     def _source_files(self) -> Listing:
         files = _list(self.source)

@@ -114,9 +114,9 @@ class AnypointKeyNotifier(BaseNotifier):
         :param context: the callback's context.
         :raises ObjectStoreError: naming the key and the connection, if it is not written.
         """
-        call = self._call(context)
-        self._hook().send(call)
-        self._log_key()
+        call, hook = self._call(context), self._hook()
+        hook.send(call)
+        self._log_key(hook)
 
     async def async_notify(self, context: Context) -> None:
         """
@@ -125,10 +125,10 @@ class AnypointKeyNotifier(BaseNotifier):
         :param context: the callback's context.
         :raises ObjectStoreError: naming the key and the connection, if it is not written.
         """
-        call = self._call(context)
-        async with self._hook().async_client() as client:
+        call, hook = self._call(context), self._hook()
+        async with hook.async_client() as client:
             await client.send(call)
-        self._log_key()
+        self._log_key(hook)
 
     def _hook(self) -> AnypointObjectStoreHook:
         from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -148,5 +148,7 @@ class AnypointKeyNotifier(BaseNotifier):
         value = json.dumps(describe(context, self._original)) if self.value is None else self.value
         return put_key(names["store_id"], names["partition"], names["key"], value, metadata=self.metadata)
 
-    def _log_key(self) -> None:
-        self.log.info("Written: key %r, partition %r, store %r", self.key, self.partition, self.store_id)
+    def _log_key(self, hook: AnypointObjectStoreHook) -> None:
+        self.log.info(
+            "Written: key %r, partition %r, store %r (%s)", self.key, self.partition, self.store_id, hook.where
+        )

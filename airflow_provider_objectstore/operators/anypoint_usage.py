@@ -103,9 +103,9 @@ class AnypointUsageOperator(AnypointOperator):
         requests = sum(store["requests"] for store in stores.values())
         share = requests / self.monthly_allowance
         self.log.info(
-            "%d requests to %d stores from %s to %s, %.2f %% of %d a month (%s)",
+            "Read the use of %s: %d requests from %s to %s, %.2f %% of %d a month (%s)",
+            ", ".join(list(stores)[:20]) or "no store",
             requests,
-            len(stores),
             start,
             end,
             share * 100,

@@ -132,6 +132,14 @@ class CivoCreateObjectStoreOperator(CivoWaitingOperator):
 
     def _complete(self, context: Context, store: dict[str, Any]) -> dict[str, Any]:
         self._emit_asset_events(context, "create_object_store", store)
+        self.log.info(
+            "Object store %s is %s: %s GB (id %s; %s)",
+            store["name"],
+            store["status"] or "there",
+            store["max_size_gb"],
+            store["id"],
+            self.where,
+        )
         return store
 
     def _check_existing(self, store: ObjectStore) -> None:

@@ -87,7 +87,13 @@ class CivoUsageOperator(CivoOperator):
             if credential["age_seconds"] is not None:
                 name = credential["name"]
                 gauge(f"civo.credential_age.{name}", credential["age_seconds"], {"credential": name})
-        self.log.info("Read %d object stores, %d credentials (%s)", len(used), len(credentials), self.where)
+        self.log.info(
+            "Read the use of %s, of the quota (%.1f %% used), and %d credentials (%s)",
+            ", ".join(f"{store['object_store']} ({store['share']:.1%})" for store in used[:20]) or "no object store",
+            quota["share"] * 100,
+            len(credentials),
+            self.where,
+        )
         return {"quota": quota, "object_stores": used, "credentials": credentials}
 
 
@@ -169,7 +175,14 @@ class CivoGrowObjectStoreOperator(CivoWaitingOperator):
             raise ObjectStoreError(f"the service does not tell the size of object store {store.name}: nothing changed")
         used = use_of_store(store, hook.get_object_store_stats(store.id))
         if used["share"] < self.share:
-            self.log.info("Object store %s is used to %.1f %%: large enough", store.name, used["share"] * 100)
+            self.log.info(
+                "Object store %s is used to %.1f %% of %d GB: large enough, left unchanged (id %s; %s)",
+                store.name,
+                used["share"] * 100,
+                store.max_size_gb,
+                store.id,
+                self.where,
+            )
             return asdict(store)
         size = self._new_size(store.name, store.max_size_gb, used["share"])
         self._check_unchanged(store)
@@ -191,7 +204,9 @@ class CivoGrowObjectStoreOperator(CivoWaitingOperator):
 
     def _complete(self, context: Context, store: dict[str, Any]) -> dict[str, Any]:
         self._emit_asset_events(context, "update_object_store", store)
-        self.log.info("Object store %s has %s GB", store["name"], store["max_size_gb"])
+        self.log.info(
+            "Object store %s has %s GB now (id %s; %s)", store["name"], store["max_size_gb"], store["id"], self.where
+        )
         return store
 
     def _new_size(self, name: str, size_gb: int, share: float) -> int:

@@ -134,6 +134,8 @@ class AnypointPurgePartitionsOperator(LineageMixin, AnypointBulkOperator):
         if runner.stats.deleted and not self.dry_run:
             whole = plan.key_prefix is None
             self._record_lineage(outputs=in_store(self.hook, self.store_id, plan.partitions, deleted=whole))
+        did = "Dry run: would purge" if self.dry_run else "Purged"
+        self.log.info("%s %s of store %r: %s (%s)", did, what, self.store_id, runner.summary(), self.where)
         self._check_stats(runner.stats, plan)
         self._emit_asset_events(context, plan)
         return {
@@ -173,7 +175,7 @@ class AnypointPurgePartitionsOperator(LineageMixin, AnypointBulkOperator):
             )
         if stats.deleted:
             return
-        empty = f"nothing to delete in store {self.store_id} matches {plan}"
+        empty = f"nothing to delete in store {self.store_id} matches {plan} [{self.where}]"
         if self.if_empty == "fail":
             raise ObjectStoreError(empty)
         if self.if_empty == "skip":

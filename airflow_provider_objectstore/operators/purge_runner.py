@@ -167,6 +167,7 @@ class PurgeRunner:
         self.log = log
         self.stats = PurgeStats()
         self._round = PurgeRound()
+        self._logged = (1, 0, 0, 0)
         self._started = time.monotonic()
 
     @property
@@ -176,7 +177,7 @@ class PurgeRunner:
 
     def run(self, bulk: BulkRunner) -> None:
         """
-        Delete everything that the plan selects; log the counts at the end, also after an error.
+        Delete everything that the plan selects; log the counts after an error, if anything was done.
 
         :param bulk: sends the requests.
         :raises StoreNotFoundError: if the store does not exist.
@@ -187,27 +188,32 @@ class PurgeRunner:
             self._run_round()
             while self._needs_another_round():
                 self._run_round()
-        finally:
+        except BaseException:
             self.log_progress()
+            raise
 
     def log_progress(self) -> None:
-        """Log the counts, the rate, and the time left where the number of partitions is known."""
-        stats, seconds, left = self.stats, self.seconds, ""
+        """Log the counts, the rate, and the time left where the number of partitions is known; nothing if idle."""
+        stats, left = self.stats, ""
+        if (done := (stats.rounds, stats.deleted, stats.missing, stats.failures)) == self._logged:
+            return
+        self._logged = done
         if self.plan.partitions is not None and self.plan.key_prefix is None and stats.deleted and stats.rounds == 1:
             remaining = len(self.plan.partitions) - stats.deleted - stats.missing - self._round.failed
-            left = f", {remaining:,} to go in about {remaining * seconds / stats.deleted:,.0f} s"
-        self.log.info(
-            "Round %d: %s%d partitions and %d keys deleted in %.0f s (%.1f a second), %d did not exist, %d failed%s",
-            stats.rounds,
-            "would be: " if self.plan.dry_run else "",
-            stats.partitions,
-            stats.keys,
-            seconds,
-            stats.deleted / max(seconds, 0.001),
-            stats.missing,
-            self._round.failed,
-            left,
-        )
+            left = f", {remaining:,} to go in about {remaining * self.seconds / stats.deleted:,.0f} s"
+        self.log.info("Round %d: %s%s", stats.rounds, self.summary(), left)
+
+    def summary(self) -> str:
+        """Say how much was deleted, and how fast."""
+        stats, seconds = self.stats, self.seconds
+        what = ("partition" if self.plan.key_prefix is None else "key") + ("s" if stats.deleted != 1 else "")
+        verb = "would be deleted" if self.plan.dry_run else "deleted"
+        parts = [
+            f"{stats.deleted} {what} {verb} in {seconds:.0f} s ({stats.deleted / max(seconds, 0.001):.1f} a second)",
+            f"{stats.missing} did not exist" if stats.missing else "",
+            f"{self._round.failed} failed" if self._round.failed else "",
+        ]
+        return ", ".join(filter(None, parts))
 
     # One round
 

@@ -123,6 +123,7 @@ class CivoRotateCredentialOperator(CivoOperator):
             plan = rotation.plan(state)
             self.log.info("Plan of the rotation (%s): %s", self.where, json.dumps(plan, indent=2))
             if self.dry_run:
+                self.log.info("Dry run of rotating %s: nothing was changed (%s)", rotation.target, self.where)
                 return plan
             switched = rotation.switch(state)
             if grace and switched.replaced and (self.retire != "keep" or switched.strategy == "overlap"):
@@ -196,10 +197,10 @@ class CivoRotateCredentialOperator(CivoOperator):
         self, rotation: Rotation, gap_seconds: float | None, switched: SwitchResult | None = None
     ) -> dict[str, Any]:
         done = rotation.finish(switched)
-        self.log.info("Done: %s", json.dumps(done))
+        self.log.info("Rotated %s (%s): %s", rotation.target, self.where, json.dumps(done))
         return {"rotated": True, **done, "gap_seconds": gap_seconds}
 
     def _nothing(self, rotation: Rotation, reason: Exception) -> dict[str, Any]:
         rotation.require_published()
-        self.log.info("%s", reason)
+        self.log.info("Not rotated, %s: %s (%s)", rotation.target, reason, self.where)
         return {"rotated": False, "reason": str(reason)}

@@ -84,6 +84,11 @@ class Rotation:
         self._seconds_per_request = 0.0
 
     @property
+    def target(self) -> str:
+        """What is rotated."""
+        return str(self._context.target)
+
+    @property
     def outage_seconds(self) -> float | None:
         """Seconds from the first change to the last publisher; None if an earlier try made the change."""
         return self._context.outage.seconds

@@ -69,7 +69,7 @@ def counts(done: dict[str, Any]) -> tuple[int, int, int]:
 
 def log_lines(printed: Printed) -> list[str]:
     """Return what the task has logged since the last call: Airflow prints it."""
-    return re.findall(r"\] ((?:Round|Would|Partition) .*?) *(?:\[airflow|$)", printed.readouterr().out, re.M)
+    return re.findall(r"\] ((?:Round|Would|Partition|Purged) .*?) *(?:\[airflow|$)", printed.readouterr().out, re.M)
 
 
 # ---- what is deleted -----------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ def test_progress(hook: AnypointObjectStoreHook, capsys: Printed, monkeypatch: p
     fill(hook)
     report_often(monkeypatch)
     purge(partitions=[f"p{number:03}" for number in range(60)], requests_per_second=60)
-    lines = [line for line in log_lines(capsys) if line.startswith("Round 1: ")]
+    *lines, last = [line for line in log_lines(capsys) if line.startswith(("Round 1: ", "Purged "))]
     assert len(lines) >= 5
     middle = lines[len(lines) // 2]
     done, to_go = int(middle.split()[2]), int(middle.split(" to go")[0].split()[-1])
@@ -375,7 +375,8 @@ def test_progress(hook: AnypointObjectStoreHook, capsys: Printed, monkeypatch: p
     assert done + to_go == 60
     assert "a second)" in middle
     assert middle.split(" in about ")[1] in ("0 s", "1 s")
-    assert lines[-1].startswith("Round 1: 60 partitions and 0 keys deleted in 1 s")
+    assert last.startswith("Purged p000, p001, p002, ")
+    assert " of store 's': 60 partitions deleted in 1 s (" in last
 
 
 def test_metrics(hook: AnypointObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
