@@ -29,11 +29,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="objectstore-emulator",
-        description="Object Store v2 and Civo object stores on 127.0.0.1. State is kept in memory.",
+        description="Object Store v2 and Civo object stores on 127.0.0.1. State is in memory, or in the file --state.",
     )
     parser.add_argument("--port", type=int, default=8089, help="control planes' port (0: a free one)")
     parser.add_argument("--s3-port", type=int, default=8090, help="S3's port (0: a free one)")
     parser.add_argument("--s3", default="moto", help="the S3 backend: moto, none, or module:Class")
+    parser.add_argument("--state", help="keep the state in this file, over restarts")
     parser.add_argument("--certfile", help="serve over TLS with this certificate (PEM)")
     parser.add_argument("--keyfile", help="the certificate's private key (PEM)")
     parser.add_argument("--token-seconds", type=float, default=3600, help="lifetime of an access token")
@@ -53,12 +54,15 @@ def s3_backend(options: argparse.Namespace) -> S3Backend | None:
     return backend
 
 
-def banner(emulator: Emulator) -> str:
+def banner(emulator: Emulator, state_file: str | None) -> str:
     """Return what a user needs to know: addresses, credentials, connections."""
+    keeps = "State is kept in memory and is gone when this stops (Ctrl+C)."
+    if state_file is not None:
+        keeps = f"State is kept in {state_file}."
     lines = [
         f"Object Store v2 and Civo on {emulator.url}",
         f"S3 on {emulator.s3_url}" if emulator.s3_url else "No S3: buckets exist in Civo's API only",
-        "State is kept in memory and is gone when this stops (Ctrl+C).",
+        keeps,
         "",
         f"Object Store v2: client id {CLIENT_ID}, secret {CLIENT_SECRET}",
         f"                 organization {ORGANIZATION}, environment {ENVIRONMENT}",
@@ -88,14 +92,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         s3=s3_backend(options),
         certfile=options.certfile,
         keyfile=options.keyfile,
+        state_file=options.state,
     )
     try:
         emulator.start()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         sys.exit(f"The emulator cannot start: {error}")
-    print(banner(emulator), flush=True)
+    print(banner(emulator, options.state), flush=True)
     stop.wait()
-    emulator.stop()
+    try:
+        emulator.stop()
+    except (OSError, RuntimeError) as error:
+        sys.exit(f"The state is not saved: {error}")
 
 
 if __name__ == "__main__":

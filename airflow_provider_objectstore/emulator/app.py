@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
-from collections import Counter
 from typing import Any
 from urllib.parse import unquote
 
-from airflow_provider_objectstore.emulator import asgi
+from airflow_provider_objectstore.emulator import asgi, control
 from airflow_provider_objectstore.emulator.anypoint import accounts, statistics
 from airflow_provider_objectstore.emulator.anypoint import operations as anypoint
+from airflow_provider_objectstore.emulator.anypoint import state as anypoint_state
 from airflow_provider_objectstore.emulator.anypoint.parsing import TOO_MANY_REQUESTS
 from airflow_provider_objectstore.emulator.asgi import Message, Receive, Send
 from airflow_provider_objectstore.emulator.civo import operations as civo
+from airflow_provider_objectstore.emulator.civo import state as civo_state
 from airflow_provider_objectstore.emulator.civo.object_stores import CivoState
 from airflow_provider_objectstore.emulator.civo.parsing import civo_error
+from airflow_provider_objectstore.emulator.clock import Clock
 from airflow_provider_objectstore.emulator.faults import Fault, Faults
 from airflow_provider_objectstore.emulator.messages import (
     Abort,
@@ -28,19 +29,16 @@ from airflow_provider_objectstore.emulator.messages import (
     method_not_allowed,
 )
 from airflow_provider_objectstore.emulator.rate_limiter import RateLimiter
+from airflow_provider_objectstore.emulator.request_log import RequestLog
 from airflow_provider_objectstore.emulator.s3.backend import S3Worker
 from airflow_provider_objectstore.emulator.settings import Settings
+from airflow_provider_objectstore.emulator.state import FORMAT, VERSION, State
 
 logger = logging.getLogger(__name__)
 
 METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-CONTROLS = {"health": "GET", "requests": "GET", "reset": "POST", "faults": "POST"}
 UNMATCHED = "unmatched"
-NOT_LOCAL = (
-    "Only programs on this machine may send requests: Host must be 127.0.0.1, localhost or [::1], "
-    "and a browser may not send them for another site's page"
-)
 
 
 class App:
@@ -48,54 +46,72 @@ class App:
 
     def __init__(self, settings: Settings, s3: S3Worker | None, s3_url: str | None) -> None:
         self.settings = settings
-        self.accounts = accounts.Accounts(settings)
-        self.anypoint = anypoint.AnypointState(settings, self.accounts)
-        self.civo = CivoState(settings, s3, s3_url)
+        self.clock = Clock(settings)
+        self.log = RequestLog(self.clock)
+        self.accounts = accounts.Accounts(settings, self.clock)
+        self.anypoint = anypoint.AnypointState(settings, self.accounts, self.clock)
+        self.civo = CivoState(settings, s3, s3_url, self.clock)
         self.faults = Faults(settings.seed)
-        self._counts: Counter[tuple[str, int | str]] = Counter()
+        self._changes = 0
         rate = settings.requests_per_second
-        self._rate_limiter = None if rate is None else RateLimiter(rate, settings.clock)
+        self._rate_limiter = None if rate is None else RateLimiter(rate, self.clock.monotonic)
 
     # ---- control interface ----------------------------------------------------------------------
 
     async def reset(self) -> None:
-        """Return to the state at the start. Access tokens stay valid."""
-        self._counts.clear()
+        """Return to the state and the clock at the start. Access tokens stay valid."""
+        self.log.reset()
         if self._rate_limiter is not None:
             self._rate_limiter.reset()
         self.faults.set([])
         self.anypoint.data.reset()
         self.anypoint.statistics.reset()
+        self.accounts.go_back(self.clock.advanced)
+        self.clock.advanced = 0.0
+        self._changes += 1
         await self.civo.reset()
 
     def requests(self) -> dict[str, Any]:
         """Return how many requests there were, by operation and status."""
-        by_operation: dict[str, dict[str, int]] = {}
-        for (operation, status), count in sorted(self._counts.items(), key=str):
-            by_operation.setdefault(operation, {})[str(status)] = count
-        return {"total": self._counts.total(), "by_operation": by_operation}
+        return self.log.counts()
 
-    async def _control(self, method: str, path: str, scope: Message, receive: Receive) -> Response:
-        if not asgi.is_local(scope["headers"]):
-            return json_response(403, {"message": NOT_LOCAL})
-        name = path.removeprefix("/_emulator/")
-        if name not in CONTROLS:
-            return json_response(404, {"message": f"Known are {', '.join(CONTROLS)}"})
-        if method != CONTROLS[name]:
-            return method_not_allowed([CONTROLS[name]])
-        match name:
-            case "health":
-                return json_response(200, {"status": "ok", "s3_endpoint": self.civo.s3_url})
-            case "requests":
-                return json_response(200, self.requests())
-            case "reset":
-                await self.reset()
-            case _:
-                try:
-                    self.faults.set(json.loads(await asgi.read_body(receive) or b""))
-                except (ValueError, RecursionError) as error:
-                    return json_response(400, {"message": str(error)})
-        return Response(204)
+    def advance(self, seconds: Any) -> None:
+        """Let time pass. Raise ``ValueError`` if ``seconds`` is not a number ≥ 0."""
+        self.clock.advance(seconds)
+        self.count_change()
+
+    async def dump(self) -> dict[str, Any]:
+        """Return the whole state, once S3 has made all changes that it was asked for."""
+        async with self.civo.settled():
+            state = {
+                "format": FORMAT,
+                "version": VERSION,
+                "advanced_seconds": self.clock.advanced,
+                "anypoint": anypoint_state.dump(self.anypoint),
+                "civo": civo_state.dump(self.civo),
+            }
+            return state | {"s3": await self.civo.dump_s3()}
+
+    async def load(self, state: State) -> None:
+        """
+        Replace the whole state. The clock is only ever advanced by it.
+
+        :raises StateError: if there is no S3 for the state's objects. Nothing is changed then.
+        """
+        async with self.civo.settled():
+            await self.civo.load_s3(state.s3)
+            self.clock.advanced = max(self.clock.advanced, state.advanced)
+            anypoint_state.load(self.anypoint, state.anypoint)
+            civo_state.load(self.civo, state.civo)
+            self._changes += 1
+
+    def count_change(self) -> None:
+        """Let :meth:`changes` return something else."""
+        self._changes += 1
+
+    async def changes(self) -> tuple[int, int]:
+        """Return numbers that are others after each request that may have changed the state."""
+        return self._changes + self.log.last_id, await self.civo.s3_changes()
 
     # ---- requests -------------------------------------------------------------------------------
 
@@ -103,7 +119,7 @@ class App:
         method: str = scope["method"]
         raw_path: str = scope["raw_path"].decode("latin-1")
         if raw_path.startswith("/_emulator/") or not asgi.is_local(scope["headers"]):
-            await asgi.send_response(send, method, await self._control(method, raw_path, scope, receive))
+            await asgi.send_response(send, method, await control.respond(self, method, raw_path, scope, receive))
             return
         name, operation = self._route(method, raw_path)
         faults = self.faults.draw(name) if self.faults.active else []
@@ -112,7 +128,7 @@ class App:
                 await asyncio.sleep(fault.seconds or 0)
         last = faults[-1] if faults else None
         if last is not None and last.kind == "reset_before":
-            self._counts[name, "reset"] += 1
+            self.log.add(name, method, raw_path, "reset")
             await asgi.reset_connection(receive, send)
             return
         body = b"" if method in METHODS_WITHOUT_BODY else await asgi.read_body(receive)
@@ -124,10 +140,10 @@ class App:
             request = Request(method, scope["query_string"], scope["headers"], body)
             response = await self._execute(name, operation, request, scope["client"][0])
         if last is not None and last.kind == "reset_after":
-            self._counts[name, "reset"] += 1
+            self.log.add(name, method, raw_path, "reset")
             await asgi.reset_connection(receive, send)
             return
-        self._counts[name, response.status] += 1
+        self.log.add(name, method, raw_path, response.status)
         await asgi.send_response(send, method, response)
 
     async def _execute(self, name: str, operation: Operation, request: Request, client: str) -> Response:

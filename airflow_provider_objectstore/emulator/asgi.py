@@ -40,14 +40,15 @@ def is_local(headers: list[tuple[bytes, bytes]]) -> bool:
     return origin is None or origin.partition(b"://")[2] == host
 
 
-async def read_body(receive: Receive) -> bytes | None:
+async def read_body(receive: Receive, limit: int | None = None) -> bytes | None:
     """
-    Read the body. Of one that is too large, keep one byte more than ``MAX_BODY_BYTES``.
+    Read the body. Of one that is too large, keep one byte more than the limit.
 
+    :param limit: in bytes; by default ``MAX_BODY_BYTES``.
     :return: ``None`` if the client disconnected before the end of the body.
     """
     parts: list[bytes] = []
-    left = MAX_BODY_BYTES + 1
+    left = (MAX_BODY_BYTES if limit is None else limit) + 1
     while True:
         message = await receive()
         if message["type"] != "http.request":

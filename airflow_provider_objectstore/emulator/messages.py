@@ -72,22 +72,22 @@ def parse_query(query_string: bytes) -> dict[str, str]:
     return dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
 
 
-def loads(text: bytes) -> Any:
+def loads(text: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """
     Parse JSON, numbers exactly (:class:`int` or :class:`~decimal.Decimal`).
 
-    :raises ValueError: if the text is not JSON, nested deeper than ``MAX_DEPTH``, or has a number that does not fit.
+    :raises ValueError: if the text is not JSON, nested deeper than ``max_depth``, or has a number that does not fit.
     """
     try:
         value = json.loads(text, parse_float=Decimal, parse_constant=_reject_constant)
     except (ArithmeticError, RecursionError) as error:
         raise ValueError("the JSON cannot be stored") from error
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(max_depth):
         level = [child for item in level if isinstance(item, dict | list) for child in _children(item)]
         if not level:
             return value
-    raise ValueError(f"the JSON is nested deeper than {MAX_DEPTH}")
+    raise ValueError(f"the JSON is nested deeper than {max_depth}")
 
 
 def _reject_constant(name: str) -> NoReturn:

@@ -26,7 +26,7 @@ class Settings:
 
     Settings can be changed while the emulator runs in the same process: ``emulator.settings.creating_seconds = 5``,
     or in a test ``monkeypatch.setattr(emulator.settings, "creating_seconds", 5)``. A reset does not change them.
-    ``requests_per_second``, ``seed`` and ``clock`` are read at the start only.
+    ``requests_per_second`` and ``seed`` are read at the start only.
 
     :param token_seconds: lifetime of an access token, in seconds.
     :param creating_seconds: how long a new store stays ``creating``, and a new credential ``pending`` without its keys,

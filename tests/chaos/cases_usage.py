@@ -45,7 +45,7 @@ NAMES: dict[str, tuple[tuple[str, ...], list[str]]] = {
 
 def _used(run: Run) -> Anypoint:
     anypoint = Anypoint(run)
-    counts = run.emulator.app.anypoint.statistics._counts
+    counts = run.emulator.app.anypoint.statistics.counts
     for store, requests in REQUESTS.items():
         counts[store, START + timedelta(days=1, hours=4)] = requests
     return anypoint

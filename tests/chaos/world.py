@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
-from airflow_provider_objectstore.emulator.anypoint.stores import Entry, Store
+from airflow_provider_objectstore.emulator.anypoint.stores import Change, Entry, Store, Stores
 from airflow_provider_objectstore.emulator.civo.object_stores import Credential, ObjectStore
 from airflow_provider_objectstore.emulator.settings import REGION
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -22,6 +23,17 @@ PARTITIONS = "eu", "numbers", "us"
 KEYS = {f"key-{number}": f"value-{number}" for number in range(8)}
 BUCKET = "photos"
 OBJECTS = {"a/first": b"written first", "a/second": b"written second", "top": b"on top"}
+
+
+@dataclass
+class Recorded(Change):
+    """A change that only records that it was made."""
+
+    applied: list[str] = field(default_factory=list)
+
+    def apply(self, stores: Stores, store: Store, address: tuple[str, str]) -> None:
+        """Record it."""
+        self.applied.append("x")
 
 
 class Anypoint:
@@ -60,12 +72,13 @@ class Anypoint:
 
     def open_confirmation(self, applied: list[str]) -> str:
         """Open a confirmation of ``key-0``."""
-        return self._data.open_confirmation(self._data.stores["orders"], ("eu", "key-0"), lambda: applied.append("x"))
+        change = Recorded("put", applied=applied)
+        return self._data.open_confirmation(self._data.stores["orders"], ("eu", "key-0"), change)
 
     @property
     def confirmations(self) -> dict[str, Any]:
         """The open confirmations by id."""
-        return self._data._confirmations
+        return self._data.confirmations
 
 
 class Civo:

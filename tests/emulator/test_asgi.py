@@ -90,7 +90,7 @@ class TestBodies:
     ) -> None:
         monkeypatch.setattr(asgi, "MAX_BODY_BYTES", 1000)
         fault = {"operation": "*", "kind": "status", "status": 500, "body": "x" * 1000}
-        assert Api(emulator.url)("POST", "/_emulator/faults", json=[fault]).status_code == 400
+        assert Api(emulator.url)("POST", "/_emulator/faults", json=[fault]).status_code == 413
         assert anypoint.store("GET", "s").status_code == 200
 
     @pytest.mark.parametrize(

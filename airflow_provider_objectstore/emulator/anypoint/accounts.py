@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from functools import partial
 
+from airflow_provider_objectstore.emulator.clock import Clock
 from airflow_provider_objectstore.emulator.messages import (
     Abort,
     Operation,
@@ -29,21 +30,26 @@ _CLIENT_SCOPES = {CLIENT_ID: ALL_SCOPES, READER_ID: frozenset({"read:store"})}
 class Accounts:
     """The valid access tokens. A reset keeps them: it deletes the stores and logs nobody out."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
         self._tokens: dict[str, tuple[frozenset[str], float]] = {}
 
     def issue_token(self, scopes: frozenset[str]) -> Response:
         """Issue a new token with these scopes."""
         token = secrets.token_urlsafe(32)
         seconds = self._settings.token_seconds
-        self._tokens[token] = scopes, self._settings.clock() + seconds
+        self._tokens[token] = scopes, self._clock.monotonic() + seconds
         return json_response(200, {"access_token": token, "token_type": "bearer", "expires_in": int(seconds)})
+
+    def go_back(self, seconds: float) -> None:
+        """Leave each token the lifetime that it has, although the clock goes back."""
+        self._tokens = {token: (scopes, expires - seconds) for token, (scopes, expires) in self._tokens.items()}
 
     def scopes(self, token: str) -> frozenset[str] | None:
         """Return a token's scopes, ``None`` if the token is unknown or has expired."""
         scopes, expires = self._tokens.get(token, (None, 0.0))
-        return scopes if expires > self._settings.clock() else None
+        return scopes if expires > self._clock.monotonic() else None
 
 
 def _parse_fields(request: Request) -> dict[str, object]:

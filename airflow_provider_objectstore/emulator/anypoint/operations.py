@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_objectstore.emulator import assumptions
 from airflow_provider_objectstore.emulator.anypoint.accounts import Accounts
 from airflow_provider_objectstore.emulator.anypoint.parsing import (
+    REGIONS,
     VALUE_FIELDS,
     anypoint_error,
     parse_confirmable,
@@ -20,38 +21,28 @@ from airflow_provider_objectstore.emulator.anypoint.parsing import (
     read_page,
 )
 from airflow_provider_objectstore.emulator.anypoint.statistics import Statistics
-from airflow_provider_objectstore.emulator.anypoint.stores import MAX_TTL_SECONDS, Confirmation, Entry, Store, Stores
+from airflow_provider_objectstore.emulator.anypoint.stores import (
+    MAX_TTL_SECONDS,
+    Change,
+    Confirmation,
+    Entry,
+    Store,
+    Stores,
+)
+from airflow_provider_objectstore.emulator.clock import Clock
 from airflow_provider_objectstore.emulator.messages import Operation, Request, Response, json_response
 from airflow_provider_objectstore.emulator.ordered_keys import OrderedKeys
 from airflow_provider_objectstore.emulator.settings import ENVIRONMENT, ORGANIZATION, Settings
 
 NUMBER_OPERATION = "application/vnd.objectstore.v1.numberoperation+json"
 
-REGIONS = [
-    {"id": region, "name": name, "url": f"http://object-store.{region}.cloudhub.com"}
-    for region, name in {
-        "us-east-1": "US East (N. Virginia)",
-        "us-east-2": "US East (Ohio)",
-        "us-west-1": "US West (N. California)",
-        "us-west-2": "US West (Oregon)",
-        "ca-central-1": "Canada (Central)",
-        "sa-east-1": "South America (Sao Paulo)",
-        "ap-southeast-1": "Asia Pacific (Singapore)",
-        "ap-southeast-2": "Asia Pacific (Sydney)",
-        "ap-northeast-1": "Asia Pacific (Tokyo)",
-        "eu-central-1": "EU (Frankfurt)",
-        "eu-west-1": "EU (Ireland)",
-        "eu-west-2": "EU (London)",
-    }.items()
-]
-
 
 class AnypointState:
     """What the operations work on."""
 
-    def __init__(self, settings: Settings, accounts: Accounts) -> None:
-        self.data = Stores(settings.clock)
-        self.statistics = Statistics(lambda: settings.now())
+    def __init__(self, settings: Settings, accounts: Accounts, clock: Clock) -> None:
+        self.data = Stores(clock.monotonic)
+        self.statistics = Statistics(clock.time)
         self.accounts = accounts
         self.settings = settings
 
@@ -159,7 +150,7 @@ def get_key(state: AnypointState, request: Request) -> Response:
     if entry.index is not None:
         body["index"] = entry.index
     if confirmable:
-        body[assumptions.CONFIRMATION_FIELD] = state.data.open_confirmation(store, (partition, key), lambda: None)
+        body[assumptions.CONFIRMATION_FIELD] = state.data.open_confirmation(store, (partition, key), Change("get"))
     return json_response(200, body)
 
 
@@ -178,9 +169,7 @@ def put_key(state: AnypointState, request: Request) -> Response:
     if not confirmable:
         state.data.write(store, partition, key, entry)
         return Response(200)
-    confirmation_id = state.data.open_confirmation(
-        store, (partition, key), lambda: state.data.write(store, partition, key, entry)
-    )
+    confirmation_id = state.data.open_confirmation(store, (partition, key), Change("put", entry))
     return json_response(200, {assumptions.CONFIRMATION_FIELD: confirmation_id})
 
 
@@ -221,9 +210,7 @@ def delete_key(state: AnypointState, request: Request) -> Response:
     if not confirmable:
         state.data.remove(store, partition, key)
         return Response(204)
-    confirmation_id = state.data.open_confirmation(
-        store, (partition, key), lambda: state.data.remove(store, partition, key)
-    )
+    confirmation_id = state.data.open_confirmation(store, (partition, key), Change("delete"))
     return Response(204, headers=[(assumptions.CONFIRMATION_HEADER, confirmation_id.encode())])
 
 
@@ -232,7 +219,8 @@ def delete_key(state: AnypointState, request: Request) -> Response:
 
 def acknowledge(state: AnypointState, request: Request) -> Response:
     """``POST /stores/{s}/partitions/{p}/keys/{k}/confirmations/{c}``"""
-    _find_confirmation(state, request).apply()
+    confirmation = _find_confirmation(state, request)
+    confirmation.change.apply(state.data, _find_store(state, request), confirmation.address)
     state.data.close_confirmation(request.path[6])
     return Response(204)
 

@@ -22,6 +22,24 @@ TOO_MANY_REQUESTS = {
     "statusMessage": "ip can not perform more requests in this time window",
 }
 
+REGIONS = [
+    {"id": region, "name": name, "url": f"http://object-store.{region}.cloudhub.com"}
+    for region, name in {
+        "us-east-1": "US East (N. Virginia)",
+        "us-east-2": "US East (Ohio)",
+        "us-west-1": "US West (N. California)",
+        "us-west-2": "US West (Oregon)",
+        "ca-central-1": "Canada (Central)",
+        "sa-east-1": "South America (Sao Paulo)",
+        "ap-southeast-1": "Asia Pacific (Singapore)",
+        "ap-southeast-2": "Asia Pacific (Sydney)",
+        "ap-northeast-1": "Asia Pacific (Tokyo)",
+        "eu-central-1": "EU (Frankfurt)",
+        "eu-west-1": "EU (Ireland)",
+        "eu-west-2": "EU (London)",
+    }.items()
+]
+
 T = TypeVar("T")
 
 
@@ -40,9 +58,14 @@ def parse_confirmable(request: Request) -> bool:
 
 def parse_key(request: Request) -> str:
     """Return the key in the path as it is stored."""
-    key = request.path[4].replace(" ", "+")
-    if "|" in key or len(key.encode()) > MAX_KEY_BYTES:
-        raise anypoint_error(400, f"A key has at most {MAX_KEY_BYTES} bytes of UTF-8 and no |")
+    return check_key(request.path[4])
+
+
+def check_key(name: str) -> str:
+    """Return a key as it is stored."""
+    key = name.replace(" ", "+")
+    if not key or "|" in key or len(key.encode(errors="surrogatepass")) > MAX_KEY_BYTES:
+        raise anypoint_error(400, f"A key has 1 to {MAX_KEY_BYTES} bytes of UTF-8 and no |")
     return key
 
 
@@ -83,10 +106,15 @@ def parse_duration(value: Any, name: str) -> int:
 
 
 def parse_store_attributes(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the attributes in a request's body, as :func:`parse_attributes` does."""
+    return parse_attributes(parse_json_object(request) if request.body else {})
+
+
+def parse_attributes(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a store's attributes by the names of :class:`Store`'s fields, and the other attributes unchanged."""
     known: dict[str, Any] = {}
     others: dict[str, Any] = {}
-    for name, value in (parse_json_object(request) if request.body else {}).items():
+    for name, value in attributes.items():
         if value is None:
             continue
         match name:

@@ -31,28 +31,28 @@ class Statistics:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._counts: Counter[tuple[str | None, datetime]] = Counter()
+        self.counts: Counter[tuple[str | None, datetime]] = Counter()
 
     def reset(self) -> None:
         """Forget everything."""
-        self._counts.clear()
+        self.counts.clear()
 
     def count(self, names: list[str], response: Response) -> Response:
         """Count a request for the store that its path names, if it succeeded; return the response."""
         if response.status < 300:
             hour = datetime.fromtimestamp(self._now(), UTC).replace(minute=0, second=0, microsecond=0)
-            self._counts[names[0] if names else None, hour] += 1
+            self.counts[names[0] if names else None, hour] += 1
         return response
 
     def stores(self) -> set[str]:
         """Return the stores that have ever been used."""
-        return {store for store, _ in self._counts if store is not None}
+        return {store for store, _ in self.counts if store is not None}
 
     def total(self, start: datetime, end: datetime, store: str | None = None) -> int:
         """Return how many requests there were from ``start`` to ``end``: of a store, or all."""
         return sum(
             count
-            for (name, hour), count in self._counts.items()
+            for (name, hour), count in self.counts.items()
             if start <= hour < end and (store is None or name == store)
         )
 

@@ -58,11 +58,26 @@ class Store:
 
 
 @dataclass(slots=True)
+class Change:
+    """What a confirmation does to its key: nothing (``get``), write ``entry`` (``put``), or remove it (``delete``)."""
+
+    action: str
+    entry: Entry | None = None
+
+    def apply(self, stores: Stores, store: Store, address: tuple[str, str]) -> None:
+        """Make the change to a partition's key."""
+        if self.entry is not None:
+            stores.write(store, *address, self.entry)
+        elif self.action == "delete":
+            stores.remove(store, *address)
+
+
+@dataclass(slots=True)
 class Confirmation:
     """A change that waits for its confirmation. ``address`` is its partition and key."""
 
     address: tuple[str, str]
-    apply: Callable[[], None]
+    change: Change
     expires: float
 
 
@@ -72,12 +87,12 @@ class Stores:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.stores: OrderedKeys[Store] = OrderedKeys()
-        self._confirmations: dict[str, tuple[Store, Confirmation]] = {}
+        self.confirmations: dict[str, tuple[Store, Confirmation]] = {}
 
     def reset(self) -> None:
         """Delete everything."""
         self.stores = OrderedKeys()
-        self._confirmations.clear()
+        self.confirmations.clear()
 
     def is_alive(self, entry: Entry) -> bool:
         """Return whether an entry has not expired."""
@@ -117,20 +132,20 @@ class Stores:
         if partition in store.partitions:
             store.partitions[partition].drop(key)
 
-    def open_confirmation(self, store: Store, address: tuple[str, str], apply: Callable[[], None]) -> str:
+    def open_confirmation(self, store: Store, address: tuple[str, str], change: Change) -> str:
         """Store a change until it is confirmed. Return the confirmation's id."""
         confirmation_id = secrets.token_hex(16)
         expires = self.clock() + store.default_confirmation_ttl
-        self._confirmations[confirmation_id] = store, Confirmation(address, apply, expires)
+        self.confirmations[confirmation_id] = store, Confirmation(address, change, expires)
         return confirmation_id
 
     def confirmation(self, store: Store, address: tuple[str, str], confirmation_id: str) -> Confirmation | None:
         """Return an open confirmation of this partition and key, ``None`` if there is none with this id."""
-        owner, confirmation = self._confirmations.get(confirmation_id, (None, None))
+        owner, confirmation = self.confirmations.get(confirmation_id, (None, None))
         if confirmation is None or owner is not store or confirmation.address != address:
             return None
         return confirmation if confirmation.expires > self.clock() else None
 
     def close_confirmation(self, confirmation_id: str) -> None:
         """Remove a confirmation."""
-        del self._confirmations[confirmation_id]
+        del self.confirmations[confirmation_id]

@@ -7,10 +7,15 @@ import logging
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from airflow_provider_objectstore.emulator.s3.backend import S3Backend, S3Worker
+from airflow_provider_objectstore.emulator.clock import Clock
+from airflow_provider_objectstore.emulator.fields import StateError
+from airflow_provider_objectstore.emulator.s3.backend import S3Backend, S3Worker, StatefulS3Backend
+from airflow_provider_objectstore.emulator.s3.state import create_users_and_buckets, has_contents
 from airflow_provider_objectstore.emulator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -81,10 +86,12 @@ class CivoState:
     :param settings: the emulator's settings.
     :param s3: the S3 backend's worker; ``None`` without S3.
     :param s3_url: URL of the S3 endpoint; ``None`` without S3.
+    :param clock: the emulator's clock.
     """
 
-    def __init__(self, settings: Settings, s3: S3Worker | None, s3_url: str | None) -> None:
+    def __init__(self, settings: Settings, s3: S3Worker | None, s3_url: str | None, clock: Clock) -> None:
         self.settings = settings
+        self.clock = clock
         self.s3 = s3
         self.s3_url = s3_url
         self.stores: dict[str, ObjectStore] = {}
@@ -100,9 +107,50 @@ class CivoState:
         if self.s3 is not None:
             await self.s3.call(lambda backend: backend.reset())
 
+    @asynccontextmanager
+    async def settled(self) -> AsyncIterator[None]:
+        """Wait until S3 has made all changes, and hold back further ones."""
+        while True:
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+            async with (queue := self._queue):
+                if queue is self._queue:  # else a reset or a load came in between
+                    yield
+                    return
+
+    async def s3_changes(self) -> int:
+        """Return a number that grows with each request to S3 that may have changed something."""
+        if self.s3 is None or not isinstance(self.s3.backend, StatefulS3Backend):
+            return 0
+        backend = self.s3.backend
+        return await self.s3.call(lambda _: backend.changes())
+
+    async def dump_s3(self) -> dict[str, Any] | None:
+        """Return what S3 holds; ``None`` if its backend cannot tell."""
+        if self.s3 is None or not isinstance(self.s3.backend, StatefulS3Backend):
+            return None
+        backend = self.s3.backend
+        return await self.s3.call(lambda _: backend.dump())
+
+    async def load_s3(self, contents: dict[str, Any]) -> None:
+        """
+        Replace what S3 holds. Changes that were requested meanwhile are dropped: they belong to the state before.
+
+        :raises StateError: if there is no S3 for the objects.
+        """
+        if self.s3 is None or not isinstance(self.s3.backend, StatefulS3Backend):
+            if has_contents(contents):
+                raise StateError("The state has objects or policies of buckets, but no S3 here can load them", 409)
+            if self.s3 is not None:
+                await self.s3.call(lambda backend: create_users_and_buckets(backend, contents))
+        else:
+            backend = self.s3.backend
+            await self.s3.call(lambda _: backend.load(contents))
+        self._queue = asyncio.Lock()
+
     def ready_at(self) -> float:
         """Return when something that is created now becomes ready."""
-        return self.settings.clock() + self.settings.creating_seconds
+        return self.clock.monotonic() + self.settings.creating_seconds
 
     def create_on_s3(self, resource: Resource, create: Callable[[S3Backend], None]) -> None:
         """Create a new resource's user or bucket in the background."""
@@ -142,11 +190,11 @@ class CivoState:
 
         :return: a task that results in ``False`` if the backend fails. The error is logged.
         """
-        queue, requested = self._queue, time.monotonic()
+        queue, requested = self._queue, self._elapsed()
 
         async def apply() -> bool:
             async with queue:  # first come, first served
-                while (wait := requested + self.settings.s3_lag_seconds - time.monotonic()) > 0:
+                while queue is self._queue and (wait := self._due(requested)) > 0:
                     await asyncio.sleep(min(wait, 0.02))
                 try:
                     if queue is self._queue:  # else a reset came in between
@@ -160,3 +208,11 @@ class CivoState:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def _elapsed(self) -> float:
+        """Return seconds for S3's lag. They pass even if a test stops the settings' clock."""
+        return time.monotonic() + self.clock.advanced
+
+    def _due(self, requested: float) -> float:
+        """Return how many seconds S3 still lags behind."""
+        return requested + self.settings.s3_lag_seconds - self._elapsed()

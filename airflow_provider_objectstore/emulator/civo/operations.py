@@ -261,7 +261,7 @@ def _check_access_key(state: CivoState, access_key: str | None, owner: Credentia
 
 
 def _store_json(state: CivoState, store: ObjectStore) -> dict[str, Any]:
-    now = state.settings.clock()
+    now = state.clock.monotonic()
     status = store.status(now)
     owner = {"access_key_id": _visible_keys(store.owner, now)[0], "name": store.owner.name}
     body = {
@@ -276,7 +276,7 @@ def _store_json(state: CivoState, store: ObjectStore) -> dict[str, Any]:
 
 
 def _credential_json(state: CivoState, credential: Credential) -> dict[str, Any]:
-    now = state.settings.clock()
+    now = state.clock.monotonic()
     access_key, secret = _visible_keys(credential, now)
     return {
         "id": credential.id,

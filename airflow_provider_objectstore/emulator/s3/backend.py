@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -46,6 +46,23 @@ class S3Backend(Protocol):
 
     def usage(self, bucket: str) -> tuple[int, int]:
         """Return bytes and number of objects."""
+
+
+@runtime_checkable
+class StatefulS3Backend(S3Backend, Protocol):
+    """An S3 service whose whole contents can be read and replaced. Without this, a state has no objects."""
+
+    def changes(self) -> int:
+        """Return a number that grows with each request that may have changed something."""
+
+    def dump(self) -> dict[str, Any]:
+        """Return users, buckets and objects, in the form that ``s3/state.py`` checks."""
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Replace everything by what :meth:`dump` returned. If that fails, nothing may be changed."""
+
+    def put_object(self, bucket: str, key: str, body: bytes) -> None:
+        """Write an object for the bucket's owner."""
 
 
 class S3Worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import subprocess
@@ -70,6 +71,29 @@ class MotoS3:
     def reset(self) -> None:
         """Delete all users, buckets and objects."""
         self._call("reset")
+
+    def changes(self) -> int:
+        """Return a number that grows with each request that may have changed something."""
+        return int(self._call("changes"))
+
+    def dump(self) -> dict[str, Any]:
+        """
+        Return users, buckets and objects as JSON can hold them.
+
+        In it are the newest version of each object with its headers, owners, policies, and whether a bucket has
+        versions. Not in it are older versions, tags, ACLs, checksums, other settings of buckets, and uploads in parts
+        that are not complete.
+        """
+        state: dict[str, Any] = self._call("dump")
+        return state
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Replace everything by what :meth:`dump` returned. If that fails, nothing is changed."""
+        self._call("load", state)
+
+    def put_object(self, bucket: str, key: str, body: bytes) -> None:
+        """Write an object for the bucket's owner."""
+        self._call("put_object", bucket, key, base64.b64encode(body).decode())
 
     def put_user(self, user: str, access_key: str, secret_key: str) -> None:
         """Create the user, or replace its one key."""

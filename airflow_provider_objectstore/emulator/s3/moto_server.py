@@ -7,8 +7,6 @@ owns which bucket and object, and denies requests as Ceph's gateway does.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 import json
 import re
@@ -29,6 +27,7 @@ from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
+from airflow_provider_objectstore.emulator.s3 import moto_state
 from airflow_provider_objectstore.emulator.s3.policies import (
     MalformedPolicyError,
     Statement,
@@ -36,10 +35,9 @@ from airflow_provider_objectstore.emulator.s3.policies import (
     decide,
     parse_policy,
 )
-from airflow_provider_objectstore.emulator.s3.sigv4 import SignatureV4, parse_signature
+from airflow_provider_objectstore.emulator.s3.sigv4 import parse_signature
+from airflow_provider_objectstore.emulator.s3.wsgi import Environ, S3Error, bucket_and_key, check_payload, read_body
 
-MAX_BODY_BYTES = 1 << 30  # a body is held in memory; larger objects are uploaded in parts
-_BUCKET_NAME = re.compile(r"[\w.-]+")
 _XML = '<?xml version="1.0" encoding="UTF-8"?>'
 
 _CONTENTS = re.compile(r"<Contents>.*?</Contents>", re.DOTALL)
@@ -47,7 +45,6 @@ _KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 _OBJECT = re.compile(r"<Object>.*?</Object>", re.DOTALL)
 _OWNER_ID = re.compile(r"<ID>.*?</ID>", re.DOTALL)
 
-Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 
@@ -56,15 +53,6 @@ class _User:
     access_key: str
     secret_key: str
     suspended: bool = False
-
-
-class _S3Error(Exception):
-    """Ends a request with this error."""
-
-    def __init__(self, status: str, code: str) -> None:
-        super().__init__(code)
-        self.status = status
-        self.code = code
 
 
 class AuthProxy:
@@ -81,6 +69,7 @@ class AuthProxy:
         self._policies: dict[str, tuple[bytes, tuple[Statement, ...]]] = {}
         self._supports_policies = True
         self._moto_lock = threading.Lock()  # moto is not thread-safe
+        self._changes = 0
 
     def reset(self) -> None:
         """Delete all users, buckets and objects."""
@@ -89,6 +78,61 @@ class AuthProxy:
             self._bucket_owners.clear()
             self._policies.clear()
             self._backend.reset()
+
+    def changes(self) -> int:
+        """Return a number that grows with each request that may have changed something."""
+        return self._changes
+
+    def count_change(self) -> None:
+        """Let :meth:`changes` grow."""
+        self._changes += 1
+
+    def dump(self) -> dict[str, Any]:
+        """Return users, buckets and objects as JSON can hold them."""
+        with self._moto_lock:
+            return {
+                "users": [
+                    {
+                        "id": name,
+                        "access_key_id": user.access_key,
+                        "secret_access_key_id": user.secret_key,
+                        "suspended": user.suspended,
+                    }
+                    for name, user in self._users.items()
+                ],
+                "buckets": [
+                    moto_state.dump_bucket(
+                        self._backend.get_bucket(bucket),
+                        owner,
+                        self._policies[bucket][0] if bucket in self._policies else None,
+                        self._object_owners,
+                    )
+                    for bucket, owner in self._bucket_owners.items()
+                ],
+            }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Replace everything by what :meth:`dump` returned. If that fails, nothing is changed."""
+        users = {
+            user["id"]: _User(user["access_key_id"], user["secret_access_key_id"], bool(user.get("suspended")))
+            for user in state["users"]
+        }
+        buckets = state["buckets"]
+        policies = {
+            bucket["name"]: (text.encode(), parse_policy(text.encode()))
+            for bucket in buckets
+            if (text := bucket.get("policy"))
+        }
+        with self._moto_lock:
+            owners = moto_state.replace_buckets(self._backend, buckets)
+            self._users, self._policies = users, policies
+            self._bucket_owners = {bucket["name"]: bucket["owner"] for bucket in buckets}
+            self._object_owners = WeakKeyDictionary(owners)
+
+    def put_object(self, bucket: str, key: str, body: str) -> None:
+        """Write an object for the bucket's owner. ``body`` is base64."""
+        with self._moto_lock:
+            moto_state.put_object(self._backend, bucket, key, body)
 
     def support_policies(self, supported: bool) -> None:
         """Accept bucket policies, or respond that they are not implemented."""
@@ -142,15 +186,22 @@ class AuthProxy:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Handle a request."""
+        try:
+            response = self._respond(environ)
+        finally:
+            if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+                self.count_change()
+        return response(environ, start_response)
+
+    def _respond(self, environ: Environ) -> Response:
         method, target = environ["REQUEST_METHOD"], environ["RAW_URI"]
         path, _, query = target.partition("?")
         try:
-            body = _read_body(environ)
-            bucket, key = _bucket_and_key(path)
+            body = read_body(environ)
+            bucket, key = bucket_and_key(path)
             user = self._authenticate(environ, method, path, query, body)
             if not bucket and method in ("GET", "HEAD"):
-                response = Response(self._list_buckets(user), content_type="application/xml")
-                return response(environ, start_response)
+                return Response(self._list_buckets(user), content_type="application/xml")
             environ["HTTP_HOST"] = f"127.0.0.1:{environ['SERVER_PORT']}"  # moto would read a bucket's name from it
             with self._moto_lock:
                 action = action_of(method, key, query)
@@ -158,7 +209,7 @@ class AuthProxy:
                 if not deletes_many:
                     self._authorize(user, action, bucket, key)
                 if source := environ.get("HTTP_X_AMZ_COPY_SOURCE"):
-                    source_bucket, source_key = _bucket_and_key(f"/{source.partition('?')[0].lstrip('/')}")
+                    source_bucket, source_key = bucket_and_key(f"/{source.partition('?')[0].lstrip('/')}")
                     self._authorize(user, "s3:GetObject", source_bucket, source_key)
                 if action.endswith("BucketPolicy"):
                     response = self._handle_policy(action, bucket, body)
@@ -172,10 +223,10 @@ class AuthProxy:
                         response.set_data(
                             _CONTENTS.sub(partial(self._with_owner, bucket), response.get_data(as_text=True))
                         )
-        except _S3Error as error:
+        except S3Error as error:
             text = f"{_XML}<Error><Code>{error.code}</Code></Error>"
             response = Response(text, error.status, content_type="application/xml")
-        return response(environ, start_response)
+        return response
 
     def _authenticate(self, environ: Environ, method: str, path: str, query: str, body: bytes) -> str | None:
         """Return the user that signed the request, ``None`` if it is anonymous."""
@@ -188,21 +239,21 @@ class AuthProxy:
         try:
             signature = parse_signature(query, header)
         except ValueError as error:
-            raise _S3Error("403 Forbidden", "AccessDenied") from error
+            raise S3Error("403 Forbidden", "AccessDenied") from error
         if signature is None:
             return None
         users = [item for item in list(self._users.items()) if item[1].access_key == signature.access_key]
         if not users:
-            raise _S3Error("403 Forbidden", "InvalidAccessKeyId")
+            raise S3Error("403 Forbidden", "InvalidAccessKeyId")
         name, user = users[0]
         if not signature.is_signed_with(user.secret_key, method, path, query, header):
-            raise _S3Error("403 Forbidden", "SignatureDoesNotMatch")
+            raise S3Error("403 Forbidden", "SignatureDoesNotMatch")
         if not signature.is_valid_at(datetime.now(UTC)):
             code = "RequestTimeTooSkewed" if signature.expires is None else "AccessDenied"
-            raise _S3Error("403 Forbidden", code)
+            raise S3Error("403 Forbidden", code)
         if user.suspended:
-            raise _S3Error("403 Forbidden", "UserSuspended")
-        _check_payload(signature, header("content-md5"), body)
+            raise S3Error("403 Forbidden", "UserSuspended")
+        check_payload(signature, header("content-md5"), body)
         return name
 
     def _forward(self, environ: Environ, bucket: str) -> Response:
@@ -217,7 +268,7 @@ class AuthProxy:
 
     def _authorize(self, user: str | None, action: str, bucket: str, key: str) -> None:
         if not self._is_allowed(user, action, bucket, key):
-            raise _S3Error("403 Forbidden", "AccessDenied")
+            raise S3Error("403 Forbidden", "AccessDenied")
 
     def _is_allowed(self, user: str | None, action: str, bucket: str, key: str) -> bool:
         """
@@ -240,7 +291,7 @@ class AuthProxy:
         entries = {unescape(_KEY.findall(entry)[0]): entry for entry in _OBJECT.findall(body)}
         denied = [key for key in entries if not self._is_allowed(user, "s3:DeleteObject", bucket, key)]
         if denied and len(denied) == len(entries) and user != self._bucket_owners.get(bucket):
-            raise _S3Error("403 Forbidden", "AccessDenied")
+            raise S3Error("403 Forbidden", "AccessDenied")
         for key in denied:
             body = body.replace(entries[key], "")
         errors = "".join(f"<Error><Key>{escape(key)}</Key><Code>AccessDenied</Code></Error>" for key in denied)
@@ -255,20 +306,20 @@ class AuthProxy:
     def _handle_policy(self, action: str, bucket: str, body: bytes) -> Response:
         """Read, store or delete a bucket's policy."""
         if not self._supports_policies:
-            raise _S3Error("501 Not Implemented", "NotImplemented")
+            raise S3Error("501 Not Implemented", "NotImplemented")
         if bucket not in self._bucket_owners:
-            raise _S3Error("404 Not Found", "NoSuchBucket")
+            raise S3Error("404 Not Found", "NoSuchBucket")
         if action == "s3:PutBucketPolicy":
             try:
                 self._policies[bucket] = body, parse_policy(body)
             except MalformedPolicyError as error:
-                raise _S3Error("400 Bad Request", "InvalidArgument") from error
+                raise S3Error("400 Bad Request", "InvalidArgument") from error
             return Response(status=204)
         if action == "s3:DeleteBucketPolicy":
             self._policies.pop(bucket, None)
             return Response(status=204)
         if bucket not in self._policies:
-            raise _S3Error("404 Not Found", "NoSuchBucketPolicy")
+            raise S3Error("404 Not Found", "NoSuchBucketPolicy")
         return Response(self._policies[bucket][0], content_type="application/json")
 
     def _with_owner(self, bucket: str, entry: re.Match[str]) -> str:
@@ -307,37 +358,6 @@ class AuthProxy:
         )
 
 
-def _bucket_and_key(path: str) -> tuple[str, str]:
-    """Return bucket and key of a path. Reject a path in which moto might see another bucket."""
-    bucket, _, key = unquote(path).removeprefix("/").partition("/")
-    if not path.startswith("/") or ((bucket or key) and not _BUCKET_NAME.fullmatch(bucket)):
-        raise _S3Error("400 Bad Request", "InvalidBucketName")
-    return bucket, key
-
-
-def _read_body(environ: Environ) -> bytes:
-    """Read the whole body, also of a request that will be denied: the connection is used again."""
-    chunked = environ.get("wsgi.input_terminated")
-    length = MAX_BODY_BYTES + 1 if chunked else int(environ.get("CONTENT_LENGTH") or 0)
-    if not chunked and length > MAX_BODY_BYTES:
-        raise _S3Error("400 Bad Request", "EntityTooLarge")
-    body: bytes = environ["wsgi.input"].read(length)
-    if len(body) > MAX_BODY_BYTES:
-        raise _S3Error("400 Bad Request", "EntityTooLarge")
-    environ["wsgi.input"] = io.BytesIO(body)
-    environ["CONTENT_LENGTH"] = str(len(body))
-    return body
-
-
-def _check_payload(signature: SignatureV4, md5: str, body: bytes) -> None:
-    if signature.payload.endswith("-TRAILER"):  # boto3's default over TLS, which Ceph 16 does not support
-        raise _S3Error("411 Length Required", "MissingContentLength")
-    if len(signature.payload) == 64 and hashlib.sha256(body).hexdigest() != signature.payload:
-        raise _S3Error("400 Bad Request", "XAmzContentSHA256Mismatch")
-    if md5 and base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode() != md5:
-        raise _S3Error("400 Bad Request", "BadDigest")
-
-
 class _Handler(MotoRequestHandler):
     disable_nagle_algorithm = True
 
@@ -366,4 +386,6 @@ def serve(arguments: list[str]) -> None:
             reply = {"result": getattr(proxy, name)(*parameters)}
         except Exception as error:
             reply = {"error": f"{type(error).__name__}: {error}"}
+        if name not in ("changes", "dump", "usage"):
+            proxy.count_change()
         print(json.dumps(reply), file=replies, flush=True)
