@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dev import howtos
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = "airflow_provider_objectstore"
 FOLDERS = (
@@ -136,18 +138,20 @@ def returns_something(operator: type) -> bool:
 
 def task_table(areas: Sequence[str]) -> str:
     """
-    Describe operators and sensors: their template fields, and what goes into XCom.
+    Describe operators and sensors: their template fields, what goes into XCom, and where their how-to is.
 
     :param areas: the folders whose classes to describe.
     :return: a table in reStructuredText.
     """
-    rows = [".. list-table::", "   :header-rows: 1", "   :widths: 25 35 40", ""]
-    rows += _row("class", "template fields", "XCom")
+    rows = [".. list-table::", "   :header-rows: 1", "   :widths: 25 30 30 15", ""]
+    rows += _row("class", "template fields", "XCom", "how to")
     for item in public():
         if item.area in areas and not _is_base(item.value):
             xcom = split_xcom((inspect.getdoc(item.value) or "").split("\n"))[1]
             fields = ", ".join(f"``{field}``" for field in item.value.template_fields)
-            rows += _row(f":py:class:`~{item.name}`", fields, xcom or "nothing")
+            howto = next(iter(howtos.of(item.value.__name__)), None)
+            link = f":doc:`{howto.heading.replace('`', '')} </{howto.page}>`" if howto else ""
+            rows += _row(f":py:class:`~{item.name}`", fields, xcom or "nothing", link)
     return "\n".join(rows)
 
 

@@ -8,7 +8,6 @@ import importlib
 import inspect
 import pkgutil
 import re
-import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 import airflow_provider_objectstore
 from airflow_provider_objectstore.emulator import Emulator
+from dev.howtos import anchor, normal, snippets
 from tests.features import RETRY_POLICIES
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,6 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 }
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
-SNIPPET = re.compile(r"^ *# \[START (\w+)\]\n(.*?)^ *# \[END \1\]", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
 PUBLIC = ("Hook", "Operator", "Sensor", "EventTrigger", "Publisher", "Notifier", "Error")
 FILE = re.compile(r"(?<![\w/.])(?:airflow_provider_objectstore|benchmarks|dev|example_dags|tests)/[\w./*-]*\w")
@@ -39,17 +38,6 @@ NOT_FOR_AUTHORS = {
     "ObjectStoreOperator",
     "PollFailedError",
 }
-
-
-def snippets() -> set[str]:
-    """What stands between markers in the example DAGs and in this file, which are run."""
-    files = [Path(__file__), *ROOT.glob("example_dags/*.py")]
-    return {normal(textwrap.dedent(code)) for file in files for _, code in SNIPPET.findall(file.read_text())}
-
-
-def normal(code: str) -> str:
-    """Code without what ruff changes when it stands on a page: empty lines before functions."""
-    return re.sub(r"\n{3,}", "\n\n", code.strip())
 
 
 def blocks() -> Iterator[tuple[str, str, str]]:
@@ -152,7 +140,7 @@ def test_files_of_this_repository_are_there() -> None:
 def anchors(text: str) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return set(map(anchor, headings))
 
 
 def test_many_keys_at_once(emulator: Emulator) -> None:

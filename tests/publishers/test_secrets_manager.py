@@ -14,6 +14,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
     ConfigurationError,
     ConflictError,
@@ -63,6 +64,19 @@ def secrets(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def versions(secrets: Any) -> int:
     return len(secrets.list_secret_version_ids(SecretId=NAME, IncludeDeprecated=True)["Versions"])
+
+
+def test_the_howto(secrets: Any, emulator: Emulator) -> None:
+    # [START howto_secrets_manager]
+    from airflow_provider_objectstore.operators.civo import CivoCreateCredentialOperator
+    from airflow_provider_objectstore.publishers import SecretsManagerPublisher
+
+    create = CivoCreateCredentialOperator(
+        task_id="create", name="photos", publishers=[SecretsManagerPublisher("airflow/connections/s3_photos")]
+    )
+    # [END howto_secrets_manager]
+    created = create.execute({})
+    assert json.loads(secrets.get_secret_value(SecretId=NAME)["SecretString"])["login"] == created["access_key_id"]
 
 
 def test_airflows_secrets_backend_resolves_it(secrets: Any, moto_server: str) -> None:

@@ -12,6 +12,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.publishers import SsmParameterPublisher
@@ -62,6 +63,19 @@ def test_airflows_secrets_backend_resolves_it(parameters: Any, url: str) -> None
     assert found is not None
     assert {**wanted, "extra": found.extra_dejson} == wanted
     assert (found.conn_type, found.login, found.password) == ("aws", "AKIA", "the-bucket-secret")
+
+
+def test_the_howto(parameters: Any, emulator: Emulator) -> None:
+    # [START howto_ssm]
+    from airflow_provider_objectstore.operators.civo import CivoCreateCredentialOperator
+    from airflow_provider_objectstore.publishers import SsmParameterPublisher
+
+    create = CivoCreateCredentialOperator(
+        task_id="create", name="photos", publishers=[SsmParameterPublisher("/airflow/connections/s3_photos")]
+    )
+    # [END howto_ssm]
+    created = create.execute({})
+    assert json.loads(read(parameters)["Value"])["login"] == created["access_key_id"]
 
 
 def test_it_is_encrypted_with_the_given_key(parameters: Any) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
     ApiError,
     ConfigurationError,
@@ -95,6 +96,22 @@ def limited(server: str, *rights: str) -> str:
     rule = f'path "secret/data/{PATH}" {{ capabilities = {json.dumps(rights)} }}'
     client.sys.create_or_update_policy("limited", rule)
     return str(client.auth.token.create(policies=["limited"])["auth"]["client_token"])
+
+
+def test_the_howto(engine: Any, emulator: Emulator) -> None:
+    # [START howto_vault]
+    from airflow_provider_objectstore.operators.civo import CivoCreateCredentialOperator
+    from airflow_provider_objectstore.publishers import VaultPublisher
+
+    create = CivoCreateCredentialOperator(
+        task_id="create", name="photos", publishers=[VaultPublisher("connections/s3_photos")]
+    )
+    # [END howto_vault]
+    created = create.execute({})
+    assert (
+        engine.read_secret_version(PATH, raise_on_deleted_version=True)["data"]["data"]["login"]
+        == created["access_key_id"]
+    )
 
 
 def test_airflows_secrets_backend_resolves_it(engine: Any, server: str) -> None:
