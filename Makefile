@@ -131,6 +131,12 @@ test-matrix: $(UV) ## versions of Airflow, Python, dependencies; long; ARGS="--s
 wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make test)
 	@exec $(BIN)/python -m pytest tests/wheel $(ARGS)
 
+.PHONY: dist
+dist: $(STAMP) ## sdist and wheel in dist/, checked by twine
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+	@$(BIN)/python -m twine check --strict dist/*
+
 .PHONY: kill
 kill: $(STAMP) $(if $(filter skip,$(RGW)),,rgw) ## rotations killed at each request, on moto and Ceph; see also test-distributed ARGS="-k kills"
 	@KILL=all exec $(BIN)/python -m pytest -rP -o faulthandler_timeout=3600 tests/rotation/test_kill.py $(ARGS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import email
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "wheel"
 CONSTRAINTS = ROOT / "constraints" / "dev.txt"
 PACKAGE = "airflow_provider_objectstore"
+README = (ROOT / "README.md").read_text()
 
 
 def run(*command: object, **environment: str) -> str:
@@ -103,6 +106,27 @@ def test_contents(distributions: tuple[Path, Path]) -> None:
     assert {"pyproject.toml", "LICENSE", "README.md", "Makefile", "tests/wheel/test_wheel.py"} <= members
     assert {"docs/index.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"} <= members
     assert not [name for name in members if name.startswith((".cache", ".venv", "build")) or name.endswith(".pyc")]
+
+
+def test_an_index_would_take_both(distributions: tuple[Path, Path]) -> None:
+    shown = run(sys.executable, "-m", "twine", "check", "--strict", *distributions)
+    assert shown.count("PASSED") == 2, shown
+
+
+def test_the_readme_renders_on_an_index(distributions: tuple[Path, Path]) -> None:
+    from readme_renderer import markdown
+
+    with zipfile.ZipFile(distributions[1]) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        message = email.message_from_bytes(archive.read(metadata))
+    assert message.get_content_type() == "text/plain"
+    assert message["Description-Content-Type"] == "text/markdown"
+    html = markdown.render(message.get_payload(), variant="GFM")
+    assert html is not None
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", README, flags=re.M | re.S), re.M)
+    assert re.findall(r"<h[12][^>]*>(.+?)<", html) == headings
+    assert html.count("<table>") == README.count("|---|---|---|")
+    assert "```" not in html
 
 
 def test_another_build_has_the_same_bytes(distributions: tuple[Path, Path], tmp_path: Path) -> None:
