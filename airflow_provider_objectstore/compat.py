@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -276,3 +276,38 @@ def without_retries(error: ObjectStoreError) -> ObjectStoreError:
     final.args = error.args
     final.__dict__.update(error.__dict__)
     return final
+
+
+def readable_connections(manager: Any, user: Any, conn_types: Collection[str]) -> dict[str, str]:
+    """
+    Return the connections of the metadata database that a user may read: types by id. For the API server only.
+
+    Private: the models. Airflow >= 3.3 has ``filter_authorized_connections``, which some auth managers answer with one
+    request; when it is required, the other branch can go.
+
+    :param manager: the auth manager.
+    :param user: the user.
+    :param conn_types: the types of connections to look for.
+    """
+    from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails
+    from airflow.models.connection import Connection as Stored  # noqa: TID251 - only tasks have no metadata database
+    from airflow.utils.session import create_session  # noqa: TID251
+    from sqlalchemy import select
+
+    with create_session(scoped=False) as session:
+        found = session.execute(select(Stored.conn_id, Stored.conn_type).where(Stored.conn_type.in_(conn_types)))
+        types = {row.conn_id: row.conn_type for row in found}
+    readable: set[str] = set()
+    teams = {conn_id: Stored.get_team_name(conn_id) for conn_id in types}
+    for team in set(teams.values()):
+        conn_ids = {conn_id for conn_id in types if teams[conn_id] == team}
+        if hasattr(manager, "filter_authorized_connections"):
+            readable |= manager.filter_authorized_connections(
+                conn_ids=conn_ids, user=user, method="GET", team_name=team
+            )
+            continue
+        for conn_id in conn_ids:
+            details = ConnectionDetails(conn_id=conn_id, team_name=team)
+            if manager.is_authorized_connection(method="GET", details=details, user=user):
+                readable.add(conn_id)
+    return {conn_id: types[conn_id] for conn_id in readable}

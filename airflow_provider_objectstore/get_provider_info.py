@@ -9,6 +9,16 @@ def _field(label: str, kind: str, description: str, **schema: Any) -> dict[str, 
     return {"label": label, "schema": {"type": [kind, "null"], **schema}, "description": description}
 
 
+def _switch(description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": "True",
+    }
+
+
 _SHARED_FIELDS = {
     "requests_per_second": _field(
         "Requests per second", "number", "Pace of one process; 10 if empty", exclusiveMinimum=0
@@ -46,6 +56,20 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             },
         ],
+        "plugins": [
+            {
+                "name": "object_stores",
+                "plugin-class": "airflow_provider_objectstore.plugins.object_stores.ObjectStoresPlugin",
+            }
+        ],
+        "config": {
+            "objectstore": {
+                "description": "Anypoint Object Store v2 and Civo object stores.",
+                "options": {
+                    "page": _switch("Show the page *Object stores* in Airflow's UI."),
+                },
+            }
+        },
         "cli": ["airflow_provider_objectstore.cli.definition.get_objectstore_commands"],
         "operators": [
             {

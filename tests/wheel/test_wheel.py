@@ -99,7 +99,10 @@ def test_contents(distributions: tuple[Path, Path]) -> None:
     assert f"{metadata}/licenses/LICENSE" in names
     with zipfile.ZipFile(wheel) as archive:
         assert f"[pytest11]\n{PACKAGE}.emulator.fixtures" in archive.read(f"{metadata}/entry_points.txt").decode()
-    assert {Path(name).suffix for name in names if name.startswith(f"{PACKAGE}/")} <= {".py", ".typed"}
+    page = f"{PACKAGE}/plugins/page/"
+    assert {f"{page}templates/page.html", f"{page}static/page.css", f"{page}static/page.js"} <= set(names)
+    others = {name for name in names if name.startswith(f"{PACKAGE}/") and not name.startswith(page)}
+    assert {Path(name).suffix for name in others} <= {".py", ".typed"}
 
     with tarfile.open(sdist) as packed:
         members = {name.partition("/")[2] for name in packed.getnames()}

@@ -1,0 +1,104 @@
+"""
+Who may see what. Every route of the page is added here, so that none can lack its check.
+
+A FastAPI application of a plugin is not protected by Airflow: each route has to ask for the user itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_connection
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from airflow_provider_objectstore.compat import readable_connections
+
+SERVICES = ("anypoint", "civo")
+"""The types of connections that the page shows."""
+CONNECTION = "{connection_id:path}"
+"""How a route's path ends that shows something of a connection. An id may contain slashes."""
+
+_may_read_connection = requires_access_connection("GET")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedConnection:
+    """
+    A connection of the metadata database.
+
+    :param id: its id.
+    :param service: its type, ``anypoint`` or ``civo``.
+    """
+
+    id: str
+    service: str
+
+
+class GuardedRouter:
+    """Adds routes. All are GET, need a signed-in user, and those of a connection the right to read that connection."""
+
+    def __init__(self) -> None:
+        self.router = APIRouter(dependencies=[Depends(_refuse_other_sites), Depends(get_user)])
+
+    def add(self, path: str, endpoint: Callable[..., Any]) -> None:
+        """
+        Add a route that shows nothing of a connection.
+
+        :param path: its path.
+        :param endpoint: what answers it.
+        :raises ValueError: if the path names a connection.
+        """
+        if "{connection_id" in path:
+            raise ValueError(f"{path} shows something of a connection: use add_for_connection")
+        self._add(path, endpoint, [])
+
+    def add_for_connection(self, path: str, endpoint: Callable[..., Any]) -> None:
+        """
+        Add a route that shows something of a connection: its path gets the connection's id at its end.
+
+        :param path: its path up to there, with a slash at its end.
+        :param endpoint: what answers it; it gets the ``connection_id`` for which the right was checked.
+        """
+        self._add(f"{path}{CONNECTION}", endpoint, [Depends(_may_read_connection)])
+
+    def _add(self, path: str, endpoint: Callable[..., Any], dependencies: list[Any]) -> None:
+        self.router.add_api_route(
+            path, endpoint, methods=["GET"], dependencies=dependencies, response_model=None, response_class=Response
+        )
+
+
+def connections_of(user: GetUserDep) -> list[ListedConnection]:
+    """
+    Return the connections of the metadata database that a user may read, by id. A dependency of routes.
+
+    Those of environment variables and secrets backends are not there: Airflow cannot list them.
+    """
+    found = readable_connections(get_auth_manager(), user, SERVICES)
+    return [ListedConnection(conn_id, service) for conn_id, service in sorted(found.items())]
+
+
+def lacks_session(error: StarletteHTTPException) -> bool:
+    """
+    Tell whether Airflow refused a request because nobody is signed in.
+
+    :param error: the error of Airflow's own check.
+    """
+    return error.status_code == 401 or error.detail == "Invalid JWT token"
+
+
+def sign_in_address(request: Request) -> str:
+    """Return where to sign in and come back to the page: Airflow's own route, which asks the auth manager."""
+    root: str = request.scope["root_path"]
+    base = root.rpartition("/")[0]
+    return f"{base}/api/v2/auth/login?next={quote(root + '/')}"
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Refuse what another site asks a browser for, or what it fetches ahead: reading a value can prolong its life."""
+    if request.headers.get("sec-fetch-site") == "cross-site" or "prefetch" in request.headers.get("sec-purpose", ""):
+        raise HTTPException(403, "This page answers requests from Airflow's own UI only")

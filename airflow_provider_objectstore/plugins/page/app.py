@@ -1,0 +1,190 @@
+"""The page's FastAPI application: its routes, its headers, and what it answers instead of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from threading import Lock
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.plugins.page.access import (
+    GuardedRouter,
+    ListedConnection,
+    connections_of,
+    lacks_session,
+    sign_in_address,
+)
+from airflow_provider_objectstore.plugins.page.rendering import FOLDER, Links, render
+from airflow_provider_objectstore.plugins.page.services import BusyError, Turns, open_hook, service_of
+from airflow_provider_objectstore.plugins.page.views import CARDS, NO_PARAMETERS, Context, Parameters, View, all_views
+
+FRAGMENT_HEADER = "x-objectstore-fragment"
+"""The request header with which the script asks for a view's content, without the page around it."""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+STATIC_FILES = {path.name: path for path in (FOLDER / "static").iterdir()}
+
+Message = MutableMapping[str, Any]
+_app: FastAPI | None = None
+_lock = Lock()
+
+
+def page_app() -> FastAPI:
+    """Return the application, which a process has once."""
+    global _app
+    with _lock:
+        if _app is None:
+            _app = build_app(all_views())
+        return _app
+
+
+def build_app(views: tuple[View, ...]) -> FastAPI:
+    """
+    Build the application.
+
+    :param views: what it can show of a connection.
+    """
+    app = FastAPI(title="Object stores", openapi_url=None, docs_url=None, redoc_url=None)
+    by_name = {view.name: view for view in views}
+    turns = Turns()
+    guarded = GuardedRouter()
+    guarded.add("/", _start(by_name))
+    guarded.add("/open", _open)
+    guarded.add("/static/{name}", _static)
+    guarded.add_for_connection("/connection/", _connection(by_name, turns))
+    for view in views:
+        guarded.add_for_connection(f"/{view.name}/", _view(view, turns))
+    app.include_router(guarded.router)
+    app.add_middleware(_SafeHeaders)
+    app.add_exception_handler(StarletteHTTPException, _explain)
+    return app
+
+
+def _start(views: dict[str, View]) -> Callable[..., Response]:
+    def start(request: Request, connections: Annotated[list[ListedConnection], Depends(connections_of)]) -> Response:
+        cards = [(found, [views[name] for name in CARDS[found.service]]) for found in connections]
+        return render(request, "start.html", {"cards": cards})
+
+    return start
+
+
+def _open(request: Request, id: str) -> Response:
+    address = Links(request.scope["root_path"])("connection", id) if id.strip() else None
+    if address is None:
+        raise HTTPException(400, "This cannot be the id of a connection")
+    return RedirectResponse(address, 303)
+
+
+def _static(name: str) -> Response:
+    if name not in STATIC_FILES:
+        raise HTTPException(404, "There is no such file")
+    return FileResponse(STATIC_FILES[name])
+
+
+def _connection(views: dict[str, View], turns: Turns) -> Callable[..., Awaitable[Response]]:
+    async def connection(request: Request, connection_id: str) -> Response:
+        shell = {
+            "connection_id": connection_id,
+            "title": "Connection",
+            "name": "connection",
+            "parameters": NO_PARAMETERS,
+        }
+
+        async def read() -> Context:
+            service = await turns.run(connection_id, "service", 5, partial(service_of, connection_id))
+            return {"connection_id": connection_id, "views": [views[name] for name in CARDS[service]]}
+
+        return await _answer(request, shell, "connection.html", read)
+
+    return connection
+
+
+def _view(view: View, turns: Turns) -> Callable[..., Awaitable[Response]]:
+    async def endpoint(request: Request, connection_id: str) -> Response:
+        parameters = _parameters_of(view, request)
+        for_template = {**NO_PARAMETERS, **parameters}
+        shell = {"connection_id": connection_id, "title": view.title, "name": view.name, "parameters": for_template}
+
+        def read_view() -> Context:
+            return view.read(open_hook(connection_id, view.service), parameters)
+
+        async def read() -> Context:
+            key = (view.name, *sorted(parameters.items()))
+            found = await turns.run(connection_id, key, view.keep, read_view)
+            return {**found, "connection_id": connection_id, "parameters": for_template}
+
+        return await _answer(request, shell, f"{view.name}.html", read)
+
+    return endpoint
+
+
+def _parameters_of(view: View, request: Request) -> Parameters:
+    """Return a view's parameters. Empty ones count as missing."""
+    names = (*view.required, *view.optional)
+    given = {name: value for name in names if (value := request.query_params.get(name))}
+    if missing := set(view.required) - set(given):
+        raise HTTPException(400, f"The address lacks {', '.join(sorted(missing))}")
+    return given
+
+
+async def _answer(request: Request, shell: Context, template: str, read: Callable[[], Awaitable[Context]]) -> Response:
+    """Answer with the shell, which is there at once, or with what is read from the service."""
+    fragment = request.headers.get(FRAGMENT_HEADER) == "1"
+    whole = request.query_params.get("whole") == "1"
+    if not (fragment or whole):
+        return render(request, "shell.html", {**shell, "content": None})
+    try:
+        content, context, status = template, await read(), 200
+    except BusyError as error:
+        content, context, status = "error.html", {"error": str(error), "busy": True}, 503
+    except ObjectStoreError as error:
+        # The page itself works: what the service says is its content.
+        content, context, status = "error.html", {"error": str(error), "busy": False}, 200
+    if fragment:
+        return render(request, content, context, status)
+    return render(request, "shell.html", {**shell, **context, "content": content}, status)
+
+
+async def _explain(request: Request, error: Exception) -> Response:
+    """Answer an HTTP error: without session the page leads to the sign-in, a part of it says so."""
+    assert isinstance(error, StarletteHTTPException)
+    fragment = request.headers.get(FRAGMENT_HEADER) == "1"
+    signed_out = lacks_session(error)
+    if signed_out and not fragment and not request.url.path.startswith(f"{request.scope['root_path']}/static/"):
+        return RedirectResponse(sign_in_address(request), 303)
+    context = {
+        "status": error.status_code,
+        "detail": str(error.detail),
+        "sign_in": sign_in_address(request) if signed_out else None,
+    }
+    return render(
+        request, "refusal.html" if fragment else "refused.html", context, 401 if signed_out else error.status_code
+    )
+
+
+class _SafeHeaders:
+    """Middleware that gives every response the headers of :data:`HEADERS`."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Any, send: Callable[[Message], Awaitable[None]]) -> None:
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        await self._app(scope, receive, send_safely)

@@ -1,0 +1,201 @@
+"""How the page reaches the services: by the hooks, in a hurry, one request at a time for each connection."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_provider_objectstore.api.call import Call, Page, Paging
+from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
+from airflow_provider_objectstore.transport.connection import ResolvedConnection
+from airflow_provider_objectstore.transport.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+TIMEOUT = 4.0
+"""Seconds that the page waits for one answer of a service, at most."""
+BUDGET = 8.0
+"""Seconds that a card's requests may take together."""
+PATIENCE = 15.0
+"""Seconds that a request waits for its turn, while others use the same connection."""
+KEPT_RESULTS = 256
+"""How many results are kept, of all connections."""
+
+
+class BusyError(ObjectStoreError):
+    """Other requests of the page use the connection."""
+
+
+class _HurriedHook(ObjectStoreHook):
+    """A hook for somebody who waits: it gives up after seconds, and tries once more at most."""
+
+    def _parse_connection(self, connection: Connection, extra: Mapping[str, Any]) -> ResolvedConnection:
+        resolved = super()._parse_connection(connection, extra)  # type: ignore[safe-super]
+        timeout = min(resolved.timeout, TIMEOUT)
+        retry = RetryPolicy(attempts=2, deadline=timeout, initial_wait=0.2, max_wait=0.5, max_retry_after=1)
+        return replace(resolved, timeout=timeout, retry=retry)
+
+
+class PageAnypointHook(_HurriedHook, AnypointObjectStoreHook):
+    """The hook for Object Store v2, as the page uses it."""
+
+
+class PageCivoHook(_HurriedHook, CivoObjectStoreHook):
+    """The hook for Civo, as the page uses it."""
+
+
+_HOOKS: Mapping[str, type[PageAnypointHook | PageCivoHook]] = {"anypoint": PageAnypointHook, "civo": PageCivoHook}
+
+
+def service_of(connection_id: str) -> str:
+    """
+    Return the type of a connection, wherever Airflow finds it.
+
+    :param connection_id: its id.
+    :raises ConfigurationError: if there is none, or if it is of another type.
+    """
+    try:
+        found = BaseHook.get_connection(connection_id).conn_type
+    except AirflowNotFoundException:
+        raise ConfigurationError(
+            f"there is no connection {connection_id!r}, or the API server cannot see it: workers may have environment "
+            "variables and secrets backends of their own"
+        ) from None
+    if found not in _HOOKS:
+        raise ConfigurationError(
+            f"connection {connection_id!r} is of type {found!r}, which is neither anypoint nor civo"
+        )
+    return str(found)
+
+
+def open_hook(connection_id: str, service: str) -> Any:
+    """
+    Return the hook of a connection.
+
+    :param connection_id: its id.
+    :param service: the type that it must have.
+    :raises ConfigurationError: if it has another type, or if there is none.
+    """
+    found = service_of(connection_id)
+    if found != service:
+        raise ConfigurationError(f"connection {connection_id!r} is of type {found!r}, not {service!r}")
+    return _HOOKS[service](connection_id)
+
+
+def read_page(hook: ObjectStoreHook, call: Call[Page[Item]], token: str | None) -> Page[Item]:
+    """
+    Read one page of a listing.
+
+    :param hook: the hook.
+    :param call: the call for the first page.
+    :param token: the page's token; None for the first.
+    """
+    paging = Paging(call.for_page(token) if token else call)
+    while True:
+        assert paging.call is not None
+        page = hook.send(paging.call)
+        if paging.accepts(page):
+            return page
+
+
+def within_budget(items: Iterable[Item], what: str) -> Iterator[Item]:
+    """
+    Yield items as long as the time for a card lasts.
+
+    :param items: what is requested bit by bit.
+    :param what: what it is, for the error.
+    :raises ObjectStoreError: if it takes longer.
+    """
+    ends = time.monotonic() + BUDGET
+    for item in items:
+        yield item
+        if time.monotonic() > ends:
+            raise ObjectStoreError(f"{what} takes longer than {BUDGET:.0f} s to list, so it is not shown here")
+
+
+@dataclass
+class _Turn:
+    """One connection's turn: who holds the lock may send requests."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
+class Turns:
+    """
+    Runs blocking functions in threads: one at a time for each connection, so that a slow service takes one thread.
+
+    Results are kept for some seconds, errors too: those who wait for the same thing cause one request. It belongs to
+    one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._turns: dict[str, _Turn] = {}
+        self._results: dict[Hashable, tuple[float, Any]] = {}
+
+    async def run(self, connection_id: str, key: Hashable, keep: float, function: Callable[[], T]) -> T:
+        """
+        Return a function's result, or an equal one that is fresh enough.
+
+        :param connection_id: the connection that it uses.
+        :param key: what its result depends on, beside the connection.
+        :param keep: seconds for which the result is kept; 0 for a result that is never used twice.
+        :param function: the function.
+        :raises BusyError: if its turn does not come.
+        :raises ObjectStoreError: what the function raises.
+        """
+        turn = self._turns.setdefault(connection_id, _Turn())
+        turn.waiting += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await turn.lock.acquire()
+        except TimeoutError:
+            raise BusyError(f"connection {connection_id} is busy with earlier requests of this page") from None
+        finally:
+            turn.waiting -= 1
+        try:
+            return await self._run((connection_id, key), keep, function)
+        finally:
+            turn.lock.release()
+            if not turn.waiting and not turn.lock.locked():
+                self._turns.pop(connection_id, None)
+
+    async def _run(self, key: Hashable, keep: float, function: Callable[[], T]) -> T:
+        from anyio import CapacityLimiter, to_thread
+
+        until, result = self._results.get(key, (0.0, None))
+        if until <= time.monotonic():
+            # A limiter of its own: Airflow's own requests share the usual one.
+            result = await to_thread.run_sync(_outcome, function, limiter=CapacityLimiter(1))
+            self._keep(key, keep, result)
+        if isinstance(result, ObjectStoreError):
+            raise result
+        return result  # type: ignore[no-any-return]
+
+    def _keep(self, key: Hashable, seconds: float, result: Any) -> None:
+        now = time.monotonic()
+        self._results = {other: kept for other, kept in self._results.items() if kept[0] > now}
+        while len(self._results) >= KEPT_RESULTS:
+            self._results.pop(next(iter(self._results)))
+        if seconds:
+            self._results[key] = now + seconds, result
+
+
+def _outcome(function: Callable[[], Any]) -> Any:
+    """Return what a function returns, or the error that it raises."""
+    try:
+        return function()
+    except ObjectStoreError as error:
+        return error.with_traceback(None)

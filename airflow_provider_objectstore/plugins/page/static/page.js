@@ -1,0 +1,67 @@
+"use strict";
+
+// Light or dark as Airflow's UI around this page; in a window of its own as Airflow's last choice, or the system's.
+function followTheme() {
+  const apply = (theme) => {
+    if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+    else delete document.documentElement.dataset.theme;
+  };
+  try {
+    if (window.parent === window) {
+      apply(window.localStorage.getItem("theme"));
+      return;
+    }
+    const outer = window.parent.document.documentElement;
+    const read = () => apply(outer.classList.contains("dark") ? "dark" : outer.classList.contains("light") ? "light" : null);
+    read();
+    new MutationObserver(read).observe(outer, { attributes: true, attributeFilter: ["class"] });
+  } catch {
+    // The page around this one is of another site: the system's choice stays.
+  }
+}
+
+async function load(place) {
+  try {
+    const response = await fetch(place.dataset.fragment, {
+      headers: { "X-Objectstore-Fragment": "1" },
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(60000),
+    });
+    // The server has escaped everything, and the content policy lets no script in it run.
+    const received = new DOMParser().parseFromString(await response.text(), "text/html");
+    place.replaceChildren(...received.body.childNodes);
+  } catch {
+    const failed = document.createElement("p");
+    failed.className = "error";
+    failed.textContent = "Airflow's API server did not answer. Load the page again.";
+    place.replaceChildren(failed);
+  }
+  place.setAttribute("aria-busy", "false");
+  loadAll(place);
+}
+
+function loadAll(root) {
+  for (const place of root.querySelectorAll("[data-fragment]")) {
+    if (place !== root && !place.dataset.started) {
+      place.dataset.started = "1";
+      load(place);
+    }
+  }
+}
+
+// Airflow shows this page in a frame that may not lead its own window elsewhere: a link to Airflow's UI is followed there.
+function leadOut(event) {
+  const link = event.target.closest("a[data-airflow]");
+  if (!link || window.parent === window || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const outer = window.parent.document;
+  const copy = outer.createElement("a");
+  copy.href = link.href;
+  outer.body.append(copy);
+  copy.click();
+  copy.remove();
+}
+
+followTheme();
+document.addEventListener("click", leadOut);
+loadAll(document);

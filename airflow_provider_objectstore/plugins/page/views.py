@@ -1,0 +1,50 @@
+"""What the page can show of a connection: one view for each thing that is read from a service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Parameters: TypeAlias = Mapping[str, str]
+Context: TypeAlias = Mapping[str, Any]
+
+NO_PARAMETERS: Mapping[str, str | None] = dict.fromkeys(("store", "partition", "prefix", "key", "page"))
+"""All parameters that views have, for templates: those that are not given are None."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """
+    One thing that is read from a service and shown, such as the keys of a partition.
+
+    Its address is ``/<name>/<connection id>?<parameters>``, its template ``<name>.html``. A browser gets a shell
+    at once, which then fetches the content from the same address.
+
+    :param name: its name.
+    :param title: its heading.
+    :param service: the type of connection that it is about.
+    :param read: reads what the template shows: from a hook and the parameters to the template's variables. It blocks.
+    :param required: the names of the parameters that it needs.
+    :param optional: the names of those that it takes as well.
+    :param keep: seconds for which what was read is shown again.
+    """
+
+    name: str
+    title: str
+    service: str
+    read: Callable[[Any, Parameters], Context]
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    keep: float = 5
+
+
+def all_views() -> tuple[View, ...]:
+    """Return all views."""
+    from airflow_provider_objectstore.plugins.page import anypoint, civo
+
+    return (*anypoint.VIEWS, *civo.VIEWS)
+
+
+CARDS: Mapping[str, tuple[str, ...]] = {"anypoint": ("stores",), "civo": ("buckets",)}
+"""The views in a connection's card, by its type."""
