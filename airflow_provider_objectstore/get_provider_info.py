@@ -67,6 +67,9 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "Anypoint Object Store v2 and Civo object stores.",
                 "options": {
                     "page": _switch("Show the page *Object stores* in Airflow's UI."),
+                    "page_values": _switch(
+                        "Let those who may read a connection see the values of keys on that page, on request."
+                    ),
                 },
             }
         },

@@ -47,6 +47,9 @@ class _HurriedHook(ObjectStoreHook):
         retry = RetryPolicy(attempts=2, deadline=timeout, initial_wait=0.2, max_wait=0.5, max_retry_after=1)
         return replace(resolved, timeout=timeout, retry=retry)
 
+    def _items(self, call: Call[Page[Item]]) -> Iterator[Item]:
+        return within_budget(super()._items(call), str(call))
+
 
 class PageAnypointHook(_HurriedHook, AnypointObjectStoreHook):
     """The hook for Object Store v2, as the page uses it."""
@@ -122,7 +125,7 @@ def within_budget(items: Iterable[Item], what: str) -> Iterator[Item]:
     for item in items:
         yield item
         if time.monotonic() > ends:
-            raise ObjectStoreError(f"{what} takes longer than {BUDGET:.0f} s to list, so it is not shown here")
+            raise ObjectStoreError(f"{what}: all pages take longer than {BUDGET:.0f} s, so they are not shown here")
 
 
 @dataclass

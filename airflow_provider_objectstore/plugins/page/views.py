@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 Parameters: TypeAlias = Mapping[str, str]
 Context: TypeAlias = Mapping[str, Any]
 
-NO_PARAMETERS: Mapping[str, str | None] = dict.fromkeys(("store", "partition", "prefix", "key", "page"))
+NO_PARAMETERS: Mapping[str, str | None] = dict.fromkeys(("store", "partition", "list", "prefix", "key", "page"))
 """All parameters that views have, for templates: those that are not given are None."""
 
 
@@ -46,5 +46,5 @@ def all_views() -> tuple[View, ...]:
     return (*anypoint.VIEWS, *civo.VIEWS)
 
 
-CARDS: Mapping[str, tuple[str, ...]] = {"anypoint": ("stores",), "civo": ("buckets",)}
+CARDS: Mapping[str, tuple[str, ...]] = {"anypoint": ("stores", "requests"), "civo": ("buckets", "quota", "credentials")}
 """The views in a connection's card, by its type."""

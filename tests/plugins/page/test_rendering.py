@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_objectstore.plugins.page.rendering import Links, duration, number, shown, size
+
+
+def test_addresses_hold_any_name() -> None:
+    link = Links("/team/object-stores")
+    assert link("") == "/team/object-stores/"
+    assert link("keys", "a b/c", store="x/../y", key="?&=#%", page=None) == (
+        "/team/object-stores/keys/a%20b/c?store=x%2F..%2Fy&key=%3F%26%3D%23%25"
+    )
+    assert link("value", "a", key="\udcff") is None
+    assert link.airflow("/dags/a") == "/team/dags/a"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "not told"), (0, "0 s"), (90, "90 s"), (3600, "1 h"), (2_592_000, "30 d"), (120, "2 min")],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("kilobytes", "text"), [(0, "0 KB"), (999, "999 KB"), (1500, "1.5 MB"), (5e12, "5e+03 TB")])
+def test_sizes(kilobytes: float, text: str) -> None:
+    assert size(kilobytes) == text
+
+
+def test_names_and_numbers() -> None:
+    assert shown("a\u202eb\n") == r"a\u202eb\n"
+    assert number(1234567) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.plugins.page import services as page_services
+from airflow_provider_objectstore.plugins.page.services import (
+    BUDGET,
+    TIMEOUT,
+    BusyError,
+    PageAnypointHook,
+    Turns,
+    within_budget,
+)
+from tests.plugins.page.conftest import Browser
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a service that accepts connections and never answers."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+class Blocking:
+    """A function that blocks until it is released."""
+
+    def __init__(self, result: object = "done") -> None:
+        self.started, self.released, self.calls = threading.Event(), threading.Event(), 0
+        self._result = result
+
+    def __call__(self) -> object:
+        self.calls += 1
+        self.started.set()
+        assert self.released.wait(30)
+        if isinstance(self._result, Exception):
+            raise self._result
+        return self._result
+
+
+async def started(function: Blocking) -> None:
+    assert await asyncio.to_thread(function.started.wait, 30)
+
+
+async def test_a_connection_has_one_request_at_a_time_and_others_go_on() -> None:
+    turns, slow, second = Turns(), Blocking(), Blocking()
+    first = asyncio.create_task(turns.run("a", "x", 0, slow))
+    waiting = asyncio.create_task(turns.run("a", "y", 0, second))
+    await started(slow)
+    assert await turns.run("b", "x", 0, lambda: "at once") == "at once"
+    assert not second.calls
+    second.released.set()
+    slow.released.set()
+    assert await first == await waiting == "done"
+
+
+async def test_those_who_wait_for_the_same_thing_cause_one_request() -> None:
+    turns, slow = Turns(), Blocking()
+    waiting = [asyncio.create_task(turns.run("a", "x", 60, slow)) for _ in range(5)]
+    await started(slow)
+    slow.released.set()
+    assert await asyncio.gather(*waiting) == ["done"] * 5
+    assert slow.calls == 1
+    assert not turns._turns
+
+
+@pytest.mark.parametrize(("keep", "calls"), [(60, 1), (0, 2)])
+async def test_errors_are_kept_like_results(keep: float, calls: int) -> None:
+    turns, failing = Turns(), Blocking(ObjectStoreError("no"))
+    failing.released.set()
+    for _ in range(2):
+        with pytest.raises(ObjectStoreError, match="no"):
+            await turns.run("a", "x", keep, failing)
+    assert failing.calls == calls
+
+
+async def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_services, "PATIENCE", 0.01)
+    turns, slow = Turns(), Blocking()
+    first = asyncio.create_task(turns.run("a", "x", 0, slow))
+    await started(slow)
+    with pytest.raises(BusyError, match="connection a is busy"):
+        await turns.run("a", "y", 0, lambda: None)
+    slow.released.set()
+    assert await first == "done"
+
+
+async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_services, "KEPT_RESULTS", 3)
+    turns = Turns()
+    for number in range(10):
+        await turns.run("a", number, 60, lambda: "result")
+    assert len(turns._results) <= 3
+
+
+def test_a_long_listing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0, 1, BUDGET + 1])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    items = within_budget(iter("abc"), "all")
+    assert [next(items), next(items)] == ["a", "b"]
+    with pytest.raises(ObjectStoreError, match="longer than"):
+        next(items)
+
+
+def test_a_hook_of_the_page_gives_up_soon(stored: Emulator, store_connection: Callable[..., None]) -> None:
+    resolved = PageAnypointHook("mule").resolve()
+    assert resolved.timeout == TIMEOUT
+    assert resolved.retry.attempts == 2
+    assert resolved.requests_per_second == 100_000
+    store_connection("quick", stored.connections()["anypoint_default"], timeout=0.5, requests_per_second=3)
+    assert PageAnypointHook("quick").resolve().timeout == 0.5
+    assert PageAnypointHook("quick").resolve().requests_per_second == 3
+
+
+def test_a_dead_service_shows_its_error(
+    browser: Browser, stored: Emulator, store_connection: Callable[..., None], silent: str
+) -> None:
+    store_connection("dead", {**stored.connections()["civo_default"], "host": silent}, timeout=0.2)
+    answer = browser.fragment("/buckets/dead")
+    assert answer.status_code == 200
+    assert "timed out" in answer.text
+    assert 'class="error"' in answer.text
