@@ -291,6 +291,7 @@ def readable_connections(manager: Any, user: Any, conn_types: Collection[str]) -
     """
     from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails
     from airflow.models.connection import Connection as Stored  # noqa: TID251 - only tasks have no metadata database
+    from airflow.providers.common.compat.sdk import conf
     from airflow.utils.session import create_session  # noqa: TID251
     from sqlalchemy import select
 
@@ -298,7 +299,8 @@ def readable_connections(manager: Any, user: Any, conn_types: Collection[str]) -
         found = session.execute(select(Stored.conn_id, Stored.conn_type).where(Stored.conn_type.in_(conn_types)))
         types = {row.conn_id: row.conn_type for row in found}
     readable: set[str] = set()
-    teams = {conn_id: Stored.get_team_name(conn_id) for conn_id in types}
+    in_teams = conf.getboolean("core", "multi_team", fallback=False)
+    teams = {conn_id: Stored.get_team_name(conn_id) if in_teams else None for conn_id in types}
     for team in set(teams.values()):
         conn_ids = {conn_id for conn_id in types if teams[conn_id] == team}
         if hasattr(manager, "filter_authorized_connections"):

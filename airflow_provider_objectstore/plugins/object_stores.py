@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import AirflowConfigException, AirflowPlugin, conf
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from airflow_provider_objectstore.plugins.page.app import SafePage
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class LazyPage:
     """The page as an ASGI application, which is built at its first request."""
 
     def __init__(self) -> None:
-        self._app: FastAPI | None = None
+        self._app: SafePage | None = None
 
     async def __call__(
         self,

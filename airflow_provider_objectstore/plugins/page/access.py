@@ -98,7 +98,19 @@ def sign_in_address(request: Request) -> str:
     return f"{base}/api/v2/auth/login?next={quote(root + '/')}"
 
 
+def is_fragment(request: Request) -> bool:
+    """Tell whether the page's script asks for a view's content, without the page around it."""
+    return request.headers.get("x-objectstore-fragment") == "1"
+
+
+def is_whole(request: Request) -> bool:
+    """Tell whether a browser without scripts asks for a page with a view's content."""
+    return request.query_params.get("whole") == "1"
+
+
 def _refuse_other_sites(request: Request) -> None:
-    """Refuse what another site asks a browser for, or what it fetches ahead: reading a value can prolong its life."""
-    if request.headers.get("sec-fetch-site") == "cross-site" or "prefetch" in request.headers.get("sec-purpose", ""):
-        raise HTTPException(403, "This page answers requests from Airflow's own UI only")
+    """Refuse to read because another site made a browser ask, or ahead of time: reading can prolong a value's life."""
+    foreign = request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+    ahead = "prefetch" in request.headers.get("sec-purpose", "")
+    if (foreign or ahead) and (is_fragment(request) or is_whole(request)):
+        raise HTTPException(403, "Only Airflow's own UI may ask for this")

@@ -17,6 +17,8 @@ from airflow_provider_objectstore.plugins.page.access import (
     GuardedRouter,
     ListedConnection,
     connections_of,
+    is_fragment,
+    is_whole,
     lacks_session,
     sign_in_address,
 )
@@ -24,8 +26,6 @@ from airflow_provider_objectstore.plugins.page.rendering import FOLDER, Links, r
 from airflow_provider_objectstore.plugins.page.services import BusyError, Turns, open_hook, service_of
 from airflow_provider_objectstore.plugins.page.views import CARDS, NO_PARAMETERS, Context, Parameters, View, all_views
 
-FRAGMENT_HEADER = "x-objectstore-fragment"
-"""The request header with which the script asks for a view's content, without the page around it."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
@@ -36,16 +36,16 @@ HEADERS = {
 STATIC_FILES = {path.name: path for path in (FOLDER / "static").iterdir()}
 
 Message = MutableMapping[str, Any]
-_app: FastAPI | None = None
+_app: SafePage | None = None
 _lock = Lock()
 
 
-def page_app() -> FastAPI:
-    """Return the application, which a process has once."""
+def page_app() -> SafePage:
+    """Return the page, which a process has once."""
     global _app
     with _lock:
         if _app is None:
-            _app = build_app(all_views())
+            _app = SafePage(build_app(all_views()))
         return _app
 
 
@@ -66,8 +66,8 @@ def build_app(views: tuple[View, ...]) -> FastAPI:
     for view in views:
         guarded.add_for_connection(f"/{view.name}/", _view(view, turns))
     app.include_router(guarded.router)
-    app.add_middleware(_SafeHeaders)
     app.add_exception_handler(StarletteHTTPException, _explain)
+    app.add_exception_handler(Exception, _apologize)
     return app
 
 
@@ -140,9 +140,7 @@ def _parameters_of(view: View, request: Request) -> Parameters:
 
 async def _answer(request: Request, shell: Context, template: str, read: Callable[[], Awaitable[Context]]) -> Response:
     """Answer with the shell, which is there at once, or with what is read from the service."""
-    fragment = request.headers.get(FRAGMENT_HEADER) == "1"
-    whole = request.query_params.get("whole") == "1"
-    if not (fragment or whole):
+    if not (is_fragment(request) or is_whole(request)):
         return render(request, "shell.html", {**shell, "content": None})
     try:
         content, context, status = template, await read(), 200
@@ -151,7 +149,7 @@ async def _answer(request: Request, shell: Context, template: str, read: Callabl
     except ObjectStoreError as error:
         # The page itself works: what the service says is its content.
         content, context, status = "error.html", {"error": str(error), "busy": False}, 200
-    if fragment:
+    if is_fragment(request):
         return render(request, content, context, status)
     return render(request, "shell.html", {**shell, **context, "content": content}, status)
 
@@ -159,7 +157,7 @@ async def _answer(request: Request, shell: Context, template: str, read: Callabl
 async def _explain(request: Request, error: Exception) -> Response:
     """Answer an HTTP error: without session the page leads to the sign-in, a part of it says so."""
     assert isinstance(error, StarletteHTTPException)
-    fragment = request.headers.get(FRAGMENT_HEADER) == "1"
+    fragment = is_fragment(request)
     signed_out = lacks_session(error)
     if signed_out and not fragment and not request.url.path.startswith(f"{request.scope['root_path']}/static/"):
         return RedirectResponse(sign_in_address(request), 303)
@@ -173,8 +171,18 @@ async def _explain(request: Request, error: Exception) -> Response:
     )
 
 
-class _SafeHeaders:
-    """Middleware that gives every response the headers of :data:`HEADERS`."""
+async def _apologize(request: Request, error: Exception) -> Response:
+    """Answer an error that nobody expects. It is raised again, and so logged; what it says may be secret."""
+    context = {"status": 500, "detail": "Something went wrong. The API server's log says what.", "sign_in": None}
+    return render(request, "refusal.html" if is_fragment(request) else "refused.html", context, 500)
+
+
+class SafePage:
+    """
+    Gives every response of the page the headers of :data:`HEADERS`, those to errors included.
+
+    :param app: the application.
+    """
 
     def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
         self._app = app

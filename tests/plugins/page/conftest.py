@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.plugins.object_stores import URL_PREFIX
-from airflow_provider_objectstore.plugins.page.app import build_app
+from airflow_provider_objectstore.plugins.page.app import SafePage, build_app
 from airflow_provider_objectstore.plugins.page.views import all_views
 
 USERS = {"ann": "admin", "olga": "op", "uma": "user", "vic": "viewer"}
@@ -52,7 +52,7 @@ class Browser:
     """
 
     def __init__(self, app: FastAPI) -> None:
-        self._client = TestClient(app, follow_redirects=False)
+        self._client = TestClient(app, follow_redirects=False, raise_server_exceptions=False)
 
     def get(self, path: str, user: str | None = "ann", headers: Mapping[str, str] | None = None) -> Any:
         """
@@ -86,7 +86,7 @@ def app() -> FastAPI:
 def browser(metadata_database: None, app: FastAPI) -> Browser:
     """A browser before the page."""
     root = FastAPI()
-    root.mount(URL_PREFIX, app)
+    root.mount(URL_PREFIX, SafePage(app))
     return Browser(root)
 
 

@@ -65,9 +65,15 @@ def test_without_session_everything_leads_to_the_sign_in(browser: Browser, store
     assert not stored.requests()["total"]
 
 
-@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Purpose": "prefetch;prerender"}])
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Purpose": "prefetch;prerender"}],
+)
 def test_nothing_is_read_because_of_other_sites(headers: dict[str, str], browser: Browser, stored: Emulator) -> None:
+    """A link from elsewhere leads to the page, which then asks for itself."""
     assert browser.get("/stores/mule", headers={**FRAGMENT, **headers}).status_code == 403
+    assert browser.get("/stores/mule?whole=1", headers=headers).status_code == 403
+    assert browser.get("/stores/mule", headers=headers).status_code == 200
     assert not stored.requests()["total"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.plugins.page.app import HEADERS
-from tests.plugins.page.conftest import Browser
+from tests.plugins.page.conftest import FRAGMENT, Browser
 
 
 def test_the_start_shows_cards_and_asks_no_service(browser: Browser, stored: Emulator) -> None:
@@ -70,3 +70,18 @@ def test_what_cannot_be_shown_says_why(
     assert "neither anypoint nor civo" in browser.fragment("/connection/web").text
     assert "is of type &#39;anypoint&#39;, not &#39;civo&#39;" in browser.fragment("/buckets/mule").text
     assert not stored.requests()["total"]
+
+
+@pytest.mark.parametrize("headers", [FRAGMENT, None])
+def test_an_error_that_nobody_expects_shows_nothing_of_itself(
+    headers: dict[str, str] | None, browser: Browser, stored: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr("airflow_provider_objectstore.plugins.page.app.open_hook", fail)
+    answer = browser.get("/stores/mule?whole=1", headers=headers)
+    assert answer.status_code == 500
+    assert "a secret" not in answer.text
+    assert "went wrong" in answer.text
+    assert answer.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
