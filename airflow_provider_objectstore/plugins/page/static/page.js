@@ -36,17 +36,27 @@ async function load(place) {
     failed.textContent = "Airflow's API server did not answer. Load the page again.";
     place.replaceChildren(failed);
   }
-  place.setAttribute("aria-busy", "false");
+  place.removeAttribute("aria-busy");
+  // For screen readers: a word, not the whole table.
+  document.getElementById("news").textContent = `${place.dataset.title}: loaded`;
   loadAll(place);
 }
 
-function loadAll(root) {
-  for (const place of root.querySelectorAll("[data-fragment]")) {
-    if (place !== root && !place.dataset.started) {
-      place.dataset.started = "1";
-      load(place);
+// What is far below waits until somebody scrolls there.
+const seen = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) {
+        seen.unobserve(entry.target);
+        load(entry.target);
+      }
     }
-  }
+  },
+  { rootMargin: "600px" },
+);
+
+function loadAll(root) {
+  for (const place of root.querySelectorAll("[data-fragment]")) seen.observe(place);
 }
 
 // Airflow shows this page in a frame that may not lead its own window elsewhere: a link to Airflow's UI is followed there.
