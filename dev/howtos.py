@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+FOLDERS = ("example_dags", "example_project", "tests")
 SNIPPET = re.compile(r"^ *# \[START (\w+)\]\n(.*?)^ *# \[END \1\]", re.M | re.S)
 SCHEMES = {"AnypointFileSystem": "osv2://", "CivoFileSystem": "civo://"}
 """Filesystems are used by their paths."""
@@ -37,7 +38,7 @@ class Howto:
 
 def sources() -> Iterator[tuple[Path, str]]:
     """Find the files that have code between markers: their paths and texts."""
-    for path in sorted([*ROOT.glob("example_dags/*.py"), *ROOT.glob("tests/**/*.py")]):
+    for path in sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/**/*.py")):
         if SNIPPET.search(text := path.read_text()):
             yield path, text
 

@@ -26,7 +26,7 @@ PAGES = {
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
 PUBLIC = ("Hook", "Operator", "Sensor", "EventTrigger", "Publisher", "Notifier", "Error")
-FILE = re.compile(r"(?<![\w/.])(?:airflow_provider_objectstore|benchmarks|dev|example_dags|tests)/[\w./*-]*\w")
+FILE = re.compile(r"(?<![\w/.])(?:airflow_provider_objectstore|benchmarks|dev|example_\w+|tests)/[\w./*-]*\w")
 NOT_FOR_AUTHORS = {
     "KeyHook",
     "AnypointBulkOperator",

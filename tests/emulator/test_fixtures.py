@@ -2,18 +2,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
+from airflow_provider_objectstore.api import anypoint
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.emulator.fixtures import objectstore_connections, objectstore_emulator
+from airflow_provider_objectstore.emulator.fixtures import objectstore, objectstore_connections, objectstore_emulator
+from airflow_provider_objectstore.exceptions import StoreNotFoundError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
-__all__ = ["objectstore_connections", "objectstore_emulator"]
+__all__ = ["objectstore", "objectstore_connections", "objectstore_emulator"]
 
 
 def test_connections_are_in_the_environment(objectstore_connections: dict[str, dict[str, Any]]) -> None:
@@ -41,6 +46,35 @@ def test_each_test_starts_empty_again(
 ) -> None:
     assert objectstore_emulator.requests()["total"] == 0
     assert create_store(objectstore_connections["civo_default"]) == 200
+
+
+@pytest.mark.parametrize("exists", [True, False, True])
+def test_clients_of_one_test_do_not_tell_those_of_the_next(objectstore: Emulator, exists: bool) -> None:
+    """For a minute clients remember which stores exist, and for a second which do not."""
+    if exists:
+        objectstore.seed({"orders": {"eu": {"a": 1}}})
+        assert AnypointObjectStoreHook().key_exists("orders", "eu", "b") is False
+    else:
+        with pytest.raises(StoreNotFoundError):
+            AnypointObjectStoreHook().key_exists("orders", "eu", "b")
+
+
+async def test_an_async_test(objectstore: Emulator) -> None:
+    objectstore.seed({"orders": {"eu": {"a": 1}}})
+    objectstore.advance(60)
+    async with AnypointObjectStoreHook().async_client() as client:
+        assert (await client.send(anypoint.get_key("orders", "eu", "a"))).value == 1
+
+
+def test_pytest_shows_what_they_are_for(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "--fixtures", "-p", PLUGIN, "-p", "no:cacheprovider", "."]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment).stdout
+    for fixture in __all__:
+        assert re.search(rf"^{fixture}( \[session scope\])? -- .*\n(    .*\n)+", shown, re.M), shown
+    methods = re.findall(r"``(\w+)\(", objectstore.__doc__ or "")
+    assert {"seed", "values", "faults", "advance", "log", "reset"} <= set(methods)
+    assert [name for name in methods if not hasattr(Emulator, name)] == []
 
 
 ROOT = Path(__file__).parents[2]
