@@ -49,6 +49,7 @@ FURTHER: dict[str, tuple[str, ...]] = {
         "emulator.Emulator",
         "emulator.Settings",
         "emulator.MotoS3",
+        "emulator.fixtures.objectstore",
         "emulator.fixtures.objectstore_emulator",
         "emulator.fixtures.objectstore_connections",
     ),
