@@ -1,4 +1,4 @@
-"""Run the example DAGs on a real Airflow, against the emulator: ``make demo``. ``make up`` only starts both."""
+"""Run the example DAGs on a real Airflow, against the emulator: ``make demo``. ``make up`` runs a few and stays up."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ PLAN = [
     ["example_confirmation", "example_provisioning", "example_waiting", "example_waiting_event"],
     ["example_new_objects", "example_new_objects_event"],
 ]
+# What `make up` runs, so that the page *Object stores* has something to show.
+FILLING = [["example_first"], ["example_rotation"], ["example_checkpoint", "example_usage"]]
 # How Airflow starts these, by DAG and number of the run. The demo starts the others.
 STARTED_BY_AIRFLOW = {
     ("example_waiting_event", 1): "asset_triggered",
@@ -68,8 +70,9 @@ def main() -> int:
             Airflow(HOME, options.dags, services.connections(), POOLS, 8080, task_configuration=STATE_STORE) as airflow,
         ):
             progress.log(f"Airflow is on {airflow.url} (no login), the services are on {services.url}")
+            list_connections(airflow, services)
             if options.up:
-                return stay_up(progress, services, airflow)
+                return stay_up(progress, services, airflow, options.timeout)
             with progress:
                 runs, tasks = run_plan(airflow, options.plan, progress, options.timeout)
             return report(console, airflow, runs, tasks)
@@ -91,7 +94,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--s3", choices=S3_BACKENDS, default="moto", help="the S3 backend")
     parser.add_argument("--dags", type=Path, default=ROOT / "example_dags", help="folder of the DAG files")
     parser.add_argument("--timeout", type=float, default=120, help="seconds that a run may take")
-    parser.add_argument("--up", action="store_true", help="run no DAGs, stay up until Ctrl-C")
+    parser.add_argument("--up", action="store_true", help="run a few DAGs, stay up until Ctrl-C")
     return parser.parse_args()
 
 
@@ -182,11 +185,21 @@ def report(console: Console, airflow: Airflow, runs: list[Run], tasks: list[Task
     return 1 if failed or problems or any(task.state != "success" for task in tasks) else 0
 
 
-def stay_up(progress: Progress, services: Emulator, airflow: Airflow) -> int:
-    """Keep everything up until Ctrl-C."""
+def list_connections(airflow: Airflow, services: Emulator) -> None:
+    """Put the connections into Airflow's database, too: its UI cannot list those of the environment."""
+    for conn_id, connection in services.connections().items():
+        stored = {**connection, "connection_id": conn_id, "extra": json.dumps(connection["extra"])}
+        airflow.call("POST", "/connections", json=stored)
+
+
+def stay_up(progress: Progress, services: Emulator, airflow: Airflow, timeout: float) -> int:
+    """Fill the stores by some of the DAGs, and keep everything up until Ctrl-C."""
     for conn_id, connection in services.connections().items():
         progress.log(f"connection {conn_id}: {json.dumps(connection)}")
     progress.log(f"S3 is on {services.s3_url}. Ctrl-C stops everything and deletes its state.")
+    with progress:
+        run_plan(airflow, FILLING, progress, timeout)
+    progress.log(f"What the DAGs have left behind: {airflow.url}/plugin/object-stores")
     while True:
         airflow.check()
         time.sleep(1)
