@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -34,12 +35,14 @@ KEPT_RESULTS = 256
 """How many results are kept, of all connections."""
 
 
-class BusyError(ObjectStoreError):
-    """Other requests of the page use the connection."""
+class BusyError(Exception):
+    """Other requests of the page use the connection. No service has said so."""
 
 
 class _HurriedHook(ObjectStoreHook):
     """A hook for somebody who waits: it gives up after seconds, and tries once more at most."""
+
+    lineage_directions = MappingProxyType({})  # who looks at a value is no task
 
     def _parse_connection(self, connection: Connection, extra: Mapping[str, Any]) -> ResolvedConnection:
         resolved = super()._parse_connection(connection, extra)  # type: ignore[safe-super]
@@ -157,7 +160,7 @@ class Turns:
         :param keep: seconds for which the result is kept; 0 for a result that is never used twice.
         :param function: the function.
         :raises BusyError: if its turn does not come.
-        :raises ObjectStoreError: what the function raises.
+        :raises ObjectStoreError: if the function does.
         """
         turn = self._turns.setdefault(connection_id, _Turn())
         turn.waiting += 1
@@ -165,7 +168,7 @@ class Turns:
             async with asyncio.timeout(PATIENCE):
                 await turn.lock.acquire()
         except TimeoutError:
-            raise BusyError(f"connection {connection_id} is busy with earlier requests of this page") from None
+            raise BusyError(f"Connection {connection_id} is busy with earlier requests of this page") from None
         finally:
             turn.waiting -= 1
         try:

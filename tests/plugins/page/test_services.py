@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.plugins.page import services as page_services
 from airflow_provider_objectstore.plugins.page.services import (
     BUDGET,
@@ -88,7 +89,7 @@ async def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     turns, slow = Turns(), Blocking()
     first = asyncio.create_task(turns.run("a", "x", 0, slow))
     await started(slow)
-    with pytest.raises(BusyError, match="connection a is busy"):
+    with pytest.raises(BusyError, match="Connection a is busy"):
         await turns.run("a", "y", 0, lambda: None)
     slow.released.set()
     assert await first == "done"
@@ -119,6 +120,19 @@ def test_a_hook_of_the_page_gives_up_soon(stored: Emulator, store_connection: Ca
     store_connection("quick", stored.connections()["anypoint_default"], timeout=0.5, requests_per_second=3)
     assert PageAnypointHook("quick").resolve().timeout == 0.5
     assert PageAnypointHook("quick").resolve().requests_per_second == 3
+
+
+def test_looking_is_no_lineage(stored: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API server would collect it, and hand it to nobody."""
+    reported: list[object] = []
+    monkeypatch.setattr(
+        "airflow_provider_objectstore.assets.report_lineage", lambda *arguments: reported.append(arguments)
+    )
+    for hook, reports in ((PageAnypointHook("mule"), 0), (AnypointObjectStoreHook("mule"), 2)):
+        hook.create_store("s")
+        hook.put_key("s", "p", "k", "v")
+        hook.get_key("s", "p", "k")
+        assert len(reported) == reports
 
 
 def test_a_dead_service_shows_its_error(
