@@ -6,8 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
@@ -42,7 +41,7 @@ class BusyError(Exception):
 class _HurriedHook(ObjectStoreHook):
     """A hook for somebody who waits: it gives up after seconds, and tries once more at most."""
 
-    lineage_directions = MappingProxyType({})  # who looks at a value is no task
+    lineage_directions: ClassVar[Mapping[str, Literal["input", "output"]]] = {}  # who looks at a value is no task
 
     def _parse_connection(self, connection: Connection, extra: Mapping[str, Any]) -> ResolvedConnection:
         resolved = super()._parse_connection(connection, extra)  # type: ignore[safe-super]
