@@ -34,8 +34,8 @@ def listening() -> dict[int, str]:
 
 
 def test_servers_listen_on_the_loopback_only(cluster: Cluster, databases: Databases) -> None:
-    mine = [process for process in psutil.Process().children(recursive=True) if process.is_running()]
-    sockets = [socket for process in mine for socket in process.net_connections("tcp")]
+    mine = {process.pid for process in psutil.Process().children(recursive=True)}
+    sockets = [socket for socket in psutil.net_connections("tcp") if socket.pid in mine]
     listens = {socket.laddr for socket in sockets if socket.status == psutil.CONN_LISTEN}
     assert {databases.postgres_port, databases.redis_port} <= {address.port for address in listens}
     assert {address.ip for address in listens} == {"127.0.0.1"}
