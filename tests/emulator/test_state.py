@@ -3,7 +3,9 @@ from __future__ import annotations
 import copy
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -324,7 +326,8 @@ def test_a_state_that_s3_cannot_load_changes_nothing(
     monkeypatch.setattr(s3_state, "_BUCKET_NAME", re.compile(".*"))
     before = filled.emulator.dump()
     wrong = copy.deepcopy(state)
-    wrong["s3"]["buckets"].append({"name": "b", "owner": wrong["s3"]["users"][0]["id"]})
+    wrong["s3"]["buckets"].insert(1, {"name": "b", "owner": wrong["s3"]["users"][0]["id"]})
+    wrong["s3"]["buckets"][0]["objects"] = []
     wrong["anypoint"] = {}
     status, message = load(filled.emulator, wrong)
     assert (status, "InvalidBucketName" in message) == (500, True), message
@@ -340,6 +343,21 @@ def test_a_dump_waits_for_s3(monkeypatch: pytest.MonkeyPatch, target: Emulator, 
     civo.create("lagging")
     target.advance(advanced)
     assert [bucket["name"] for bucket in target.dump()["s3"]["buckets"]] == ["lagging"]
+
+
+def test_a_dump_is_of_one_moment(monkeypatch: pytest.MonkeyPatch, target: Emulator) -> None:
+    """What is created while a dump waits for S3 is in both parts, or in none."""
+    target.reset()
+    monkeypatch.setattr(target.settings, "s3_lag_seconds", 0.5)
+    civo = Civo(target.url)
+    civo.create("first")
+    with ThreadPoolExecutor() as threads:
+        dump = threads.submit(target.dump)
+        time.sleep(0.1)
+        civo.create("second")
+        dumped = dump.result()
+    stores = [store["name"] for store in dumped["civo"]["stores"]]
+    assert [bucket["name"] for bucket in dumped["s3"]["buckets"]] == stores
 
 
 def test_a_small_state_by_hand(target: Emulator) -> None:
