@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+_PORT = "empty: by base URL; 443 lets Airflow 3.3 test the connection"
+_BUSINESS_GROUP = "Anypoint Platform, Access Management > Business Groups > the group"
+_REGIONS = {
+    "anypoint": [
+        *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "ap-southeast-1"),
+        *("ap-southeast-2", "ap-northeast-1", "eu-central-1", "eu-west-1", "eu-west-2", "us-gov-west-1"),
+    ],
+    "civo": ["LON1", "FRA1", "NYC1", "MUM1"],
+}
 
-def _field(label: str, kind: str, description: str, **schema: Any) -> dict[str, Any]:
-    return {"label": label, "schema": {"type": [kind, "null"], **schema}, "description": description}
+
+def _field(label: str, kind: str, description: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
+    # What may be null is no required field to Airflow 3.2 and later, which marks one and does not save without it.
+    return {
+        "label": label,
+        "schema": {"type": kind if required else [kind, "null"], **schema},
+        "description": description,
+    }
 
 
 def _switch(description: str) -> dict[str, Any]:
@@ -21,20 +36,25 @@ def _switch(description: str) -> dict[str, Any]:
 
 _SHARED_FIELDS = {
     "requests_per_second": _field(
-        "Requests per second", "number", "Pace of one process; 10 if empty", exclusiveMinimum=0
+        "Requests per second", "number", "Rate limit of one process. If empty: 10", exclusiveMinimum=0
     ),
-    "timeout": _field("Timeout", "number", "Seconds to wait for the service; 30 if empty", exclusiveMinimum=0),
+    "timeout": _field("Timeout", "number", "Seconds to wait for the service. If empty: 30", exclusiveMinimum=0),
     "retry_attempts": _field(
-        "Retry attempts", "integer", "Requests for one call at most, where responses fail; 6 if empty", minimum=1
+        "Retry attempts", "integer", "Requests for one call at most, where responses fail. If empty: 6", minimum=1
     ),
     "retry_deadline": _field(
         "Retry deadline",
         "number",
-        "Seconds for which a call is tried; 120, or four times the time-out if that is less, if empty",
+        "Seconds for which a call is tried. If empty: 120, or four times the time-out if that is less",
         exclusiveMinimum=0,
     ),
-    "verify": _field("Verify TLS", "string", "true, false, or the path of a file of certificates to trust"),
-    "proxy": _field("Proxy", "string", "URL of an HTTP proxy; the environment's if empty"),
+    "verify": _field(
+        "Verify TLS",
+        "string",
+        "true, false, or the path of a file of certificates to trust. If empty: true",
+        examples=["true", "false"],
+    ),
+    "proxy": _field("Proxy", "string", "URL of an HTTP proxy. If empty: the environment's proxy"),
 }
 
 
@@ -162,45 +182,58 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema"],
                     "relabeling": {
-                        "login": "Client ID",
-                        "password": "Client secret",
+                        "login": "Client ID *",
+                        "password": "Client secret *",
                         "host": "Base URL",
+                        "port": "Port",
                     },
                     "placeholders": {
                         "host": "empty: the vendor's own, by control plane and region",
-                        "login": "connected app's client id (or user name)",
-                        "password": "client secret (or password, or bearer token)",
+                        "login": "Anypoint Platform, Access Management > Connected Apps (or a user name)",
+                        "password": "shown beside the client ID (or a password, or a bearer token)",
+                        "port": _PORT,
                     },
                 },
                 "conn-fields": {
-                    "organization_id": _field("Organization ID", "string", "The business group's ID"),
-                    "environment_id": _field("Environment ID", "string", "The environment's ID"),
+                    "organization_id": _field(
+                        "Organization ID", "string", f"ID of the business group: {_BUSINESS_GROUP}", required=True
+                    ),
+                    "environment_id": _field(
+                        "Environment ID",
+                        "string",
+                        f"ID of the environment: {_BUSINESS_GROUP} > Environments",
+                        required=True,
+                    ),
                     "region": _field(
                         "Region",
                         "string",
-                        "Such as eu-west-1; if empty by base URL or control plane",
+                        "Region of the stores, such as eu-west-1: that of the Mule applications that use them. "
+                        "If empty: by base URL or control plane",
+                        examples=_REGIONS["anypoint"],
                     ),
                     "control_plane": _field(
                         "Control plane",
                         "string",
-                        "us (if empty), eu1, gov; ca1 or jp1, with a base URL",
-                        enum=["us", "eu1", "gov", "ca1", "jp1", None],
+                        "Shown by the address of Anypoint Platform in your browser, such as eu1.anypoint.mulesoft.com. "
+                        "ca1 and jp1 need a base URL. If empty: us",
+                        enum=["us", "eu1", "gov", "ca1", "jp1"],
                     ),
                     "auth": _field(
                         "Authentication",
                         "string",
-                        "connected_app (if empty), user, or bearer (the password is a ready token)",
-                        enum=["connected_app", "user", "bearer", None],
+                        "What the client ID and secret are: a connected app's, a user's name and password, or no ID "
+                        "and a bearer token. If empty: connected_app",
+                        enum=["connected_app", "user", "bearer"],
                     ),
                     "accounts_url": _field(
                         "Accounts URL",
                         "string",
-                        "Where tokens come from; if empty by control plane, or a base URL that is not the vendor's",
+                        "Where tokens come from. If empty: by control plane, or a base URL that is not the vendor's",
                     ),
                     "statistics_url": _field(
                         "Statistics URL",
                         "string",
-                        "Where usage is read; if empty by control plane, or a base URL that is not the vendor's",
+                        "Where usage is read. If empty: by control plane, or a base URL that is not the vendor's",
                     ),
                     **_SHARED_FIELDS,
                 },
@@ -211,13 +244,23 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "Civo object stores",
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "login"],
-                    "relabeling": {"password": "API key", "host": "Base URL"},
-                    "placeholders": {"host": "empty: https://api.civo.com", "password": "API key"},
+                    "relabeling": {"password": "API key *", "host": "Base URL", "port": "Port"},
+                    "placeholders": {
+                        "host": "empty: https://api.civo.com",
+                        "password": "Civo dashboard, Profile > Security",
+                        "port": _PORT,
+                    },
                 },
                 "conn-fields": {
-                    "region": _field("Region", "string", "Region code, such as LON1"),
+                    "region": _field(
+                        "Region",
+                        "string",
+                        "Code of the object stores' region, such as LON1: civo region ls lists them",
+                        required=True,
+                        examples=_REGIONS["civo"],
+                    ),
                     "s3_endpoint": _field(
-                        "S3 endpoint", "string", "URL of the S3 interface; empty: what the service says"
+                        "S3 endpoint", "string", "URL of the S3 interface. If empty: the one that the service returns"
                     ),
                     **_SHARED_FIELDS,
                 },

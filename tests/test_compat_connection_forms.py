@@ -14,6 +14,7 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from tests.features import DECLARED_FORMS
 
+REQUIRED = {"anypoint": {"organization_id", "environment_id"}, "civo": {"region"}}
 FIELDS = {
     "anypoint": {
         "organization_id",
@@ -66,9 +67,12 @@ def test_own_fields(conn_type: str, forms: dict[str, dict[str, Any]]) -> None:
     fields = forms[conn_type]["extra_fields"]
     assert set(fields) == FIELDS[conn_type]
     for name, wanted in declared(conn_type)["conn-fields"].items():
-        assert fields[name]["schema"]["title"] == wanted["label"]
+        required = name in REQUIRED[conn_type]
+        schema = fields[name]["schema"]
+        assert schema["title"] == (f"{wanted['label']} *" if required and not DECLARED_FORMS else wanted["label"])
         assert fields[name]["description"] == wanted["description"]
-        assert "null" in fields[name]["schema"]["type"], "it may be left empty"
+        assert ("null" in schema["type"]) == (not required or not DECLARED_FORMS), "whether it may be left empty"
+        assert schema.get("enum") == wanted["schema"].get("enum")
         assert fields[name]["value"] is None
 
 
@@ -77,16 +81,22 @@ def test_types_of_own_fields(conn_type: str, forms: dict[str, dict[str, Any]]) -
     types = {name: field["schema"]["type"] for name, field in forms[conn_type]["extra_fields"].items()}
     # Before 3.2 a form knows no numbers with a fraction: text then.
     number = ["number", "null"] if DECLARED_FORMS else ["string", "null"]
-    assert types == {
-        name: number if name in ("requests_per_second", "timeout") else ["string", "null"] for name in FIELDS[conn_type]
-    }
+    expected: dict[str, Any] = {name: ["string", "null"] for name in FIELDS[conn_type]}
+    expected |= {"requests_per_second": number, "timeout": number}
+    if DECLARED_FORMS:
+        expected |= dict.fromkeys(REQUIRED[conn_type], "string")
+    assert types == expected
 
 
 @pytest.mark.parametrize(
     ("conn_type", "shown", "hidden"),
     [
-        ("anypoint", {"host": "Base URL", "login": "Client ID", "password": "Client secret"}, {"url_schema"}),
-        ("civo", {"host": "Base URL", "password": "API key"}, {"url_schema", "login"}),
+        (
+            "anypoint",
+            {"host": "Base URL", "login": "Client ID *", "password": "Client secret *", "port": "Port"},
+            {"url_schema"},
+        ),
+        ("civo", {"host": "Base URL", "password": "API key *", "port": "Port"}, {"url_schema", "login"}),
     ],
 )
 def test_standard_fields(

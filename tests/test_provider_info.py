@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow.providers_manager import ProvidersManager
 
 from airflow_provider_objectstore import __version__
-from airflow_provider_objectstore.api.anypoint.access import CONTROL_PLANES
+from airflow_provider_objectstore.api.anypoint.access import CONTROL_PLANES, REGIONS
 from airflow_provider_objectstore.exceptions import ConfigurationError
 from airflow_provider_objectstore.get_provider_info import get_provider_info
 from airflow_provider_objectstore.hooks.connections import resolve_anypoint
@@ -78,8 +79,9 @@ def test_fields_follow_what_forms_understand() -> None:
 
 def test_choices_are_those_that_a_connection_may_have() -> None:
     fields = get_provider_info()["connection-types"][0]["conn-fields"]
-    assert fields["control_plane"]["schema"]["enum"] == [*CONTROL_PLANES, None]
-    for auth in filter(None, fields["auth"]["schema"]["enum"]):
+    assert fields["control_plane"]["schema"]["enum"] == [*CONTROL_PLANES]
+    assert fields["region"]["schema"]["examples"] == list(dict.fromkeys(chain.from_iterable(REGIONS.values())))
+    for auth in fields["auth"]["schema"]["enum"]:
         connection = Connection(
             conn_id="a", conn_type="anypoint", login="a", password="b", extra=json.dumps({"auth": auth})
         )

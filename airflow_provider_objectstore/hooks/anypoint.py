@@ -78,7 +78,7 @@ class AnypointObjectStoreHook(BulkKeysMixin, StatisticsMixin):
 
     def _ping(self) -> str:
         page = self.send(api.list_stores())
-        return f"Connected; the first page of stores has {len(page.items)}"
+        return f"Connected ({self.where}). The first page of stores has {len(page.items)}"
 
     def asset(self, store_id: str, partition: str, key: str | None = None) -> Asset:
         """

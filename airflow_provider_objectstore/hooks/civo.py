@@ -91,7 +91,7 @@ class CivoObjectStoreHook(ObjectStoreHook):
 
     def _ping(self) -> str:
         page = self.send(api.list_object_stores())
-        return f"Connected; the first page of object stores has {len(page.items)}"
+        return f"Connected ({self.where}). The first page of object stores has {len(page.items)}"
 
     def asset(self, bucket: str, path: str | None = None) -> Asset:
         """

@@ -14,6 +14,7 @@ from airflow_provider_objectstore.api.addresses import is_label, web_address
 from airflow_provider_objectstore.api.anypoint import access as anypoint_access
 from airflow_provider_objectstore.api.call import fits_header
 from airflow_provider_objectstore.arguments import boolean
+from airflow_provider_objectstore.compat import is_of_test_button
 from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError
 from airflow_provider_objectstore.transport import ResolvedConnection
 from airflow_provider_objectstore.transport.proxies import environment_proxies, passwords
@@ -162,9 +163,9 @@ class Fields:
         :raises ConfigurationError: naming every problem.
         """
         if self.problems:
-            raise ConfigurationError(
-                f"connection {self.connection.conn_id!r} cannot be used: {'; '.join(self.problems)}"
-            )
+            conn_id = str(self.connection.conn_id)
+            which = "the connection" if is_of_test_button(conn_id) else f"connection {conn_id!r}"
+            raise ConfigurationError(f"{which} cannot be used: {'; '.join(self.problems)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +390,8 @@ def _is_file(path: str) -> bool:
 
 
 def _conn_id(connection: Connection) -> dict[str, str]:
-    return {"conn_id": str(connection.conn_id)}
+    conn_id = str(connection.conn_id)
+    return {} if is_of_test_button(conn_id) else {"conn_id": conn_id}
 
 
 def _secrets(password: str, proxy: str | None) -> tuple[str, ...]:

@@ -393,3 +393,18 @@ def test_a_connection_of_another_type_is_not_used(
             assert not worked
             assert said.startswith(f"connection 'other' is of type '{found}', not '{own}'")
     assert emulator.requests()["total"] <= (found == "civo")
+
+
+def test_id_that_the_test_button_makes_up_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_A1B2C3D4", '{"conn_type": "civo", "extra": {"region": "LON1"}}')
+    monkeypatch.setenv("AIRFLOW_CONN_MY_CIVO", '{"conn_type": "civo", "extra": {"region": "LON1"}}')
+    missing = "cannot be used: password (the API key) is missing"
+    with monkeypatch.context() as in_a_task:
+        in_a_task.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
+        assert CivoObjectStoreHook("a1B2c3D4").test_connection() == (False, f"connection 'a1B2c3D4' {missing}")
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    assert CivoObjectStoreHook("a1B2c3D4").test_connection() == (False, f"the connection {missing}")
+    assert CivoObjectStoreHook("my_civo").test_connection() == (False, f"connection 'my_civo' {missing}")
+    connection = {"conn_type": "civo", "password": "key", "extra": {"region": "LON1"}}
+    monkeypatch.setenv("AIRFLOW_CONN_A1B2C3D4", json.dumps(connection))
+    assert CivoObjectStoreHook("a1B2c3D4").where == "region LON1"

@@ -131,12 +131,13 @@ def test_overrides_of_the_connection(emulator: Emulator) -> None:
         list(CivoObjectStoreHook(region="MARS1").list_object_stores())
     assert CivoObjectStoreHook(region="nyc1").test_connection() == (
         True,
-        "Connected; the first page of object stores has 0",
+        "Connected (connection civo_default, region nyc1). The first page of object stores has 0",
     )
 
 
 def test_test_connection(stores: AnypointObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert stores.test_connection() == (True, "Connected; the first page of stores has 1")
+    where = "connection anypoint_default, environment emulator-env, region us-east-1"
+    assert stores.test_connection() == (True, f"Connected ({where}). The first page of stores has 1")
     monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({"conn_type": "civo"}))
     worked, said = CivoObjectStoreHook().test_connection()
     assert not worked
