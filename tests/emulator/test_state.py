@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -373,3 +374,13 @@ def test_no_access_token_is_in_it(filled: Filled) -> None:
     text = Api(filled.emulator.url)("GET", "/_emulator/state").text
     assert tokens
     assert not any(token in text for token in tokens)
+
+
+def test_the_example_of_the_page(target: Emulator) -> None:
+    page = (Path(__file__).parents[2] / "docs/emulator.md").read_text()
+    examples = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", page, re.M | re.S)]
+    (example,) = (item for item in examples if "format" in item)
+    target.load(example)
+    assert target.values("orders") == {"eu": {"order-1": 20, "order-2": "open"}}
+    target.advance(61)
+    assert target.values("orders") == {"eu": {"order-1": 20}}
