@@ -83,9 +83,9 @@ def test_the_tutorial_is_run() -> None:
     install, emulator, airflow = (code.strip() for language, code in fences if language == "console")
     assert airflow.startswith("airflow dags test example_")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    name, *wanted = re.findall(r"[\w-]+", install.removeprefix("pip install "))
-    assert name == "airflow-provider-objectstore"
-    assert set(wanted) <= set(extras)
+    wanted, data = re.fullmatch(r"pip install '\.\[([\w,]+)\]' (\w+)", install).groups()  # type: ignore[union-attr]
+    assert set(wanted.split(",")) <= set(extras)
+    importlib.import_module(data)
     python, module, *arguments = emulator.removeprefix("python ").split()
     assert python == "-m"
     importlib.import_module(f"{module}.__main__").parse_arguments(arguments)
