@@ -130,7 +130,8 @@ def run_plan(
             tasks[run] = run.refresh()
             elapsed = time.monotonic() - run.started
             if run.state in DONE or elapsed > timeout:
-                progress.log(f"{run.dag_id}, run {run.number}: {run.state} after {elapsed:.1f} s")
+                more = "" if run.state in DONE else f'; ARGS="--timeout {5 * timeout:.0f}" would wait longer'
+                progress.log(f"{run.dag_id}, run {run.number}: {run.state} after {elapsed:.1f} s{more}")
                 del running[run]
                 goes_on = run.state == "success"
             elif goes_on := is_beside_next(run, tasks[run]):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from rich.console import Console
 
-from dev.demo import PLAN
+from dev.demo import PLAN, run_plan
+from dev.report import Progress
 from dev.rotation import EACH, HELD, ObservedRotation, ReadLog
 
 EACH_LOG: ReadLog = {"old": {"first": 1, "last": 14, "reads": 9}, "new": {"first": 15, "last": 31, "reads": 9}}
@@ -50,3 +54,21 @@ def test_reads_before_during_and_after() -> None:
 def test_a_rotation_that_proves_nothing(changes: dict[str, object], problem: str) -> None:
     (found,) = replace(GOOD, **changes).problems()  # type: ignore[arg-type]
     assert problem in found
+
+
+def test_a_slow_machine_is_told_how_to_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    class Slow:
+        dag_id, number, state, started = "slow", 1, "running", 0.0
+
+        def refresh(self) -> list[Any]:
+            return []
+
+    slow: Any = Slow()
+    airflow: Any = SimpleNamespace(check=lambda: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dev.demo.planned_runs", lambda _, chain: [slow])
+        patch.setattr("dev.demo.start_next", lambda runs: next(runs, None))
+        runs, _ = run_plan(airflow, [["slow"]], Progress(Console(width=120)), 1)
+    assert runs == [slow]
+    assert "slow, run 1: running after" in (shown := capsys.readouterr().out)
+    assert 'ARGS="--timeout 5" would wait longer' in shown

@@ -83,7 +83,9 @@ def test_the_tutorial_is_run() -> None:
     install, emulator, airflow = (code.strip() for language, code in fences if language == "console")
     assert airflow.startswith("airflow dags test example_")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    wanted, data = re.fullmatch(r"pip install '\.\[([\w,]+)\]' (\w+)", install).groups()  # type: ignore[union-attr]
+    form = r"pip install -c ([\w/.]+) '\.\[([\w,]+)\]' (\w+)"
+    pins, wanted, data = re.fullmatch(form, install).groups()  # type: ignore[union-attr]
+    assert (ROOT / pins).exists()
     assert set(wanted.split(",")) <= set(extras)
     importlib.import_module(data)
     python, module, *arguments = emulator.removeprefix("python ").split()
