@@ -98,7 +98,9 @@ def test_contents(distributions: tuple[Path, Path]) -> None:
     assert f"{PACKAGE}/py.typed" in names
     assert f"{metadata}/licenses/LICENSE" in names
     with zipfile.ZipFile(wheel) as archive:
-        assert f"[pytest11]\n{PACKAGE}.emulator.fixtures" in archive.read(f"{metadata}/entry_points.txt").decode()
+        points = archive.read(f"{metadata}/entry_points.txt").decode()
+    assert f"[pytest11]\n{PACKAGE}.emulator.fixtures" in points
+    assert f"[airflow.plugins]\nobject_stores = {PACKAGE}.plugins.object_stores:ObjectStoresPlugin" in points
     page = f"{PACKAGE}/plugins/page/"
     assert {f"{page}templates/page.html", f"{page}static/page.css", f"{page}static/page.js"} <= set(names)
     others = {name for name in names if name.startswith(f"{PACKAGE}/") and not name.startswith(page)}
