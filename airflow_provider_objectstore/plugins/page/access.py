@@ -64,7 +64,7 @@ class GuardedRouter:
         :param path: its path up to there, with a slash at its end.
         :param endpoint: what answers it; it gets the ``connection_id`` for which the right was checked.
         """
-        self._add(f"{path}{CONNECTION}", endpoint, [Depends(_may_read_connection)])
+        self._add(f"{path}{CONNECTION}", endpoint, [Depends(_require_id), Depends(_may_read_connection)])
 
     def _add(self, path: str, endpoint: Callable[..., Any], dependencies: list[Any]) -> None:
         self.router.add_api_route(
@@ -96,6 +96,12 @@ def sign_in_address(request: Request) -> str:
     root: str = request.scope["root_path"]
     base = root.rpartition("/")[0]
     return f"{base}/api/v2/auth/login?next={quote(root + '/')}"
+
+
+def _require_id(connection_id: str) -> None:
+    """Refuse an address without id: auth managers may take it for all connections."""
+    if not connection_id.strip():
+        raise HTTPException(404, "The address names no connection")
 
 
 def is_fragment(request: Request) -> bool:

@@ -80,7 +80,7 @@ def _start(views: dict[str, View]) -> Callable[..., Response]:
 
 
 def _open(request: Request, id: str) -> Response:
-    address = Links(request.scope["root_path"])("connection", id) if id.strip() else None
+    address = Links(request.scope["root_path"])("connection", id.strip()) if id.strip() else None
     if address is None:
         raise HTTPException(400, "This cannot be the id of a connection")
     return RedirectResponse(address, 303)

@@ -72,17 +72,20 @@ def service_of(connection_id: str) -> str:
     :raises ConfigurationError: if there is none, or if it is of another type.
     """
     try:
-        found = BaseHook.get_connection(connection_id).conn_type
+        connection = BaseHook.get_connection(connection_id)
     except AirflowNotFoundException:
+        connection = None
+    # Some databases ignore case: the right was checked for the id as it is in the address.
+    if connection is None or connection.conn_id != connection_id:
         raise ConfigurationError(
             f"there is no connection {connection_id!r}, or the API server cannot see it: workers may have environment "
             "variables and secrets backends of their own"
-        ) from None
-    if found not in _HOOKS:
-        raise ConfigurationError(
-            f"connection {connection_id!r} is of type {found!r}, which is neither anypoint nor civo"
         )
-    return str(found)
+    if connection.conn_type not in _HOOKS:
+        raise ConfigurationError(
+            f"connection {connection_id!r} is of type {connection.conn_type!r}, which is neither anypoint nor civo"
+        )
+    return str(connection.conn_type)
 
 
 def open_hook(connection_id: str, service: str) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from airflow.api_fastapi.core_api.security import get_user
+from airflow.providers.common.compat.sdk import BaseHook
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -82,3 +83,20 @@ def test_nothing_can_be_changed(method: str, browser: Browser, stored: Emulator)
     for address in ("/", "/stores/mule", "/buckets/buckets"):
         answer = browser._client.request(method, f"/object-stores{address}")
         assert answer.status_code == 405
+
+
+@pytest.mark.parametrize("address", ["/stores/", "/connection/", "/value/%20?store=a&partition=b&key=c"])
+def test_an_address_without_connection_is_refused(address: str, browser: Browser, stored: Emulator) -> None:
+    assert browser.fragment(address).status_code == 404
+    assert not stored.requests()["total"]
+
+
+def test_the_connection_is_the_one_that_was_checked(
+    browser: Browser, stored: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some databases find ``mule`` when asked for ``MULE``."""
+    found = BaseHook.get_connection("mule")
+    monkeypatch.setattr(BaseHook, "get_connection", staticmethod(lambda conn_id: found))
+    assert "there is no connection" in browser.fragment("/stores/MULE").text
+    assert not stored.requests()["total"]
+    assert "emulator-org" in browser.fragment("/stores/mule").text
