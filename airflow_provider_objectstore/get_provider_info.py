@@ -82,6 +82,7 @@ def get_provider_info() -> dict[str, Any]:
                 "plugin-class": "airflow_provider_objectstore.plugins.object_stores.ObjectStoresPlugin",
             }
         ],
+        "extra-links": ["airflow_provider_objectstore.plugins.operator_links.ObjectStoreLink"],
         "config": {
             "objectstore": {
                 "description": "Anypoint Object Store v2 and Civo object stores.",

@@ -55,6 +55,8 @@ TESTED_ELSEWHERE = {
     "operators/purge_runner": "tests/operators/test_purge.py",
     "operators/rotation": "tests/rotation/test_rotation_operator.py",
     "rotation/strategies/base": "tests/rotation/strategies",
+    "plugins/page/task_places": "tests/plugins/page/test_airflow_metadata.py",
+    "plugins/page/tasks": "tests/plugins/page/test_airflow_metadata.py",
     "plugins/page/views": "tests/plugins/page/test_app.py",
     "publishers/aws": "tests/publishers/test_secrets_manager.py",
     "publishers/stored_connection": "tests/publishers/test_secrets_manager.py",

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 URL_PREFIX = "/object-stores"
 """Where the API server serves the page, below its own base path."""
+URL_ROUTE = "object-stores"
+"""Where Airflow's UI shows it, below ``/plugin/``."""
 
 Message = MutableMapping[str, Any]
 
@@ -65,6 +67,7 @@ class ObjectStoresPlugin(AirflowPlugin):
     name = "object_stores"
     fastapi_apps: list[Any] = []  # noqa: RUF012 - as Airflow declares it
     external_views: list[Any] = []  # noqa: RUF012
+    operator_extra_links: list[Any] = []  # noqa: RUF012
 
     @classmethod
     def on_load(cls, *args: Any, **kwargs: Any) -> None:
@@ -72,15 +75,35 @@ class ObjectStoresPlugin(AirflowPlugin):
         shown = is_on("page")
         cls.fastapi_apps = [{"app": LazyPage(), "url_prefix": URL_PREFIX, "name": "Object stores"}] if shown else []
         cls.external_views = [_view()] if shown else []
+        cls.operator_extra_links = [_link()] if shown else []
+
+
+def _base() -> str:
+    """Return the path below which the API server is reached, without a slash at its end."""
+    return str(urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/"))
+
+
+def _link() -> Any:
+    from airflow_provider_objectstore.plugins.operator_links import ObjectStoreLink
+
+    return ObjectStoreLink()
+
+
+def page_address() -> str:
+    """Return the page's address without a slash at its end: in Airflow's frame, where that shows a part of a page."""
+    from airflow_provider_objectstore.compat import frames_follow_addresses
+
+    base = _base()
+    frame = f"{base}/plugin/{URL_ROUTE}" if frames_follow_addresses() else ""
+    return f"{frame}{base}{URL_PREFIX}"
 
 
 def _view() -> dict[str, str]:
-    base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-    href = f"{base}{URL_PREFIX}/"
+    href = f"{_base()}{URL_PREFIX}/"
     return {
         "name": "Object stores",
         "href": href,
-        "url_route": "object-stores",
+        "url_route": URL_ROUTE,
         "destination": "nav",
         "category": "browse",
         "icon": f"{href}static/icon.svg",

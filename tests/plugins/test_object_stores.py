@@ -28,7 +28,10 @@ def test_loading_it_imports_nothing_heavy() -> None:
     assert done.stdout.endswith("] False\n")
     assert "airflow_provider_objectstore.plugins.object_stores" in loaded
     ours = {name for name in loaded if name.startswith("airflow_provider_objectstore")}
-    assert ours <= {"airflow_provider_objectstore", "airflow_provider_objectstore.plugins", object_stores.__name__}
+    light = {
+        f"airflow_provider_objectstore.plugins.{name}" for name in ("object_stores", "operator_links", "operator_uses")
+    }
+    assert ours <= {"airflow_provider_objectstore", "airflow_provider_objectstore.plugins", *light}
 
 
 @pytest.mark.parametrize(("page", "shown"), [("True", True), ("False", False), ("perhaps", False)])
@@ -37,8 +40,10 @@ def test_one_setting_turns_it_off(page: str, shown: bool, monkeypatch: pytest.Mo
     monkeypatch.setenv("AIRFLOW__OBJECTSTORE__PAGE", page)
     monkeypatch.setattr(ObjectStoresPlugin, "fastapi_apps", ["left over"])
     monkeypatch.setattr(ObjectStoresPlugin, "external_views", ["left over"])
+    monkeypatch.setattr(ObjectStoresPlugin, "operator_extra_links", ["left over"])
     ObjectStoresPlugin.on_load()
     assert bool(ObjectStoresPlugin.fastapi_apps) is shown
+    assert bool(ObjectStoresPlugin.operator_extra_links) is shown
     assert bool(ObjectStoresPlugin.external_views) is shown
 
 

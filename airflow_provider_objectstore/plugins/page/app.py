@@ -7,7 +7,9 @@ from functools import partial
 from threading import Lock
 from typing import Annotated, Any
 
+from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, RedirectResponse
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -24,6 +26,8 @@ from airflow_provider_objectstore.plugins.page.access import (
 )
 from airflow_provider_objectstore.plugins.page.rendering import FOLDER, Links, render
 from airflow_provider_objectstore.plugins.page.services import BusyError, Turns, open_hook, service_of
+from airflow_provider_objectstore.plugins.page.tasks import PARAMETERS as tasks_parameters
+from airflow_provider_objectstore.plugins.page.tasks import tasks_reader
 from airflow_provider_objectstore.plugins.page.views import CARDS, NO_PARAMETERS, Context, Parameters, View, all_views
 
 HEADERS = {
@@ -65,6 +69,7 @@ def build_app(views: tuple[View, ...]) -> FastAPI:
     guarded.add_for_connection("/connection/", _connection(by_name, turns))
     for view in views:
         guarded.add_for_connection(f"/{view.name}/", _view(view, turns))
+    guarded.add_for_connection("/tasks/", _tasks())
     app.include_router(guarded.router)
     app.add_exception_handler(StarletteHTTPException, _explain)
     app.add_exception_handler(Exception, _apologize)
@@ -127,6 +132,28 @@ def _view(view: View, turns: Turns) -> Callable[..., Awaitable[Response]]:
         return await _answer(request, shell, f"{view.name}.html", read)
 
     return endpoint
+
+
+def _tasks() -> Callable[..., Awaitable[Response]]:
+    read_tasks = tasks_reader()
+
+    async def tasks(request: Request, connection_id: str, user: GetUserDep) -> Response:
+        parameters = {name: value for name in tasks_parameters if (value := request.query_params.get(name))}
+        for_template = {**NO_PARAMETERS, **parameters}
+        shell = {
+            "connection_id": connection_id,
+            "title": "DAGs and tasks",
+            "name": "tasks",
+            "parameters": for_template,
+        }
+
+        async def read() -> Context:
+            found = await run_in_threadpool(read_tasks, connection_id, parameters, user)
+            return {**found, "connection_id": connection_id, "parameters": for_template}
+
+        return await _answer(request, shell, "tasks.html", read)
+
+    return tasks
 
 
 def _parameters_of(view: View, request: Request) -> Parameters:

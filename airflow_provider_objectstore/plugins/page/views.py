@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 Parameters: TypeAlias = Mapping[str, str]
 Context: TypeAlias = Mapping[str, Any]
 
-NO_PARAMETERS: Mapping[str, str | None] = dict.fromkeys(("store", "partition", "list", "prefix", "key", "page"))
+NO_PARAMETERS: Mapping[str, str | None] = dict.fromkeys(
+    ("store", "partition", "list", "prefix", "key", "page", "bucket")
+)
 """All parameters that views have, for templates: those that are not given are None."""
 
 
