@@ -52,8 +52,8 @@ def connection_form_widgets(hook: type[Any]) -> dict[str, Any]:
     Return the fields of a connection form by name, derived from the provider info.
 
     Remove when Airflow >= 3.2 is required, which reads the provider info itself. Before, a form knows text, integers,
-    passwords, check boxes and choices only: text takes the place of other numbers and of proposals. It marks no field
-    as required: the label does.
+    passwords, check boxes and choices only: text takes the place of numbers and of proposals. It marks no field as
+    required: the label does.
     """
     from flask_babel import lazy_gettext
     from wtforms import StringField

@@ -26,10 +26,15 @@ FIELDS = {
         "statistics_url",
         "requests_per_second",
         "timeout",
+        "retry_attempts",
+        "retry_deadline",
         "verify",
         "proxy",
     },
-    "civo": {"region", "s3_endpoint", "requests_per_second", "timeout", "verify", "proxy"},
+    "civo": {
+        *("region", "s3_endpoint", "requests_per_second", "timeout"),
+        *("retry_attempts", "retry_deadline", "verify", "proxy"),
+    },
 }
 HOOKS = {"anypoint": AnypointObjectStoreHook, "civo": CivoObjectStoreHook}
 
@@ -79,10 +84,11 @@ def test_own_fields(conn_type: str, forms: dict[str, dict[str, Any]]) -> None:
 @pytest.mark.parametrize("conn_type", FIELDS)
 def test_types_of_own_fields(conn_type: str, forms: dict[str, dict[str, Any]]) -> None:
     types = {name: field["schema"]["type"] for name, field in forms[conn_type]["extra_fields"].items()}
-    # Before 3.2 a form knows no numbers with a fraction: text then.
-    number = ["number", "null"] if DECLARED_FORMS else ["string", "null"]
+    # Before 3.2 a form is made of text fields.
+    number, integer = (["number", "null"], ["integer", "null"]) if DECLARED_FORMS else (["string", "null"],) * 2
     expected: dict[str, Any] = {name: ["string", "null"] for name in FIELDS[conn_type]}
-    expected |= {"requests_per_second": number, "timeout": number}
+    expected |= dict.fromkeys(("requests_per_second", "timeout", "retry_deadline"), number)
+    expected |= {"retry_attempts": integer}
     if DECLARED_FORMS:
         expected |= dict.fromkeys(REQUIRED[conn_type], "string")
     assert types == expected
