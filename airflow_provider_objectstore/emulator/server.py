@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import socket
 import threading
 from collections.abc import Coroutine, Mapping
@@ -251,7 +252,7 @@ class Emulator:
 
         :return: what :meth:`load` takes. Numbers that are no integers are :class:`~decimal.Decimal`.
         """
-        return self._call(self._app.dump())
+        return copy.deepcopy(self._call(self._app.dump()))
 
     def load(self, state: Mapping[str, Any]) -> None:
         """
