@@ -3,7 +3,8 @@ Loads a batch of orders.
 
 A Mule application writes a batch into a partition of the store ``orders``, one key for each order, and at the end a key
 of the partition ``complete``. This DAG waits for that key, writes the batch into a bucket as one file, and empties the
-partition. The name of the last batch is a checkpoint: a batch that was loaded already is not loaded again.
+partition. What was loaded is a checkpoint: if emptying the partition fails, the next run does not load the batch again.
+A batch's name is used once.
 """
 
 from __future__ import annotations
@@ -46,15 +47,15 @@ with DAG(
 
         batch = params["batch"]
         hook = AnypointObjectStoreHook()
-        checkpoints = hook.partition(STORE, "checkpoints")
-        if batch <= str(checkpoints.get("last", "")):
+        loaded = hook.partition(STORE, "loaded")
+        if loaded.get(batch) is not None:
             return 0
         orders = dict(hook.partition(STORE, batch))
         lines = [f"{order},{amount}" for order, amount in sorted(orders.items())]
         s3 = boto3.client("s3", **CivoObjectStoreHook().s3_options(BUCKET))
         s3.put_object(Bucket=BUCKET, Key=f"{batch}.csv", Body="\n".join(lines).encode())
         # After a crash between these two lines, the next run writes the same file again.
-        checkpoints["last"] = batch
+        loaded[batch] = len(orders)
         return len(orders)
 
     empty = AnypointPurgePartitionsOperator(task_id="empty", store_id=STORE, partitions=["{{ params.batch }}"])

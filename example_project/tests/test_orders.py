@@ -36,7 +36,7 @@ def test_a_batch_is_loaded_and_emptied(run: Callable[[], str], objectstore: Emul
     assert run() == "success"
 
     assert objectstore.objects("reports") == {f"{BATCH}.csv": b"order-1,20\norder-2,35"}
-    assert objectstore.values("orders") == {"complete": {BATCH: "yes"}, "checkpoints": {"last": BATCH}}
+    assert objectstore.values("orders") == {"complete": {BATCH: "yes"}, "loaded": {BATCH: 2}}
     # [END first]
 
 
@@ -81,16 +81,19 @@ def test_a_batch_that_cannot_be_read_stays(run: Callable[[], str], objectstore: 
 
 
 # [START clock]
-def test_the_checkpoint_expires(run: Callable[[], str], objectstore: Emulator) -> None:
-    """Object Store v2 keeps a value for 30 days at most: then an old batch would be loaded once more."""
-    stores = {"orders": {"checkpoints": {"last": BATCH}}}
-    objectstore.seed(stores=stores)
+def test_a_checkpoint_lives_for_thirty_days(run: Callable[[], str], objectstore: Emulator) -> None:
+    """Object Store v2 keeps no value for longer: then the batch would be loaded once more."""
+    batch = {"orders": {BATCH: {"order-1": 20}, "complete": {BATCH: "yes"}}}
+    objectstore.seed(stores={"orders": {"loaded": {BATCH: 1}}}, buckets={"reports": {}})
 
-    objectstore.advance(timedelta(days=29))
-    assert objectstore.values("orders") == stores["orders"]
+    objectstore.seed(stores=batch)
+    assert run() == "success"
+    assert objectstore.objects("reports") == {}
 
-    objectstore.advance(timedelta(days=1, seconds=1))
-    assert objectstore.values("orders") == {}
+    objectstore.advance(timedelta(days=31))
+    objectstore.seed(stores=batch)
+    assert run() == "success"
+    assert objectstore.objects("reports") == {f"{BATCH}.csv": b"order-1,20"}
     # [END clock]
 
 
