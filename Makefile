@@ -174,6 +174,10 @@ site: $(STAMP)
 	@exec $(BIN)/python -m sphinx -q -E -W --keep-going -n -d build/docs-doctrees $(ARGS) docs $(SITE)
 	@echo "$(SITE)/index.html"
 
+.PHONY: screenshots
+screenshots: $(STAMP) chromium ## the pictures of the documentation, taken anew from a demo
+	@exec $(BIN)/python -m dev.screenshots
+
 .PHONY: audit
 audit: $(UV) ## known vulnerabilities of the pinned versions (pip-audit)
 	@python=$$($(find_python)); [ -x $(CACHE)/audit/bin/pip-audit ] || \

@@ -77,10 +77,10 @@ class Pages:
         """Open a page."""
         self.browser.get(f"{self.url}{path}")
 
-    def settle(self, seconds: float = 1.5) -> None:
-        """Wait until nothing on the page has changed for a while."""
-        seen, since = "", time.monotonic()
-        while time.monotonic() - since < seconds:
+    def settle(self, seconds: float = 1.5, at_most: float = 15) -> None:
+        """Wait until nothing on the page has changed for a while; a clock may go on."""
+        seen, since, ends = "", time.monotonic(), time.monotonic() + at_most
+        while time.monotonic() - since < seconds and time.monotonic() < ends:
             now = self.browser.page_source
             if now != seen:
                 seen, since = now, time.monotonic()

@@ -408,3 +408,8 @@ def test_id_that_the_test_button_makes_up_is_not_shown(monkeypatch: pytest.Monke
     connection = {"conn_type": "civo", "password": "key", "extra": {"region": "LON1"}}
     monkeypatch.setenv("AIRFLOW_CONN_A1B2C3D4", json.dumps(connection))
     assert CivoObjectStoreHook("a1B2c3D4").where == "region LON1"
+
+
+def test_port_443_changes_nothing(either: Resolve) -> None:
+    """Airflow 3.3 tests no connection without a port: see docs/connections.md."""
+    assert either(port=443).digest == either().digest

@@ -1,0 +1,39 @@
+"""The pictures of the documentation are current, small and used. ``make screenshots`` takes the screenshots anew."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from dev.screenshots import IMAGES, MANIFEST, SCREENSHOTS, Screenshot
+
+ROOT = Path(__file__).parents[1]
+PAGES = {path: path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))}
+
+
+@pytest.mark.parametrize("picture", SCREENSHOTS, ids=lambda picture: picture.name)
+def test_screenshot_is_current(picture: Screenshot) -> None:
+    taken = json.loads(MANIFEST.read_text())
+    assert taken.keys() == {one.name for one in SCREENSHOTS}
+    assert taken[picture.name] == picture.digest(), "what it shows has changed: run make screenshots and look at them"
+
+
+@pytest.mark.parametrize("path", sorted(IMAGES.glob("*.*g")), ids=lambda path: path.name)
+def test_picture_is_small_and_described(path: Path) -> None:
+    assert path.stat().st_size < 150_000
+    found = [
+        (page, text)
+        for page, content in PAGES.items()
+        for text, target in re.findall(r"!\[(.*?)\]\((.+?)\)", content, re.S)
+        if (page.parent / target).resolve() == path
+    ]
+    assert found, "no page shows it"
+    assert all(len(text) > 20 for _, text in found), "it has no description for those who do not see it"
+
+
+def test_there_are_pictures() -> None:
+    assert {path.stem for path in IMAGES.glob("*.png")} == {picture.name for picture in SCREENSHOTS}
+    assert {"pieces.svg", "rotation.svg"} <= {path.name for path in IMAGES.iterdir()}
