@@ -303,8 +303,7 @@ def readable_connections(manager: Any, user: Any, conn_types: Collection[str]) -
     """
     Return the connections of the metadata database that a user may read: types by id. For the API server only.
 
-    Private: the models. Airflow >= 3.3 has ``filter_authorized_connections``, which some auth managers answer with one
-    request; when it is required, the other branch can go.
+    Private: the models, and that the details of a connection name its team, as in Airflow's own routes.
 
     :param manager: the auth manager.
     :param user: the user.
@@ -319,21 +318,13 @@ def readable_connections(manager: Any, user: Any, conn_types: Collection[str]) -
     with create_session(scoped=False) as session:
         found = session.execute(select(Stored.conn_id, Stored.conn_type).where(Stored.conn_type.in_(conn_types)))
         types = {row.conn_id: row.conn_type for row in found}
-    readable: set[str] = set()
     in_teams = conf.getboolean("core", "multi_team", fallback=False)
-    teams = {conn_id: Stored.get_team_name(conn_id) if in_teams else None for conn_id in types}
-    for team in set(teams.values()):
-        conn_ids = {conn_id for conn_id in types if teams[conn_id] == team}
-        if hasattr(manager, "filter_authorized_connections"):
-            readable |= manager.filter_authorized_connections(
-                conn_ids=conn_ids, user=user, method="GET", team_name=team
-            )
-            continue
-        for conn_id in conn_ids:
-            details = ConnectionDetails(conn_id=conn_id, team_name=team)
-            if manager.is_authorized_connection(method="GET", details=details, user=user):
-                readable.add(conn_id)
-    return {conn_id: types[conn_id] for conn_id in readable}
+
+    def is_readable(conn_id: str) -> bool:
+        details = ConnectionDetails(conn_id=conn_id, team_name=Stored.get_team_name(conn_id) if in_teams else None)
+        return bool(manager.is_authorized_connection(method="GET", details=details, user=user))
+
+    return {conn_id: conn_type for conn_id, conn_type in types.items() if is_readable(conn_id)}
 
 
 def frames_follow_addresses() -> bool:
