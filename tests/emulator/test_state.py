@@ -225,6 +225,43 @@ def test_an_emulator_without_s3(state: dict[str, Any], emulator: Emulator, civo:
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["kept"]
 
 
+class OtherS3:
+    """An S3 backend of which only the administration is known, such as Ceph's gateway. It records the calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def start(self, port: int) -> str:
+        return "http://127.0.0.1:1"
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name in ("dump", "load", "changes", "put_object"):
+            raise AttributeError(name)
+        return lambda *arguments: self.calls.append((name, *arguments))
+
+
+def test_another_s3_gets_users_and_empty_buckets(filled: Filled, state: dict[str, Any]) -> None:
+    backend: Any = OtherS3()
+    with Emulator(Settings(creating_seconds=0), s3=backend) as emulator:
+        Civo(emulator.url).create("before")
+        assert emulator.dump()["s3"] is None
+        assert load(emulator, state)[0] == 409
+        backend.calls.clear()
+        users, buckets = state["s3"]["users"], state["s3"]["buckets"]
+        empty = [{"name": bucket["name"], "owner": bucket["owner"]} for bucket in buckets]
+        assert load(emulator, {**state, "s3": {"users": users, "buckets": empty}})[0] == 204
+        assert backend.calls == [
+            ("reset",),
+            *(
+                ("put_user", *(user[name] for name in ("id", "access_key_id", "secret_access_key_id")))
+                for user in users
+            ),
+            *(("create_bucket", bucket["name"], bucket["owner"]) for bucket in buckets),
+            *(("suspend_user", user["id"], True) for user in users if user["suspended"]),
+        ]
+        assert Civo(emulator.url)("GET", f"objectstores/{filled.store['id']}").status_code == 200
+
+
 def change(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
     """Return what replaces a part of a state."""
 
