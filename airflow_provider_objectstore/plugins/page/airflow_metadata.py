@@ -65,6 +65,14 @@ class LastRun:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskState:
+    """What a task's instances are in the last run of its DAG, and whether they are mapped ones."""
+
+    text: str
+    mapped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """What a DAG or a task has to do with an asset: it ``writes`` or ``reads`` the asset, or ``starts`` after it."""
 
@@ -107,7 +115,7 @@ class Known:
     unread_dags: int
     paused: Mapping[str, bool] = field(default_factory=dict)
     runs: Mapping[str, LastRun] = field(default_factory=dict)
-    states: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    states: Mapping[tuple[str, str], TaskState] = field(default_factory=dict)
 
 
 def rights_of(user: Any, session: Session) -> Rights:
@@ -231,6 +239,7 @@ def _add_events(session: Session, rights: Rights, found: Mapping[int, KnownAsset
         AssetEvent.source_dag_id.label("dag_id"),
         AssetEvent.source_task_id.label("task_id"),
         AssetEvent.source_run_id.label("run_id"),
+        AssetEvent.source_map_index.label("map_index"),
     )
     for event in session.execute(select(*columns).where(AssetEvent.id.in_(last))):
         found[event.asset_id].event = event
@@ -272,21 +281,22 @@ def _last_runs(session: Session, dag_ids: Collection[str]) -> dict[str, LastRun]
     return {dag_id: LastRun(run_id, str(state or "none"), run_after) for dag_id, run_id, state, run_after in rows}
 
 
-def _states(session: Session, runs: Mapping[str, LastRun], task_ids: Iterable[str]) -> dict[tuple[str, str], str]:
+def _states(session: Session, runs: Mapping[str, LastRun], task_ids: Iterable[str]) -> dict[tuple[str, str], TaskState]:
     """Return the states of tasks in the last runs; of mapped tasks how many there are of each."""
+    ti = TaskInstance
     last = [(dag_id, run.run_id) for dag_id, run in runs.items()]
     rows = session.execute(
-        select(TaskInstance.dag_id, TaskInstance.task_id, TaskInstance.state, func.count())
-        .where(tuple_(TaskInstance.dag_id, TaskInstance.run_id).in_(last), TaskInstance.task_id.in_(list(task_ids)))
-        .group_by(TaskInstance.dag_id, TaskInstance.task_id, TaskInstance.state)
+        select(ti.dag_id, ti.task_id, ti.state, func.count(), func.max(ti.map_index))
+        .where(tuple_(ti.dag_id, ti.run_id).in_(last), ti.task_id.in_(list(task_ids)))
+        .group_by(ti.dag_id, ti.task_id, ti.state)
     )
-    found: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
-    for dag_id, task_id, state, number in rows:
-        found[dag_id, task_id].append((str(state or "not started"), number))
-    return {task: _counted(states) for task, states in found.items()}
+    found: dict[tuple[str, str], list[tuple[str, int, bool]]] = defaultdict(list)
+    for dag_id, task_id, state, number, map_index in rows:
+        found[dag_id, task_id].append((str(state or "not started"), number, map_index >= 0))
+    return {task: _state_of(sorted(instances)) for task, instances in found.items()}
 
 
-def _counted(states: list[tuple[str, int]]) -> str:
-    if len(states) == 1 and states[0][1] == 1:
-        return states[0][0]
-    return ", ".join(f"{number} {state}" for state, number in sorted(states))
+def _state_of(instances: list[tuple[str, int, bool]]) -> TaskState:
+    mapped = any(is_mapped for *_, is_mapped in instances)
+    text = ", ".join(f"{number} {state}" if mapped else state for state, number, _ in instances)
+    return TaskState(text, mapped)

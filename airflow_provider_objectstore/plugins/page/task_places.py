@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from airflow.models.dag import DagModel  # noqa: TID251 - the API server has the metadata database
@@ -80,6 +81,7 @@ class StoredTasks:
     """Reads each stored DAG once, and keeps the places of its tasks until the DAG changes."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._known: dict[str, tuple[Any, tuple[tuple[str, Place], ...]]] = {}
 
     def find(self, session: Session, dag_ids: frozenset[str], searched: Searched) -> tuple[list[WorkingTask], int]:
@@ -90,10 +92,12 @@ class StoredTasks:
         :param dag_ids: the DAGs to look through.
         :param searched: what is looked for.
         """
-        unread = self._refresh(session)
+        with self._lock:
+            unread = self._refresh(session)
+            known = dict(self._known)
         found = [
             WorkingTask(dag_id, task_id, place, certain is True)
-            for dag_id, (_, places) in list(self._known.items())
+            for dag_id, (_, places) in known.items()
             if dag_id in dag_ids
             for task_id, place in places
             if (certain := searched.holds(place)) is not False

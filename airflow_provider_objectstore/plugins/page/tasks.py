@@ -76,15 +76,17 @@ def _listed(names: Any) -> str:
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
-def dag_path(dag_id: str, run_id: str | None = None, task_id: str | None = None) -> str:
+def dag_path(dag_id: str, run_id: str | None = None, task_id: str | None = None, mapped: str | None = None) -> str:
     """
     Return the path in Airflow's UI of a DAG, a run or a task.
 
     :param dag_id: the DAG.
     :param run_id: the run.
     :param task_id: the task.
+    :param mapped: which instance of a mapped task in a run; empty for all of them. None for other tasks.
     """
     parts = ["dags", dag_id]
     parts += ["runs", run_id] if run_id else []
     parts += ["tasks", task_id] if task_id else []
-    return "".join(f"/{quote(part, safe='')}" for part in parts)
+    parts += [] if mapped is None else ["mapped", mapped]
+    return "".join(f"/{quote(part, safe='')}" for part in parts if part)

@@ -77,7 +77,7 @@ def test_tasks_are_found_by_their_stored_dags(browser: Browser, known: None) -> 
     assert "consumes.wait waits for orders / inbox / a/b, c deferred 2026-03-01 12:30 UTC" in key
     assert "consumes.purge purges orders / all not started" in key
     assert "produces.daily writes perhaps orders / inbox / by template not started" in key
-    assert "consumes.mapped waits for perhaps orders / inbox / by template" in key
+    assert "consumes.mapped waits for perhaps orders / inbox / by template 2 not started" in key
     assert tasks_in(text(browser, "mule?store=orders&partition=inbox&key=d")) == {"daily", "purge", "mapped"}
     assert tasks_in(text(browser, "mule?store=orders")) == {"put", "daily", "wait", "purge", "mapped"}
     assert tasks_in(text(browser, "mule?store=other")) == {"elsewhere"}
@@ -111,9 +111,24 @@ def test_links_lead_into_airflow(browser: Browser, known: None) -> None:
         "/dags/consumes",
         "/dags/consumes/tasks/wait",
         "/dags/consumes/runs/r1/tasks/wait",
+        "/dags/consumes/runs/r1/tasks/mapped/mapped",
         "/dags/produces/runs/first/tasks/put",
     } <= found
     assert any(re.fullmatch(r"/assets/\d+", path) for path in found)
+
+
+def test_a_name_is_text(browser: Browser, stored: Emulator) -> None:
+    asset = partition_asset(stored, name="<img src=x onerror=attack()>\N{RIGHT-TO-LEFT OVERRIDE}")
+    with DAG("hostile", schedule=None) as dag:
+        AnypointPutKeyOperator(task_id="put", key="<b>{</b>", value=1, outlets=[asset], **MULE)
+        AnypointPutKeyOperator(task_id="t", key="<b>k</b>", value=1, **MULE)
+    with records.emptied():
+        records.save(dag)
+        content = browser.fragment("/tasks/mule?store=orders").text
+        assert "&lt;img src=x onerror=attack()&gt;\\u202e" in content
+        assert "&lt;b&gt;k&lt;/b&gt;" in content
+        assert "<b>" not in content
+        assert "<img" not in content
 
 
 def test_a_bucket_and_its_objects_have_assets(browser: Browser, stored: Emulator) -> None:
