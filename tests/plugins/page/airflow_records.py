@@ -20,10 +20,11 @@ from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.db import synchronize_log_template  # noqa: TID251
 from airflow.utils.session import create_session  # noqa: TID251
 from airflow.utils.types import DagRunTriggeredByType, DagRunType  # noqa: TID251
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 BUNDLE = "tests"
-NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+NOW = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
+"""When all this was, so in the past."""
 
 
 def save(*dags: DAG) -> None:
@@ -35,6 +36,8 @@ def save(*dags: DAG) -> None:
             session.flush()
         for dag in dags:
             dag.fileloc, dag.relative_fileloc = __file__, "airflow_records.py"
+        # One that was stored just now would not be stored again.
+        session.execute(update(SerializedDagModel).values(last_updated=NOW))
         stored = [LazyDeserializedDAG.from_dag(dag) for dag in dags]
         update_dag_parsing_results_in_db(BUNDLE, None, stored, {}, None, set(), session)
 
