@@ -169,7 +169,7 @@ def test_without_the_connection_nothing_is_told(user: str, browser: Browser, kno
     assert browser.fragment("/tasks/mule?store=orders", user).status_code == 403
 
 
-def test_a_dag_that_changes_is_read_anew(browser: Browser, stored: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dag_that_changes_is_read_anew(browser: Browser, stored: Emulator) -> None:
     with records.emptied():
         for key in ("a", "b"):
             with DAG("changes", schedule=None) as dag:
