@@ -127,7 +127,11 @@ def test_usage(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = AnypointUsageOperator(task_id="requests", store_ids="orders", monthly_allowance=26_000_000)
     use = CivoUsageOperator(task_id="use")
     room = CivoGrowObjectStoreOperator(
-        task_id="room", object_store="reports", share=0.8, limit_gb=2000, deferrable=True
+        task_id="room",
+        object_store="reports",
+        share=0.8,
+        limit_gb=2000,
+        deferrable=True,
     )
     # [END howto_usage]
     assert list(run(requests)["stores"]) == ["orders"]
