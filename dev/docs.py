@@ -359,10 +359,14 @@ def setup(app: Any) -> dict[str, bool]:
 def _fill_source(app: Any, docname: str, source: list[str]) -> None:
     source[0] = fill(source[0])
     if "/" not in docname:
-        # A file outside of docs/ is a download; MyST would look for a page.
-        source[0] = source[0].replace("](../", "](path:../")
+        source[0] = _with_downloads(source[0])
     if docname == app.config.root_doc:
         source[0] += navigation(app.env.found_docs)
+
+
+def _with_downloads(page: str) -> str:
+    """Let links to files outside of docs/ be downloads, which have no anchors; MyST would look for pages."""
+    return re.sub(r"\]\((\.\./[^)#]*)(#[^)]*)?\)", r"](path:\1)", page)
 
 
 def navigation(pages: Iterable[str]) -> str:

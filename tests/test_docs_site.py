@@ -56,6 +56,11 @@ def test_compatibility_is_that_of_the_project() -> None:
     assert f"| Python | {', '.join(pythons)} |" in page
 
 
+def test_files_outside_of_docs_are_downloads() -> None:
+    page = "[a](../README.md#two-commands) [b](../LICENSE) [c](hooks.md#usage)"
+    assert docs._with_downloads(page) == "[a](path:../README.md) [b](path:../LICENSE) [c](hooks.md#usage)"
+
+
 def test_every_page_is_in_the_navigation_once() -> None:
     pages = [path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in ROOT.glob("docs/**/*.md")]
     shown = re.findall(r"^([\w/-]+)$", docs.navigation(pages), re.M)
