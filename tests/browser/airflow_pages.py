@@ -7,7 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -38,6 +42,8 @@ return [...document.querySelectorAll('[role="dialog"] [data-scope="field"][data-
     };
   });
 """
+
+NOT_YET = [StaleElementReferenceException, ElementNotInteractableException, ElementClickInterceptedException]
 
 IS_OPEN = """
 const section = document.getElementById(arguments[0].getAttribute("aria-controls"));
@@ -88,7 +94,7 @@ class Pages:
 
     def until(self, condition: Callable[[], Any], seconds: float = 60) -> Any:
         """Wait until a condition is true, and return its value. The page may change meanwhile."""
-        wait = WebDriverWait(self.browser, seconds, 0.1, [StaleElementReferenceException])
+        wait = WebDriverWait(self.browser, seconds, 0.1, NOT_YET)
         return wait.until(lambda _: condition(), self.browser.current_url)
 
     def find(self, xpath: str) -> WebElement:
@@ -101,22 +107,26 @@ class Pages:
         elements = self.browser.find_elements(By.XPATH, xpath)
         return next((element for element in elements if element.is_displayed()), None)
 
+    def click(self, xpath: str) -> None:
+        """Click on an element as soon as nothing covers it."""
+        self.until(lambda: self.find(xpath).click() or True)
+
     # The form of a connection
 
     def add_connection(self, conn_id: str, type_name: str) -> None:
         """Open an empty form and choose the connection's id and type."""
         self.open("/connections")
-        self.find("//button[contains(., 'Add Connection')]").click()
-        self.find("//input[@name='connection_id']").send_keys(conn_id)
-        self._box("Connection Type").send_keys(type_name, Keys.ENTER)
+        self.click("//button[contains(., 'Add Connection')]")
+        self._type("Connection ID", conn_id)
+        self._type("Connection Type", type_name, Keys.ENTER)
         self.find(f"//button[contains(., '{STANDARD}')]")
 
     def open_section(self, name: str) -> None:
         """Show a part of the form; the others close."""
-        button = self.find(f"//button[normalize-space()='{name}']")
-        if button.get_attribute("aria-expanded") != "true":
-            button.click()
-        self.until(lambda: self.browser.execute_script(IS_OPEN, button))
+        button = f"//button[normalize-space()='{name}']"
+        if self.find(button).get_attribute("aria-expanded") != "true":
+            self.click(button)
+        self.until(lambda: self.browser.execute_script(IS_OPEN, self.find(button)))
 
     def fields(self) -> list[Field]:
         """Return the form's visible fields, those of the open section after connection id and type."""
@@ -129,9 +139,8 @@ class Pages:
             if kinds[label] == "choice":
                 self._choose(label, value)
             else:
-                box = self._box(label)
-                box.send_keys(value)
-                assert box.get_attribute("value") == value, label
+                self._type(label, value)
+                assert self._box(label).get_attribute("value") == value, label
 
     def choices(self, label: str) -> list[str]:
         """Open a drop-down, read its choices and close it."""
@@ -148,13 +157,13 @@ class Pages:
     def save(self) -> None:
         """Save the form, which closes then."""
         self.until(self.can_save)
-        self.find("//button[contains(., 'Save')]").click()
+        self.click("//button[contains(., 'Save')]")
         self.until(lambda: not self.browser.find_elements(By.XPATH, "//*[@role='dialog']"))
 
     def test_connection(self, conn_id: str) -> tuple[str, str]:
         """Press a connection's **Test** button. Return title and text of what is shown then."""
         self.open("/connections")
-        self.find(f"//tr[contains(., '{conn_id}')]//button[@aria-label='Test Connection']").click()
+        self.click(f"//tr[contains(., '{conn_id}')]//button[@aria-label='Test Connection']")
         title = "//*[@data-scope='toast' and @data-part='title']"
         shown = self.find(title).text
         return shown, self.find(title.replace("title", "description")).text
@@ -165,6 +174,10 @@ class Pages:
         boxes = f"{field}//*[@role='combobox'] | {field}//input[not(@type='hidden')] | {field}//textarea"
         found: WebElement = self.until(lambda: self.browser.find_elements(By.XPATH, boxes))[0]
         return found
+
+    def _type(self, label: str, *keys: str) -> None:
+        """Type into a field as soon as it accepts that: Airflow still loads the types when the form opens."""
+        self.until(lambda: self._box(label).send_keys(*keys) or True)
 
     def _open(self, label: str) -> list[WebElement]:
         """Open a drop-down: an input that filters its choices, or a button in Airflow 3.1."""
