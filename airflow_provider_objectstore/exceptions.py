@@ -189,6 +189,17 @@ class ServerError(ApiError):
     """The service failed, or its response cannot be understood."""
 
 
+def cause_of(error: BaseException) -> BaseException | None:
+    """
+    Return the cause to show for an error whose message repeats another one: of an error of this package its own cause.
+
+    A log prints each cause with its traceback, and would say the same twice.
+
+    :param error: the error whose message is repeated.
+    """
+    return error.__cause__ if isinstance(error, ObjectStoreError) else error
+
+
 def is_transient(error: BaseException) -> bool:
     """
     Tell whether the same request may succeed later: no response, 429, 5xx, or a response that makes no sense.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
     write_certificate(path, key)
     path.write_text(path.read_text() + key.read_text())
     return str(path)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port without a server."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
 
 
 RGW_TLS = pytest.param("rgw over https", marks=pytest.mark.rgw)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +21,7 @@ from airflow_provider_objectstore.exceptions import (
     NotFoundError,
     ObjectStoreError,
     PermissionDeniedError,
+    TransportError,
 )
 from airflow_provider_objectstore.fs.civo import get_fs
 from airflow_provider_objectstore.hooks import bucket_listing
@@ -27,9 +30,14 @@ from airflow_provider_objectstore.hooks.bucket_listing import BucketListing
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.hooks.s3_client import find_contents
-from airflow_provider_objectstore.operators.anypoint import AnypointDeleteStoreOperator, AnypointUpdateStoreOperator
+from airflow_provider_objectstore.operators.anypoint import (
+    AnypointCreateStoreOperator,
+    AnypointDeleteStoreOperator,
+    AnypointUpdateStoreOperator,
+)
 from airflow_provider_objectstore.operators.anypoint_keys import AnypointDeleteKeyOperator, AnypointGetKeyOperator
 from airflow_provider_objectstore.operators.civo import (
+    CivoCreateObjectStoreOperator,
     CivoDeleteCredentialOperator,
     CivoDeleteObjectStoreOperator,
     CivoUpdateCredentialOperator,
@@ -45,6 +53,7 @@ from tests.hooks.buckets import create
 from tests.transport.stub import http, serving
 
 Act = Callable[[], Any]
+PLACE = r"\[connection (civo_default, region LON1|anypoint_default, environment emulator-env, region us-east-1)\]$"
 OPTIONS = S3Options("photos", "http://127.0.0.1:9", "KEY", "a-secret", "LON1")
 
 
@@ -111,14 +120,15 @@ def test_there_is_none(name: str, emulator: Emulator) -> None:
     with pytest.raises(NotFoundError) as caught:
         NONE[name]()
     assert caught.value.status in (404, None)
+    assert re.search(PLACE, str(caught.value))
 
 
 def test_there_is_no_export(emulator: Emulator, tmp_path: Path) -> None:
     AnypointObjectStoreHook().create_store("s")
     place = f"file://{tmp_path}"
-    with pytest.raises(NotFoundError, match=r"there is no .*manifest"):
+    with pytest.raises(NotFoundError, match=rf"there is no .*manifest.*{PLACE}"):
         run(AnypointImportOperator, store_id="s", path=place)
-    with pytest.raises(NotFoundError):
+    with pytest.raises(NotFoundError, match=PLACE):
         run(AnypointExportOperator, store_id="none", path=place)
 
 
@@ -140,7 +150,7 @@ def test_a_service_answers_403(name: str, emulator: Emulator) -> None:
     emulator.faults(
         [{"operation": operation, "kind": "status", "status": 403} for operation in ("civo.*", "*.*_store")]
     )
-    with pytest.raises(PermissionDeniedError):
+    with pytest.raises(PermissionDeniedError, match=PLACE):
         DENIED[name]()
 
 
@@ -164,6 +174,64 @@ async def test_s3_answers_403(emulator: Emulator, monkeypatch: pytest.MonkeyPatc
                 act()
         with pytest.raises(PermissionDeniedError, match="AccessDenied"):
             await list_bucket()
+
+
+REFUSED_STATES: dict[str, Act] = {
+    "store": lambda: run(AnypointCreateStoreOperator, store_id="s", if_exists="fail"),
+    "object store": lambda: run(CivoCreateObjectStoreOperator, name="photos", if_exists="fail"),
+    "limit": lambda: run(CivoGrowObjectStoreOperator, object_store="photos", limit_gb=500, share=1e-9),
+    "nothing to purge": lambda: run(AnypointPurgePartitionsOperator, store_id="s", partitions="none", if_empty="fail"),
+    "contents": lambda: run(CivoDeleteObjectStoreOperator, object_store="photos"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_STATES)
+def test_what_an_operator_finds_says_where(name: str, emulator: Emulator) -> None:
+    AnypointObjectStoreHook().create_store("s")
+    create(CivoObjectStoreHook(), "photos")
+    body = {"size_kb_utilised": 400_000_000, "max_size_kb": 500_000_000, "num_objects": 1}
+    emulator.faults([{"operation": "civo.get_object_store_stats", "kind": "status", "status": 200, "body": body}])
+    with pytest.raises(ObjectStoreError, match=PLACE):
+        REFUSED_STATES[name]()
+
+
+def shown(error: BaseException) -> list[str]:
+    """What a log prints: the error and its causes."""
+    chain = [error]
+    while following := chain[-1].__cause__ or (not chain[-1].__suppress_context__ and chain[-1].__context__) or None:
+        chain.append(following)
+    return [f"{type(each).__name__}: {each}" for each in chain]
+
+
+UNREACHABLE: dict[str, Act] = {
+    "key": lambda: run(AnypointGetKeyOperator, store_id="s", partition="p", key="k"),
+    "look-up": lambda: run(CivoUpdateObjectStoreOperator, object_store="photos", max_size_gb=500),
+    "purge": lambda: run(AnypointPurgePartitionsOperator, store_id="s", include="p*"),
+    "rotation": lambda: run(CivoRotateCredentialOperator, object_store="photos"),
+    "publisher": lambda: AirflowConnectionPublisher("c", airflow_api_conn_id="api").prepare(),
+    "S3": lambda: find_contents(replace(OPTIONS, endpoint_url=os.environ["NOWHERE"])),
+}
+
+
+@pytest.mark.parametrize("name", UNREACHABLE)
+def test_an_outage_has_one_cause(
+    name: str, emulator: Emulator, unused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = f"http://127.0.0.1:{unused_port}"
+    monkeypatch.setenv("NOWHERE", nowhere)
+    for conn_id, connection in emulator.connections().items():
+        extra = {**connection["extra"], "retry_deadline": 0.01}
+        monkeypatch.setenv(
+            f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({**connection, "host": nowhere, "extra": extra})
+        )
+    api = {"conn_type": "http", "host": nowhere, "password": "a-token", "extra": {"retry_deadline": 0.01}}
+    monkeypatch.setenv("AIRFLOW_CONN_API", json.dumps(api))
+    with pytest.raises(TransportError) as caught:
+        UNREACHABLE[name]()
+    first, *causes = shown(caught.value)
+    assert len(causes) == 1, causes
+    assert causes[0].startswith("ConnectionRefusedError")
+    assert str(unused_port) in first
 
 
 WRONG_TYPE: dict[str, tuple[str, str, Act]] = {

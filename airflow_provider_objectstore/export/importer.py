@@ -84,7 +84,7 @@ class Importer(FolderTransferRunner):
                     f"values in {len(counts)} partitions, of {manifest.values} in {len(manifest.partitions)}"
                 )
         except ObjectStoreError as error:
-            raise error.reworded(f"{error}. Nothing was written") from error
+            raise error.reworded(f"{error}. Nothing was written") from error.__cause__
 
     def _check_store(self, manifest: Manifest) -> bool:
         """Check that the store exists, or create it; return whether it was created."""
@@ -155,4 +155,4 @@ class Importer(FolderTransferRunner):
                 yield decode_line(line, self.store_id)
             except ObjectStoreError as error:
                 path = self.folder.path / self._manifest.data
-                raise ObjectStoreError(f"{path}, line {number}: {error}") from error
+                raise ObjectStoreError(f"{path}, line {number}: {error}") from error.__cause__

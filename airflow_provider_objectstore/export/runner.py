@@ -74,7 +74,7 @@ class TransferRunner(ABC):
         self.log = log
         self.stats = TransferStats()
         self._started = time.monotonic()
-        self._logged = (0, 0, 0)
+        self._logged = (0, 0)
 
     def run(self, bulk: BulkRunner) -> dict[str, Any]:
         """
@@ -108,7 +108,7 @@ class TransferRunner(ABC):
     def log_progress(self) -> None:
         """Log the counts, the rate, and the time left where the number of values is known; nothing if idle."""
         stats, left = self.stats, ""
-        if (done := (self._handled, stats.missing, len(stats.errors))) == self._logged:
+        if (done := (self._handled, stats.missing)) == self._logged:
             return
         self._logged = done
         if self._handled and stats.total and (remaining := stats.total - self._handled):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsspec.asyn import get_loop, sync_wrapper
 
@@ -21,6 +21,9 @@ try:
 except ImportError as error:
     # No ImportError: fsspec would replace its message.
     raise ConfigurationError("civo:// paths need s3fs: pip install 'airflow-provider-objectstore[s3]'") from error
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.transport import ResolvedConnection
 
 _inherited: list[Any] = []
 """Clients of a forked child's parent, never closed: both share an epoll, and the parent would miss events."""
@@ -65,6 +68,7 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         self._storage_options = storage_options
         self._buckets: dict[str, S3FileSystem] = {}
         self._replaced: list[S3FileSystem] = []
+        self._connections: dict[str, ResolvedConnection] = {}
         self._connecting = asyncio.Lock()
 
     @property
@@ -79,7 +83,7 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         if self._pid != os.getpid():
             self.hook = CivoObjectStoreHook(self.conn_id, region=self.hook.region)
             _inherited.append((self._buckets, self._replaced))
-            self._buckets, self._replaced, self._connecting = {}, [], asyncio.Lock()
+            self._buckets, self._replaced, self._connections, self._connecting = {}, [], {}, asyncio.Lock()
             self._loop = None if self.asynchronous else get_loop()
             self._pid = os.getpid()
 
@@ -100,6 +104,7 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         async with self._connecting:
             if bucket not in self._buckets:
                 self._buckets[bucket] = await self._connect(bucket)
+                self._connections[bucket] = self.hook.last_connection
         return prepare_client(await self._buckets[bucket].set_session())
 
     async def _call_s3(self, method: str, *akwarglist: Any, **kwargs: Any) -> Any:
@@ -139,10 +144,20 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         return fs
 
     async def _renew_keys(self, bucket: str, refused: S3FileSystem) -> bool:
-        """Look up the keys again; return whether they have changed since."""
+        """
+        Look up the keys again; return whether they have changed since.
+
+        :raises PermissionError: if the connection was edited meanwhile and leads elsewhere.
+        """
         async with self._connecting:
             if self._buckets[bucket] is refused:
-                renewed = await self._connect(bucket)
+                hook, renewed = self.hook, await self._connect(bucket)
+                if self._connections[bucket].leads_elsewhere(self.hook.last_connection):
+                    self.hook = hook
+                    raise PermissionError(
+                        f"the keys of bucket {bucket} were rejected, and connection {self.conn_id!r} was edited "
+                        "meanwhile and leads elsewhere: start again"
+                    )
                 if renewed.storage_options == refused.storage_options:
                     return False
                 self._buckets[bucket] = renewed

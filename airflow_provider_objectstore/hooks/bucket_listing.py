@@ -176,7 +176,13 @@ class BucketListing:
                     status=404,
                 )
             owner = await client.run(civo.require_owner(store))
-        options = options_for(await self._hook.aresolve(), owner, store)
+        connection = await self._hook.aresolve()
+        if self._connection is not None and self._connection.leads_elsewhere(connection):
+            raise AuthenticationError(
+                f"bucket {self._bucket}: its keys were rejected, and the connection was edited meanwhile and leads "
+                "elsewhere: start again"
+            )
+        options = options_for(connection, owner, store)
         await amask_secret(options.secret_access_key)
         self._options = options
         return options

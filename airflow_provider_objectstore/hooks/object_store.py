@@ -104,15 +104,16 @@ class ObjectStoreHook(BaseHook):
         return result
 
     @contextmanager
-    def client(self) -> Iterator[Client]:
+    def client(self, *, retry_seconds: float = float("inf")) -> Iterator[Client]:
         """
         Open a blocking client: ``client.send(call)`` with any call of :mod:`airflow_provider_objectstore.api`.
 
         Clients of one resolved connection share session, token and pace, so opening one costs nothing.
 
+        :param retry_seconds: for how long a call is tried, if the connection allows more.
         :return: a context manager.
         """
-        yield self._new_client(self.resolve())
+        yield self._new_client(self.resolve(), retry_seconds)
 
     @asynccontextmanager
     async def async_client(self) -> AsyncIterator[AsyncClient]:
@@ -226,12 +227,12 @@ class ObjectStoreHook(BaseHook):
             self._cached_client = self._new_client(self._connection)
         return self._cached_client
 
-    def _new_client(self, connection: ResolvedConnection) -> Client:
+    def _new_client(self, connection: ResolvedConnection, retry_seconds: float = float("inf")) -> Client:
         from airflow.providers.common.compat.sdk import mask_secret
 
         from airflow_provider_objectstore.transport import Client
 
-        return Client(connection, mask=mask_secret, refresh_connection=self.resolve)
+        return Client(connection, mask_secret, self.resolve, retry_seconds)
 
     # The connection
 
@@ -240,6 +241,11 @@ class ObjectStoreHook(BaseHook):
         """What the resolved connection depends on, beside the Airflow connection."""
         overrides = (getattr(self, name, None) for name in ("region", "organization_id", "environment_id"))
         return type(self), self._conn_id, *overrides
+
+    @property
+    def last_connection(self) -> ResolvedConnection:
+        """The connection as it was looked up last."""
+        return self._connection
 
     @property
     def _connection(self) -> ResolvedConnection:

@@ -42,7 +42,7 @@ def find_contents(options: S3Options) -> str | None:
             what: call_s3(client, method, Bucket=options.bucket, **limit) for what, (method, limit) in _CONTENTS.items()
         }
     except ObjectStoreError as error:
-        raise error.prefixed(f"bucket {options.bucket}: ") from error
+        raise error.prefixed(f"bucket {options.bucket}: ") from error.__cause__
     except Exception as error:
         raise s3_error(error, f"bucket {options.bucket}") from shown_cause(error)
     return next((what for what, response in responses.items() if any(response.get(name) for name in _LISTED)), None)

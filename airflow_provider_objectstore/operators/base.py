@@ -12,7 +12,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.compat import mapped_argument_names, supports_retry_policies, without_retries
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError, is_permanent
+from airflow_provider_objectstore.exceptions import (
+    ConfigurationError,
+    InvalidArgumentError,
+    ObjectStoreError,
+    is_permanent,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -78,9 +83,9 @@ class CheckedArguments(BaseOperator):
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             cls.__init__ = _with_post_init(cls, cls.__init__)  # type: ignore[method-assign]
-        if not supports_retry_policies():
-            for name in {"execute", "execute_complete"} & vars(cls).keys():
-                setattr(cls, name, _without_useless_retries(getattr(cls, name)))
+        for name in {"execute", "execute_complete"} & vars(cls).keys():
+            method = _placing_errors(getattr(cls, name))
+            setattr(cls, name, method if supports_retry_policies() else _without_useless_retries(method))
 
     def __post_init__(self) -> None:
         """Check the arguments; called when all constructors have finished."""
@@ -126,7 +131,13 @@ class CheckedArguments(BaseOperator):
         try:
             yield
         except InvalidArgumentError as error:
-            raise InvalidArgumentError(f"{error} (task {self.task_id!r})") from error
+            raise InvalidArgumentError(f"{error} (task {self.task_id!r})") from error.__cause__
+
+    @property
+    def _place(self) -> str:
+        """The connection that was used, and where it leads, for errors; empty if none was used yet."""
+        hook = vars(self).get("hook")
+        return str(hook.where) if hook is not None and hook._cached_connection is not None else ""
 
     def _read(self, name: str, value: Any) -> Any:
         with self.naming_task():
@@ -159,7 +170,25 @@ def _without_useless_retries(method: Callable[..., Any]) -> Callable[..., Any]:
         except ObjectStoreError as error:
             if not is_permanent(error) or isinstance(error, AirflowFailException):
                 raise
-            raise without_retries(error) from error
+            raise without_retries(error) from error.__cause__
+
+    return call
+
+
+def _placing_errors(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method whose errors say through which connection, and where, unless it was not used yet."""
+
+    @wraps(method)
+    def call(self: CheckedArguments, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except ObjectStoreError as error:
+            if isinstance(error, (InvalidArgumentError, ConfigurationError)):
+                raise
+            placed = error.placed(self._place)
+            if placed is error:
+                raise
+            raise placed from error.__cause__
 
     return call
 

@@ -307,12 +307,12 @@ class CivoDeleteObjectStoreOperator(ObjectStoreOperator):
         try:
             contents = f"objects (at least {objects})" if objects else find_contents(hook.s3_options(store))
         except ConfigurationError as error:
-            raise error.prefixed(f"object store {store.name} is not deleted: ") from error
+            raise error.prefixed(f"object store {store.name} is not deleted: ") from error.__cause__
         except ObjectStoreError as error:
             raise error.reworded(
                 f"S3 did not answer whether object store {store.name} is empty ({error}), so it is not deleted; "
                 "delete_contents=True deletes it without this check"
-            ) from error
+            ) from error.__cause__
         if contents:
             raise ObjectStoreError(
                 f"object store {store.name} holds {contents}, which would be lost for good; delete_contents=True "

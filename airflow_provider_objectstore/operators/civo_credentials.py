@@ -94,7 +94,7 @@ class CivoCreateCredentialOperator(CivoOperator):
         try:
             found = [credential for credential in hook.list_credentials() if credential.name == self.name]
         except ObjectStoreError as error:
-            raise error.prefixed(f"looking for credential {self.name!r}: ") from error
+            raise error.prefixed(f"looking for credential {self.name!r}: ") from error.__cause__
         if len(found) > 1:
             raise ConflictError(
                 f"{len(found)} credentials are called {self.name} (ids "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import floor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_objectstore import arguments as read
@@ -215,7 +216,8 @@ class CivoGrowObjectStoreOperator(CivoWaitingOperator):
 
         :raises ObjectStoreError: if the limit or the quota does not allow it.
         """
-        size = size_gb
+        steps = max(floor((share / self.share - 1) * size_gb / self.step_gb), 0)
+        size: int = size_gb + steps * self.step_gb
         while share * size_gb / size >= self.share:
             size += self.step_gb
         if size > self.limit_gb:

@@ -88,7 +88,7 @@ class CivoWaitingOperator(ObjectStoreOperator):
             return super().resume_execution(next_method, next_kwargs, context)
         except deferral_timeout() as error:
             self.read_arguments()
-            raise self._not_ready() from error
+            raise self._not_ready() from error.__cause__
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the object store that the trigger found ready."""
@@ -134,7 +134,7 @@ class CivoWaitingOperator(ObjectStoreOperator):
             yield
         except ObjectStoreError as error:
             there = f"object store {self._store_name} exists, but waiting until it is ready failed: "
-            raise error.prefixed(there) from error
+            raise error.prefixed(there) from error.__cause__
 
     def _not_ready(self, min_size_gb: int | None = None) -> ObjectStoreError:
         size = f" with {min_size_gb} GB" if min_size_gb else ""

@@ -111,6 +111,7 @@ class AnypointCopyStoreOperator(LineageMixin, BulkRequests):
         self.partitions = partitions
         self.if_exists = if_exists
         self.if_attributes_differ = if_attributes_differ
+        self._hooks_used: tuple[AnypointObjectStoreHook, ...] = ()
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
         self.source_region = source_region
@@ -128,6 +129,7 @@ class AnypointCopyStoreOperator(LineageMixin, BulkRequests):
         started = time.monotonic()
         partitions = read.optional(read.names_or_empty)("partitions", self.partitions)
         source, target = self._hooks(partitions or ())
+        self._hooks_used = source, target
         source_bulk = self._bulk_runner(source)
         self.log.info("Copying store %r (%s) to %r (%s)", self.source, source.where, self.target, target.where)
         copier = Copier(
@@ -153,6 +155,10 @@ class AnypointCopyStoreOperator(LineageMixin, BulkRequests):
             "retries": source_bulk.retries + bulk.retries,
             "throttled": source_bulk.throttled + bulk.throttled,
         }
+
+    @property
+    def _place(self) -> str:
+        return ", to ".join(hook.where for hook in self._hooks_used)
 
     def _hooks(self, partitions: Sequence[str]) -> tuple[AnypointObjectStoreHook, AnypointObjectStoreHook]:
         """

@@ -167,7 +167,7 @@ class PurgeRunner:
         self.log = log
         self.stats = PurgeStats()
         self._round = PurgeRound()
-        self._logged = (1, 0, 0, 0)
+        self._logged = (1, 0, 0)
         self._started = time.monotonic()
 
     @property
@@ -195,7 +195,7 @@ class PurgeRunner:
     def log_progress(self) -> None:
         """Log the counts, the rate, and the time left where the number of partitions is known; nothing if idle."""
         stats, left = self.stats, ""
-        if (done := (stats.rounds, stats.deleted, stats.missing, stats.failures)) == self._logged:
+        if (done := (stats.rounds, stats.deleted, stats.missing)) == self._logged:
             return
         self._logged = done
         if self.plan.partitions is not None and self.plan.key_prefix is None and stats.deleted and stats.rounds == 1:

@@ -209,12 +209,10 @@ class _Access:
         try:
             return self._client.send(replace(call, secrets=secrets))
         except TransportError as error:
-            raise TransportError(
+            raise error.reworded(
                 f"{error}. Check host, port and schema of connection {self._publisher.airflow_api_conn_id!r}, and "
-                "whether Airflow's API server is up",
-                request_sent=error.request_sent,
-                permanent=error.permanent,
-            ) from error
+                "whether Airflow's API server is up"
+            ) from error.__cause__
 
     @cached_property
     def _client(self) -> Client:

@@ -130,7 +130,7 @@ class RotationContext:
             self.hook.update_object_store(store.id, access_key_id=owner.access_key_id)
         except ApiError as error:
             if civo.is_change_unsupported(error):
-                raise OwnerChangeUnsupportedError(str(error)) from error
+                raise OwnerChangeUnsupportedError(str(error)) from error.__cause__
             raise
         found = self.hook.get_object_store(store.id)
         if owner.access_key_id != found.owner_access_key_id:

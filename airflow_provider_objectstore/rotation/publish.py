@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
-from airflow_provider_objectstore.exceptions import ObjectStoreError, ServerError, TransportError
+from airflow_provider_objectstore.exceptions import ObjectStoreError, ServerError, TransportError, cause_of
 from airflow_provider_objectstore.publishers import Publisher
 from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
 from airflow_provider_objectstore.rotation.state import LineageState, store_names
@@ -34,7 +34,7 @@ def prepare_publishers(context: RotationContext, state: LineageState) -> None:
             raise ObjectStoreError(
                 f"{publisher} cannot publish ({_redacted(error, *state.members)}). Nothing was changed for consumers: "
                 "run this task again when it can"
-            ) from error
+            ) from cause_of(error)
         context.prepared[id(publisher)] = publisher if prepared is None else prepared
 
 
@@ -122,7 +122,7 @@ def require_published(context: RotationContext) -> None:
             f"a newer rotation has made credential {owner.name}, the owner of {store_names(stores)}, and "
             f"{publisher} {found} ({_redacted(problem, owner)}). This run publishes nothing. If the newer one "
             "is still running, run this task again after it; if it has other publishers, use one task with them all"
-        ) from problem
+        ) from cause_of(problem)
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def _naming(publisher: Publisher, context: RotationContext, new: Credential, sta
         raise ObjectStoreError(
             f"credential {new.name} could not be published to {publisher} ({_redacted(error, new)}). "
             f"{_consequence(context, new, state)} Nothing is retired: run this task again to finish"
-        ) from error
+        ) from cause_of(error)
 
 
 def _consequence(context: RotationContext, new: Credential, state: LineageState) -> str:

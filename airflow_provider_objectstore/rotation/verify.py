@@ -13,7 +13,7 @@ from airflow_provider_objectstore.exceptions import (
     OwnerChangeUnsupportedError,
     PermissionDeniedError,
 )
-from airflow_provider_objectstore.hooks.s3_client import call_s3, create_client, describe_s3_error
+from airflow_provider_objectstore.hooks.s3_client import call_s3, create_client, describe_s3_error, s3_error
 from airflow_provider_objectstore.hooks.s3_responses import denial_code
 from airflow_provider_objectstore.transport.failures import shown_cause
 
@@ -237,8 +237,9 @@ class Bucket:
         except Exception as error:
             if isinstance(error, ClientError) and (code := denial_code(error.response)):
                 return AccessDenied(code)
-            cause = error if isinstance(error, ClientError) else shown_cause(error)  # policies look at S3's refusal
-            raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from cause
+            if isinstance(error, ClientError):  # policies look at S3's refusal
+                raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from error
+            raise s3_error(error, str(self)) from shown_cause(error)
 
     def poll(self, request: Callable[[], Any], *, until: Callable[[Any], bool]) -> Any:
         """Repeat a request until its result is as expected; return the last result."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import timedelta
@@ -98,6 +99,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         self._trigger: PollingTrigger | None = None
         self._where = ""
         self._errors = 0
+        self._started: float | None = None
 
     @abstractmethod
     def build_trigger(self, **common: Any) -> PollingTrigger:
@@ -144,7 +146,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
                 self.read_arguments()
                 self._trigger = self._build_trigger()
             hook = self._trigger.hook()
-            with hook.client() as client:
+            with hook.client(retry_seconds=self._retry_seconds()) as client:
                 if not self._where:
                     self._where = hook.where
                     self._log_start(self._trigger)
@@ -204,6 +206,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         except (AirflowSensorTimeout, AirflowSkipException) as error:
             if not any(isinstance(each, AirflowSensorTimeout) for each in (error, error.__cause__)):
                 raise
+            self._started = float("-inf")  # no time is left: one request
             found = self._first_poke(context)
             if found:
                 self.log.info("Found at the end of the time-out of %g s: %s", self.timeout, found.xcom_value)
@@ -231,6 +234,12 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             self.log.info("Ended on a worker despite end_from_trigger: %s", reason)
         self.log.info("Found: %s", result)
         return result
+
+    def _retry_seconds(self) -> float:
+        """Return for how long a poll on a worker may try again: until the time-out, as far as this process knows."""
+        now = time.monotonic()
+        self._started = now if self._started is None else self._started
+        return max(self._started + self.timeout - now, 0.0)
 
     def _log_start(self, trigger: PollingTrigger) -> None:
         self.log.info(

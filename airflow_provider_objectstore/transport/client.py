@@ -82,6 +82,7 @@ class Client:
     :param connection: the resolved connection.
     :param mask: called with every secret that becomes known, such as a token.
     :param refresh_connection: resolves the connection again after its credentials were rejected, as after a rotation.
+    :param retry_seconds: for how long a call is tried, if the connection allows more.
     """
 
     def __init__(
@@ -89,11 +90,13 @@ class Client:
         connection: ResolvedConnection,
         mask: Callable[[str], None] = lambda secret: None,
         refresh_connection: Callable[[], ResolvedConnection] | None = None,
+        retry_seconds: float = float("inf"),
     ) -> None:
         self._latest_state = _state_of(connection)
         self._where = connection.where
         self._mask = mask
         self._refresh_connection = refresh_connection
+        self._retry_seconds = retry_seconds
 
     @property
     def _state(self) -> _SyncState:
@@ -117,14 +120,14 @@ class Client:
     def _send(self, call: Call[T]) -> T:
         state = self._state
         try:
-            return self._run_flow(execute(call, state), state)
+            return self._run_flow(execute(call, state, self._retry_seconds), state)
         except AuthenticationError as error:
             if not self._refresh_connection:
                 raise
             connection = self._refresh_connection()
             state.connection.require_rotated(connection, error)
             self._latest_state = refreshed = _state_of(connection)
-            return self._run_flow(execute(call, refreshed), refreshed)
+            return self._run_flow(execute(call, refreshed, self._retry_seconds), refreshed)
 
     def run(self, flow: Flow[T]) -> T:
         """

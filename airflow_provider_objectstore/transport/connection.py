@@ -103,10 +103,21 @@ class ResolvedConnection:
         """
         if latest.digest == self.digest:
             raise error
-        shared = self.base_urls.keys() & latest.base_urls.keys()
-        elsewhere = any(self.base_urls[name] != latest.base_urls[name] for name in shared)
-        if elsewhere or self.parameters != latest.parameters:
+        if self.leads_elsewhere(latest):
             raise error.prefixed("the connection was edited meanwhile and leads elsewhere: start again. ") from error
+
+    def leads_elsewhere(self, latest: ResolvedConnection) -> bool:
+        """
+        Tell whether the connection, looked up again, leads to another service, account or region.
+
+        :param latest: what was found.
+        """
+        shared = self.base_urls.keys() & latest.base_urls.keys()
+        return (
+            any(self.base_urls[name] != latest.base_urls[name] for name in shared)
+            or self.parameters != latest.parameters
+            or self.labels.get("s3_endpoint") != latest.labels.get("s3_endpoint")
+        )
 
     @cached_property
     def where(self) -> str:

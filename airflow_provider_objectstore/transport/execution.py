@@ -36,19 +36,20 @@ MAX_ERROR_TEXT = 64 * 1024
 """Bytes of an error's body that are read: a service never sends more, and redacting takes time."""
 
 
-def execute(call: Call[T], state: SharedState) -> Generator[Any, Any, T]:
+def execute(call: Call[T], state: SharedState, retry_seconds: float = float("inf")) -> Generator[Any, Any, T]:
     """
     Execute a call: with retries, and with a look-up where its outcome is unknown.
 
     :param call: the call.
     :param state: the state of the connection.
+    :param retry_seconds: for how long it is tried, if the connection allows more.
     :raises ObjectStoreError: one of its subclasses.
     """
     for secret in call.secrets:
         state.secrets.add(secret)
         yield MaskSecret(secret)
     try:
-        return (yield from _with_retries(call, state))
+        return (yield from _with_retries(call, state, min(state.retry_seconds, retry_seconds)))
     except OutcomeUnknownError as unknown:
         if call.reconcile is None:
             raise
@@ -63,14 +64,14 @@ def _reconcile(lookup: Generator[Any, Any, T | None], unknown: OutcomeUnknownErr
         raise unknown from cause
     if result is None:
         raise OutcomeUnknownError(
-            f"{unknown} It was looked up and not found, but may still appear: check before trying again"
-        ) from unknown
+            f"{unknown}. It was looked up and not found, but may still appear: check before trying again"
+        ) from unknown.__cause__
     return result
 
 
-def _with_retries(call: Call[T], state: SharedState) -> Generator[Any, Any, T]:
+def _with_retries(call: Call[T], state: SharedState, retry_seconds: float) -> Generator[Any, Any, T]:
     started = time.monotonic()
-    ends = started + state.retry_seconds
+    ends = started + retry_seconds
     retry_state: CallState | None = None
     response_lost = False
     while True:
@@ -136,7 +137,7 @@ def _confirm_absence(call: Call[Any], error: NotFoundError | None = None) -> Gen
     except ObjectStoreError as unclear:
         raise unclear.prefixed(
             f"{call}: the service answered 404, which counts only if the store exists. "
-        ) from unclear
+        ) from unclear.__cause__
     if missing is not None:
         raise StoreNotFoundError(
             f"{call}: {call.parent.subject} does not exist, so nothing can be said about what is in it. {missing}",
@@ -173,7 +174,7 @@ def attempt(call: Call[T], state: SharedState, ends: float) -> Generator[Any, An
             raise OutcomeUnknownError(
                 f"{call}: it is not known whether this took effect, and it is not repeated because it might "
                 f"then happen twice. {error}"
-            ) from error
+            ) from error.__cause__
     raise AssertionError("unreachable")
 
 

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
-from airflow_provider_objectstore.exceptions import ApiError, ObjectStoreError, TransportError, is_transient
+from airflow_provider_objectstore.exceptions import (
+    ApiError,
+    ObjectStoreError,
+    RateLimitedError,
+    TransportError,
+    is_transient,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -128,8 +134,14 @@ class CallState(RetryCallState):
         """
         if self.attempt_number < 2 or not is_transient(error):
             return error
+        if self.unreachable:
+            hint = "check host and proxy of the connection, and this machine's network"
+        elif isinstance(error, RateLimitedError):
+            hint = "lower the connection's requests_per_second"
+        else:
+            hint = "try again later"
         seconds = time.monotonic() - self.start_time
-        return error.reworded(f"{error}. Tried {self.attempt_number} times in {seconds:.1f} s")
+        return error.reworded(f"{error}. Tried {self.attempt_number} times in {seconds:.1f} s: {hint}")
 
 
 def _parse_retry_after(retry_after: str | None) -> float | None:

@@ -112,6 +112,7 @@ class CivoObjectStoreTrigger(PollingTrigger):
     min_size_gb: int | None = None
     _id: str | None = field(default=None, init=False)
     _status: str | None = field(default=None, init=False)
+    _name: str | None = field(default=None, init=False)
 
     def hook(self) -> CivoObjectStoreHook:
         """Return the hook with this trigger's connection and region."""
@@ -128,6 +129,7 @@ class CivoObjectStoreTrigger(PollingTrigger):
             except NotFoundError:
                 store = None
         self._id, self._status = (store.id, store.status) if store else (None, None)
+        self._name = store.name if store else self._name
         if store is None or not store.ready:
             return None
         return asdict(store) if (store.max_size_gb or 0) >= (self.min_size_gb or 0) else None
@@ -136,7 +138,7 @@ class CivoObjectStoreTrigger(PollingTrigger):
         """Name the object store, and its status as far as it is known."""
         size = f" and to have {self.min_size_gb} GB" if self.min_size_gb else ""
         status = f"; its status is {self._status}" if self._status else ""
-        return f"object store {self.object_store!r} to be ready{size}{status}"
+        return f"object store {self._name or self.object_store!r} to be ready{size}{status}"
 
 
 class CivoUsageTrigger(PollingTrigger):

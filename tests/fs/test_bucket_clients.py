@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -95,6 +96,19 @@ async def test_sessions_are_closed_as_those_of_s3fs(
     del fs, session
     gc.collect()
     assert "Unclosed" not in caplog.text
+
+
+def test_a_connection_that_was_edited_to_lead_elsewhere_is_not_followed(
+    fs: Any, hook: CivoObjectStoreHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs.pipe("photos/a", b"1")
+    rotate(hook, "secret")
+    edited = json.loads(os.environ["AIRFLOW_CONN_CIVO_DEFAULT"])
+    edited["host"] = edited["host"].replace("127.0.0.1", "localhost")
+    monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps(edited))
+    for _ in range(2):
+        with pytest.raises(PermissionError, match="'civo_default' was edited meanwhile and leads elsewhere"):
+            fs.cat("photos/a")
 
 
 def test_a_suspended_credential_stays_refused(fs: Any, hook: CivoObjectStoreHook) -> None:

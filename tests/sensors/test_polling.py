@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,27 @@ from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
 from airflow_provider_objectstore.sensors.polling import BasePollingSensor
 from tests.features import START_FROM_TRIGGER
 from tests.triggers.waiting import ATTEMPTS, answers, once, run
+
+
+def test_an_outage_does_not_outlast_the_time_out(unused_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection would try for two minutes."""
+    extra = {"organization_id": "o", "environment_id": "e"}
+    connection = {
+        "conn_type": "anypoint",
+        "host": f"http://127.0.0.1:{unused_port}",
+        "login": "a",
+        "password": "secret",
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_ANYPOINT_DEFAULT", json.dumps({**connection, "extra": extra}))
+    begin = time.monotonic()
+    with pytest.raises(
+        AirflowSensorTimeout, match=r"Still missing: key 'k' of partition 'p', store 's' \[connection any"
+    ):
+        keys_sensor(task_id="wait", timeout=1, poke_interval=0.1, deferrable=False).execute({})
+    sensor = keys_sensor(task_id="wait", timeout=100)
+    sensor._started = float("-inf")
+    assert sensor.poke({}) is False
+    assert time.monotonic() - begin < 60
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -32,11 +31,3 @@ def stores(connect: Connect, emulator: Emulator) -> Driver:
 def buckets(connect: Connect, emulator: Emulator) -> Driver:
     """Civo."""
     return connect(civo_connection(emulator.url))
-
-
-@pytest.fixture
-def unused_port() -> int:
-    """A port without a server."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port

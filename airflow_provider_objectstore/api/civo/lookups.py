@@ -185,7 +185,7 @@ def _read_again(credential: Credential) -> Flow[Credential]:
         read: Credential = yield get_credential(credential.id)
     except ObjectStoreError as error:
         created = f"credential {credential.name} ({credential.id}) was created, but waiting for its keys failed: "
-        raise error.prefixed(created) from error
+        raise error.prefixed(created) from error.__cause__
     return read
 
 
@@ -194,7 +194,7 @@ def _list_for(wanted: str, listing: Call[Page[T]]) -> Flow[list[T]]:
     try:
         return (yield from list_all(listing))
     except ObjectStoreError as error:
-        raise error.prefixed(f"looking for {wanted}: ") from error
+        raise error.prefixed(f"looking for {wanted}: ") from error.__cause__
 
 
 def _unique_match(

@@ -74,7 +74,7 @@ class Overlap:
             try:
                 BucketPolicy(bucket).read()
             except PolicyUnsupportedError as error:
-                raise StrategyUnsupportedError(str(error)) from error
+                raise StrategyUnsupportedError(str(error)) from error.__cause__
         return samples
 
     def apply(self, state: LineageState, samples: Samples) -> Credential:
@@ -89,7 +89,7 @@ class Overlap:
                 BucketPolicy(self._context.bucket(owner, store)).give_access(users)
                 self._verify(new, store, samples.get(store.id))
             except PolicyUnsupportedError as error:
-                raise StrategyUnsupportedError(str(error)) from error
+                raise StrategyUnsupportedError(str(error)) from error.__cause__
             self._granted.add(store.id)
         return new
 
