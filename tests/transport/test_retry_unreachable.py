@@ -25,7 +25,7 @@ from airflow_provider_objectstore.transport.steps import GetToken
 from tests.transport.drivers import ONCE, Connect, anypoint_connection, civo_connection
 from tests.transport.stub import dripping, http, serving
 
-SHORT = RetryPolicy(attempts=2, deadline=0.7, initial_wait=0.05, max_wait=0.1)
+SHORT = RetryPolicy(attempts=1, deadline=1, initial_wait=0.05, max_wait=0.1)
 QUOTA = b'{"objectstore_gb_limit": 7, "objectstore_gb_usage": 1}'
 
 

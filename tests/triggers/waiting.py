@@ -20,7 +20,6 @@ from airflow.triggers.base import TaskSuccessEvent
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks import connections
-from airflow_provider_objectstore.transport import ResolvedConnection
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 from airflow_provider_objectstore.triggers.polling import PollingTrigger
 
@@ -31,8 +30,8 @@ ENDED = {"ended": "in the triggerer"}
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call is tried twice, with hardly any wait in between."""
-    quick = partial(ResolvedConnection, retry=RetryPolicy(attempts=ATTEMPTS, initial_wait=0.001))
-    monkeypatch.setattr(connections, "ResolvedConnection", quick)
+    quick = partial(RetryPolicy, attempts=ATTEMPTS, initial_wait=0.001)
+    monkeypatch.setattr(connections, "RetryPolicy", quick)
 
 
 def revived(trigger: PollingTrigger) -> PollingTrigger:
