@@ -239,6 +239,8 @@ class Bucket:
                 return AccessDenied(code)
             if isinstance(error, ClientError):  # policies look at S3's refusal
                 raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from error
+            if isinstance(error, ObjectStoreError):
+                raise error.prefixed(f"{self}: ") from error.__cause__
             raise s3_error(error, str(self)) from shown_cause(error)
 
     def poll(self, request: Callable[[], Any], *, until: Callable[[Any], bool]) -> Any:
