@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "airflow_provider_objectstore"
 # By module: the test that covers it, where it has none of its own name.
 TESTED_ELSEWHERE = {
+    "compat_metadata": "tests/plugins/page/test_airflow_metadata.py",
     "api/civo/models": "tests/api/civo/test_operations.py",
     "emulator/anypoint/parsing": "tests/emulator/anypoint/test_operations.py",
     "emulator/anypoint/stores": "tests/emulator/anypoint/test_operations.py",

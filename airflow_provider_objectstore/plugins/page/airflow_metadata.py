@@ -24,7 +24,7 @@ from airflow.models.taskinstance import TaskInstance  # noqa: TID251
 from airflow.models.trigger import Trigger  # noqa: TID251
 from sqlalchemy import String, and_, cast, func, literal, null, or_, select, tuple_, union_all
 
-from airflow_provider_objectstore.compat import asset_state_times, asset_watchers
+from airflow_provider_objectstore.compat_metadata import asset_state_times, asset_watchers
 from airflow_provider_objectstore.plugins.page.task_places import Searched, StoredTasks, WorkingTask
 
 if TYPE_CHECKING:
