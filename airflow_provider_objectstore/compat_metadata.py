@@ -6,13 +6,14 @@ Each function says when it can go. Airflow modules that only some versions have 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
+    from sqlalchemy.orm import Session
 
 
 def stored_task_fields(task: Any, ti_key: TaskInstanceKey) -> tuple[tuple[str, str], Mapping[str, Any] | None]:
@@ -54,6 +55,28 @@ def asset_watchers() -> tuple[Any, Any, Any]:
         return model.asset_id, model.trigger_id, model.name
     columns = asset.asset_trigger_association_table.c  # type: ignore[attr-defined]
     return columns.asset_id, columns.trigger_id, null()
+
+
+def watched_by(session: Session, classpaths: Collection[str]) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
+    """
+    Yield the assets that event triggers watch for, with the path of the trigger's class and its arguments.
+
+    Those that Airflow's present key cannot decrypt are left out. Private: the model, and how it keeps arguments.
+
+    :param session: a session of the metadata database.
+    :param classpaths: the classes.
+    """
+    from airflow.models.trigger import Trigger  # noqa: TID251
+    from cryptography.fernet import InvalidToken
+    from sqlalchemy import select
+
+    asset_id, trigger_id, _ = asset_watchers()
+    query = select(asset_id, Trigger.classpath, Trigger.encrypted_kwargs).join(Trigger, Trigger.id == trigger_id)
+    for watched, classpath, encrypted in session.execute(query.where(Trigger.classpath.in_(classpaths))):
+        try:
+            yield watched, classpath, Trigger._decrypt_kwargs(encrypted)
+        except InvalidToken:
+            continue
 
 
 def asset_state_times(session: Any, asset_ids: Collection[int]) -> list[tuple[int, datetime]]:

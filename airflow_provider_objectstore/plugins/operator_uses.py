@@ -115,6 +115,12 @@ USES: Mapping[tuple[str, str], tuple[Use, ...]] = {
 }
 """By module and class. The last use of a class is where its link leads."""
 
+WATCHES: Mapping[str, Use] = {
+    f"{PACKAGE}.triggers.anypoint.AnypointKeyEventTrigger": Use("watches", ("store_id", "partition", "keys")),
+    f"{PACKAGE}.triggers.civo.CivoObjectEventTrigger": _civo("watches", "bucket"),
+}
+"""What the event triggers do, by the path of their class."""
+
 
 def places_of(task_class: tuple[str, str], fields: Mapping[str, Any]) -> list[Place]:
     """
@@ -124,10 +130,17 @@ def places_of(task_class: tuple[str, str], fields: Mapping[str, Any]) -> list[Pl
     :param fields: its template fields, those that have values; see :func:`constant`.
     :return: its places, as far as the connection is known; none for classes of others.
     """
-    return [place for use in USES.get(task_class, ()) if (place := _place(use, fields)) is not None]
+    return [place for use in USES.get(task_class, ()) if (place := place_of(use, fields)) is not None]
 
 
-def _place(use: Use, fields: Mapping[str, Any]) -> Place | None:
+def place_of(use: Use, fields: Mapping[str, Any]) -> Place | None:
+    """
+    Return where something is used.
+
+    :param use: what is done there.
+    :param fields: the fields that have values.
+    :return: the place; None if its connection or region is not known.
+    """
     connection_id = constant(fields.get(use.connection, f"{use.service}_default"))
     region = constant(fields.get(use.region))
     if not isinstance(connection_id, tuple) or isinstance(region, Unknown):

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
 import pytest
 
 from airflow_provider_objectstore.get_provider_info import get_provider_info
 from airflow_provider_objectstore.operators.base import CheckedArguments
-from airflow_provider_objectstore.plugins.operator_uses import USES, Place, Unknown, constant, places_of
+from airflow_provider_objectstore.plugins.operator_uses import USES, WATCHES, Place, Unknown, constant, places_of
+from airflow_provider_objectstore.triggers.change_trigger import ChangeTrigger
 
 ELSEWHERE = {
     "CivoCreateCredentialOperator",  # a credential is at no place
@@ -38,6 +40,19 @@ def test_every_operator_says_where_it_works() -> None:
         for use in uses:
             fields = {use.connection, use.region, *use.fields}
             assert fields <= set(known[key].template_fields), key
+
+
+def test_every_event_trigger_says_what_it_watches() -> None:
+    modules = [name for entry in get_provider_info()["triggers"] for name in entry["python-modules"]]
+    kinds = {
+        f"{name}.{kind.__name__}": kind
+        for name in modules
+        for kind in vars(importlib.import_module(name)).values()
+        if isinstance(kind, type) and kind.__module__ == name and issubclass(kind, ChangeTrigger)
+    }
+    assert set(WATCHES) == set(kinds)
+    for path, use in WATCHES.items():
+        assert {use.connection, use.region, *use.fields} <= set(inspect.signature(kinds[path]).parameters)
 
 
 def test_a_place_is_told_by_constants() -> None:

@@ -24,7 +24,8 @@ from airflow.models.taskinstance import TaskInstance  # noqa: TID251
 from airflow.models.trigger import Trigger  # noqa: TID251
 from sqlalchemy import String, and_, cast, func, literal, null, or_, select, tuple_, union_all
 
-from airflow_provider_objectstore.compat_metadata import asset_state_times, asset_watchers
+from airflow_provider_objectstore.compat_metadata import asset_state_times, asset_watchers, watched_by
+from airflow_provider_objectstore.plugins.operator_uses import WATCHES, place_of
 from airflow_provider_objectstore.plugins.page.task_places import Searched, StoredTasks, WorkingTask
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def read_known(session: Session, rights: Rights, searched: Searched, uris: Uris,
     :param uris: the place, for assets.
     :param stored: the tasks of the stored DAGs.
     """
-    found = _assets(session, rights, uris) if rights.assets else []
+    found = _assets(session, rights, searched, uris) if rights.assets else []
     # The places of a task are its rendered fields, or the templates of them.
     tasks, unread = stored.find(session, rights.dag_ids, searched) if rights.tasks and rights.instances else ([], 0)
     known = Known(rights, found[:MAX_ASSETS], len(found) > MAX_ASSETS, tasks, unread)
@@ -178,18 +179,32 @@ class Uris:
     around: tuple[str, ...] = ()
 
 
-def _assets(session: Session, rights: Rights, uris: Uris) -> list[KnownAsset]:
+def _assets(session: Session, rights: Rights, searched: Searched, uris: Uris) -> list[KnownAsset]:
+    """Return the assets whose URI is of the place, and those for which an event trigger watches the place."""
+    watched = {
+        asset_id
+        for asset_id, trigger, fields in watched_by(session, WATCHES)
+        if (place := place_of(WATCHES[trigger], fields)) is not None and searched.holds(place) is not False
+    }
     below = f"{uris.own.rstrip('/')}/"
     exact = {uris.own, *uris.around}
     rows = session.execute(
         select(AssetModel.id, AssetModel.name, AssetModel.uri)
-        .where(or_(AssetModel.uri.in_(exact), AssetModel.uri.startswith(below, autoescape=True)))
+        .where(
+            or_(
+                AssetModel.uri.in_(exact), AssetModel.uri.startswith(below, autoescape=True), AssetModel.id.in_(watched)
+            )
+        )
         .where(AssetModel.active.has())
         .order_by(AssetModel.uri, AssetModel.name)
         .limit(MAX_ASSETS + 1)
     )
     # Some databases compare without regard to case.
-    found = {id: KnownAsset(id, name, uri) for id, name, uri in rows if uri in exact or uri.startswith(below)}
+    found = {
+        id: KnownAsset(id, name, uri)
+        for id, name, uri in rows
+        if id in watched or uri in exact or uri.startswith(below)
+    }
     if found:
         _add_references(session, rights, found)
         _add_events(session, rights, found)

@@ -39,7 +39,7 @@ def partition_asset(services: Emulator, **fields: Any) -> Asset:
 def known(stored: Emulator) -> Iterator[None]:
     """DAGs that have to do with ``orders/inbox`` and the bucket ``logs``, and others."""
     inbox = partition_asset(stored)
-    trigger = AnypointKeyEventTrigger("orders", "inbox", anypoint_conn_id="mule")
+    trigger = AnypointKeyEventTrigger("orders", "inbox", keys="a/b", anypoint_conn_id="mule")
     key = partition_asset(stored, key="a/b", name="watched", watchers=[AssetWatcher(name="watcher", trigger=trigger)])
     with DAG("produces", schedule=None) as produces:
         AnypointPutKeyOperator(task_id="put", key="a/b", value=1, outlets=[inbox], **MULE)
@@ -104,6 +104,21 @@ def test_assets_are_those_below_and_around(browser: Browser, known: None, stored
     assert not stored.requests()["total"]
 
 
+def test_an_asset_of_any_name_is_found_by_what_its_watcher_watches(browser: Browser, stored: Emulator) -> None:
+    trigger = AnypointKeyEventTrigger("orders", "inbox", keys=["a", "b"], anypoint_conn_id="mule")
+    asset = Asset("delivered", watchers=[AssetWatcher(name="watcher", trigger=trigger)])
+    other = Asset("other", watchers=[AssetWatcher(name="w", trigger=AnypointKeyEventTrigger("orders", "inbox", "a"))])
+    with DAG("started", schedule=[asset, other], is_paused_upon_creation=False) as dag:
+        AnypointKeySensor(task_id="t", keys="x", **MULE)
+    with records.emptied():
+        records.save(dag)
+        content = text(browser, "mule?store=orders&partition=inbox&key=a")
+        assert "delivered starts started" in content
+        assert "no triggerer runs it" in content
+        assert "other" not in content
+        assert "delivered" not in text(browser, "mule?store=orders&partition=inbox&key=c")
+
+
 def test_links_lead_into_airflow(browser: Browser, known: None) -> None:
     content = browser.fragment("/tasks/mule?store=orders&partition=inbox").text
     found = set(re.findall(r'<a href="([^"]*)" data-airflow>', content))
@@ -154,10 +169,11 @@ def test_what_a_user_may_not_read_is_not_shown(browser: Browser, known: None, mo
     content = text(browser, address)
     assert "produces" not in content
     assert "consumes.wait" in content
-    monkeypatch.setattr(manager, "is_authorized_asset", lambda **_: False)
-    assert "You may not read assets" in text(browser, address)
+    assert "host-1" in content
     monkeypatch.setattr(manager, "is_authorized_view", lambda **_: False)
     assert "host-1" not in text(browser, address)
+    monkeypatch.setattr(manager, "is_authorized_asset", lambda **_: False)
+    assert "You may not read assets" in text(browser, address)
     monkeypatch.setattr(manager, "is_authorized_dag", lambda **_: False)
     content = text(browser, address)
     assert "You may not read tasks" in content
@@ -200,7 +216,7 @@ def test_the_number_of_queries_does_not_grow_with_the_dags(browser: Browser, sto
         kept = StoredTasks()
         sqlalchemy_event.listen(settings.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
         searched, uris = place_of("mule", {"store": "orders", "partition": "inbox"})
-        for queries in (10, 9):
+        for queries in (11, 10):
             statements.clear()
             with create_session(scoped=False) as session:
                 found = read_known(session, rights_of(user, session), searched, uris, kept)
