@@ -106,6 +106,32 @@ def asset_graph(pages: Pages, airflow: Airflow) -> None:
     pages.find("//*[contains(text(), 'example_waiting_event')]")
 
 
+def page(theme: str, path: str, text: str) -> Callable[[Pages, Airflow], None]:
+    """
+    Return what opens the page *Object stores*.
+
+    :param theme: ``light`` or ``dark``.
+    :param path: the path below Airflow's own, in its frame.
+    :param text: what is there when all is loaded.
+    """
+
+    def show(pages: Pages, _: Airflow) -> None:
+        pages.browser.execute_script("localStorage.setItem('theme', arguments[0])", theme)
+        pages.open(f"/plugin/object-stores{path}")
+        pages.browser.switch_to.frame(pages.find("//iframe"))
+        pages.find(f"//*[contains(text(), '{text}')]")
+        pages.settle()
+        pages.browser.switch_to.default_content()
+
+    return show
+
+
+def templates(*names: str) -> Iterator[str]:
+    """Return templates of the page *Object stores*."""
+    for name in names:
+        yield (ROOT / "airflow_provider_objectstore/plugins/page/templates" / f"{name}.html").read_text()
+
+
 def run_id(airflow: Airflow, dag_id: str) -> str:
     """Return the id of a DAG's first run, for a URL."""
     runs = airflow.call("GET", f"/dags/{dag_id}/dagRuns", params={"order_by": "run_after"})["dag_runs"]
@@ -122,6 +148,22 @@ SCREENSHOTS = (
         lambda: iter([example("example_rotation"), *log_lines("operators/rotation.py", "rotation/rotation.py")]),
     ),
     Screenshot("asset-graph", 700, asset_graph, lambda: iter([example("example_waiting")])),
+    Screenshot(
+        "page-light",
+        1000,
+        page("light", "", "Grow a bucket"),
+        lambda: templates("start", "buckets", "credentials", "stores", "requests"),
+    ),
+    Screenshot(
+        "page-dark",
+        1000,
+        page(
+            "dark",
+            "/object-stores/keys/anypoint_default?store=deliveries&partition=regions&list=yes",
+            "example_waiting_event",
+        ),
+        lambda: iter([*templates("keys", "tasks"), example("example_waiting")]),
+    ),
 )
 
 
@@ -129,7 +171,7 @@ def main() -> int:
     """Run a demo and take all pictures. Return the exit code."""
     from rich.console import Console
 
-    from dev.demo import POOLS, emulator, run_plan
+    from dev.demo import POOLS, emulator, list_connections, run_plan
     from dev.report import Progress
     from dev.server import Airflow, AirflowError
     from tests.browser.airflow_pages import Pages
@@ -144,6 +186,7 @@ def main() -> int:
             Airflow(Path(home), copied(EXAMPLES, Path(home, "dags")), services.connections(), POOLS) as airflow,
         ):
             progress.log(f"Airflow is on {airflow.url}")
+            list_connections(airflow, services)
             runs, _ = run_plan(airflow, PLAN, progress, timeout=300)
             if failed := [run.dag_id for run in runs if run.state != "success"]:
                 raise AirflowError(f"failed: {', '.join(failed)}")
