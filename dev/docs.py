@@ -187,6 +187,8 @@ def _options(item: Public) -> list[str]:
         return [":no-index:"]  # both services have one, and signatures name it without its module
     if item.area == "hooks":
         return [":inherited-members: BaseHook"]
+    if item.area == "publishers":
+        return [":inherited-members:"]
     return {"fs": [":no-members:"], "exceptions": [":show-inheritance:"]}.get(item.area, [])
 
 

@@ -32,6 +32,7 @@ NOT_FOR_AUTHORS = {
     "AnypointBulkOperator",
     "AnypointOperator",
     "BasePollingSensor",
+    "BasePublisher",
     "CivoOperator",
     "CivoWaitingOperator",
     "ObjectStoreHook",

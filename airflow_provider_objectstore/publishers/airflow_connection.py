@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.exceptions import ConfigurationError, ConflictError, ObjectStoreError, TransportError
+from airflow_provider_objectstore.publishers.base import BasePublisher, PublishedPlace
 from airflow_provider_objectstore.publishers.checks import check_fields, naming_missing_connection
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.api.airflow_rest import Connection
     from airflow_provider_objectstore.api.call import Call
     from airflow_provider_objectstore.hooks.s3 import S3Options
-    from airflow_provider_objectstore.publishers import Publisher
     from airflow_provider_objectstore.transport import Client, ResolvedConnection
 
 T = TypeVar("T")
@@ -30,13 +30,17 @@ _IDENTITY_EXTRA = ("aws_session_token", "profile_name", "role_arn", "session_kwa
 
 
 @dataclass(frozen=True)
-class AirflowConnectionPublisher:
+class AirflowConnectionPublisher(BasePublisher):
     """
     Publishes a credential as an ``aws`` connection, for ``S3Hook``, ``ObjectStoragePath`` and all else that takes one.
 
     It uses Airflow's public REST API, because tasks cannot write connections themselves. Of an existing connection it
     sets login, password and the extra's ``endpoint_url``, ``region_name``, ``config_kwargs`` and ``verify``; the rest,
     such as the description, stays.
+
+    That the connection may be edited is verified before, by an update that sets no field. Airflow has no conditional
+    updates: if the connection is replaced by one of another type after that, it keeps its type, but its login, password
+    and extra are overwritten. Publishing fails then.
 
     :param conn_id: id of the connection to create or update: 1 to 200 letters, digits, ``_``, ``-`` or ``.``. An
         existing connection of another type is left as it is, and publishing fails.
@@ -56,56 +60,11 @@ class AirflowConnectionPublisher:
         """
         check_fields(self, conn_id=read.connection_id, airflow_api_conn_id=read.name)
 
-    def check(self) -> None:
-        """
-        Resolve the connection to Airflow's API. No request is sent.
-
-        :raises ConfigurationError: if it does not exist, or naming everything that is missing or wrong in it.
-        """
-        _Access(self).resolve()
-
-    def prepare(self) -> Publisher:
-        """
-        Fetch a token, read the connection, and verify that it may be edited, by an update that sets no field.
-
-        Airflow has no conditional updates: if the connection is replaced by one of another type between this and
-        publishing, it keeps its type, but its login, password and extra are overwritten. Publishing fails then.
-
-        :return: what publishes with one request, without reading again.
-        :raises ConfigurationError: as :meth:`check`.
-        :raises ConflictError: if the existing connection is of another type, or its extra would override the keys.
-        :raises TransportError: if there is no response.
-        :raises ApiError: if Airflow refuses a request, such as to a user who may not edit connections.
-        """
-        access = _Access(self)
-        access.look()
-        return access
-
-    def publish(self, credential: S3Options) -> None:
-        """
-        Create or update the connection.
-
-        :param credential: what to publish.
-        :raises InvalidArgumentError: if the credential has no keys, before any request.
-        :raises ConfigurationError: naming everything that is missing or wrong in the connection to Airflow's API,
-            before any request.
-        :raises ConflictError: if the existing connection is of another type, or its extra would override the keys.
-        :raises TransportError: if there is no response.
-        :raises ApiError: if Airflow refuses the request.
-        """
-        _Access(self).publish(credential)
-
-    def verify(self, credential: S3Options) -> None:
-        """
-        Look the connection up as every task does.
-
-        :param credential: what was published.
-        :raises ObjectStoreError: if the look-up returns another type, login, password or endpoint.
-        """
-        _Access(self).verify(credential)
+    def _place(self) -> _Connection:
+        return _Connection(self)
 
 
-class _Access:
+class _Connection(PublishedPlace):
     """A publisher's connection, through a connection to Airflow's API that is looked up once."""
 
     def __init__(self, publisher: AirflowConnectionPublisher) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.exceptions import ObjectStoreError, PermissionDeniedError
+from airflow_provider_objectstore.publishers.base import BasePublisher, PublishedPlace
 from airflow_provider_objectstore.publishers.checks import check_fields, naming_missing_connection
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.api.call import Call
     from airflow_provider_objectstore.hooks.s3 import S3Options
-    from airflow_provider_objectstore.publishers import Publisher
 
 T = TypeVar("T")
 
@@ -23,13 +23,15 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class AnypointKeyPublisher:
+class AnypointKeyPublisher(BasePublisher):
     """
     Publishes a credential as a key of an Object Store v2 partition, for Mule applications.
 
     The value is JSON text with ``access_key_id``, ``secret_access_key``, ``endpoint_url``, ``region_name`` and
     ``bucket`` (null if the credential does not belong to exactly one bucket). It expires as the store's time to live
     says; publishing renews it.
+
+    Whether the key can be written shows only when it is.
 
     :param store_id: id of an existing store, which should be an encrypted one.
     :param partition: the partition; it need not exist.
@@ -59,50 +61,11 @@ class AnypointKeyPublisher:
             region=read.override,
         )
 
-    def check(self) -> None:
-        """
-        Resolve the connection. No request is sent.
-
-        :raises ConfigurationError: if it does not exist, or naming everything that is missing or wrong in it.
-        """
-        _Access(self).resolve()
-
-    def prepare(self) -> Publisher:
-        """
-        Fetch a token, open a connection to the service, and look whether the key can be read and its store exists.
-
-        Whether it can be written shows only when it is.
-
-        :return: what publishes with one request.
-        :raises ConfigurationError: as :meth:`check`.
-        :raises ObjectStoreError: if the store does not exist, or the key may not be read.
-        """
-        access = _Access(self)
-        access.look()
-        return access
-
-    def publish(self, credential: S3Options) -> None:
-        """
-        Write the key.
-
-        :param credential: what to publish.
-        :raises InvalidArgumentError: if the credential has no keys, before any request.
-        :raises ConfigurationError: if the connection cannot be used, before any request.
-        :raises ObjectStoreError: as :meth:`.AnypointObjectStoreHook.put_key`.
-        """
-        _Access(self).publish(credential)
-
-    def verify(self, credential: S3Options) -> None:
-        """
-        Read the key.
-
-        :param credential: what was published.
-        :raises ObjectStoreError: if the key is missing or holds anything else.
-        """
-        _Access(self).verify(credential)
+    def _place(self) -> _Key:
+        return _Key(self)
 
 
-class _Access:
+class _Key(PublishedPlace):
     """A publisher's key, through a connection that is looked up once."""
 
     def __init__(self, publisher: AnypointKeyPublisher) -> None:

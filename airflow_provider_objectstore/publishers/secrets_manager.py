@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.publishers.aws import AwsStoredConnection
+from airflow_provider_objectstore.publishers.base import BasePublisher
 from airflow_provider_objectstore.publishers.checks import check_fields
-
-if TYPE_CHECKING:
-    from airflow_provider_objectstore.hooks.s3 import S3Options
-    from airflow_provider_objectstore.publishers import Publisher
 
 
 @dataclass(frozen=True)
-class SecretsManagerPublisher:
+class SecretsManagerPublisher(BasePublisher):
     """
     Publishes a credential as a secret of AWS Secrets Manager: the JSON of an ``aws`` connection.
 
     Under the prefix of Airflow's secrets backend, such as ``airflow/connections/s3_civo``, it is the connection
     ``s3_civo``. Needs the extra ``amazon``.
+
+    AWS has no conditional writes: a connection of another type that is put into an existing secret after it was read is
+    overwritten, and is then the secret's version ``AWSPREVIOUS``. Whether the secret can be written shows only when it
+    is.
 
     :param secret_id: name or ARN of the secret. It is created if there is none of this name. A secret that holds a
         connection of another type is left as it is, and publishing fails.
@@ -39,55 +40,11 @@ class SecretsManagerPublisher:
         """
         check_fields(self, secret_id=read.name, aws_conn_id=read.optional(read.name))
 
-    def check(self) -> None:
-        """
-        Verify that the connection exists. No request is sent.
-
-        :raises ConfigurationError: if it does not, or if the extra ``amazon`` is not installed.
-        """
-        _Access(self).resolve()
-
-    def prepare(self) -> Publisher:
-        """
-        Create a client, and read the secret. Whether it can be written shows only when it is.
-
-        AWS has no conditional writes: a connection of another type that is put into an existing secret between this and
-        publishing is overwritten, and is then the secret's version ``AWSPREVIOUS``.
-
-        :return: what publishes with one request, without reading again.
-        :raises ConfigurationError: as :meth:`check`.
-        :raises ConflictError: if the secret holds a connection of another type.
-        :raises TransportError: if AWS cannot be reached.
-        :raises ApiError: if AWS refuses the request.
-        """
-        access = _Access(self)
-        access.look()
-        return access
-
-    def publish(self, credential: S3Options) -> None:
-        """
-        Create the secret, or put a new version if it holds anything else.
-
-        :param credential: what to publish.
-        :raises InvalidArgumentError: if the credential has no keys, before any request.
-        :raises ConfigurationError: if the connection does not exist, or the extra ``amazon`` is not installed.
-        :raises ConflictError: if the secret holds a connection of another type.
-        :raises TransportError: if AWS cannot be reached.
-        :raises ApiError: if AWS refuses the request.
-        """
-        _Access(self).publish(credential)
-
-    def verify(self, credential: S3Options) -> None:
-        """
-        Read the secret.
-
-        :param credential: what was published.
-        :raises ObjectStoreError: if the secret is missing or holds anything else.
-        """
-        _Access(self).verify(credential)
+    def _place(self) -> _Secret:
+        return _Secret(self)
 
 
-class _Access(AwsStoredConnection):
+class _Secret(AwsStoredConnection):
     """A publisher's secret, through a client that is created once."""
 
     def __init__(self, publisher: SecretsManagerPublisher) -> None:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.exceptions import ConflictError
 from airflow_provider_objectstore.publishers.aws import AwsStoredConnection
+from airflow_provider_objectstore.publishers.base import BasePublisher
 from airflow_provider_objectstore.publishers.checks import check_fields
-
-if TYPE_CHECKING:
-    from airflow_provider_objectstore.hooks.s3 import S3Options
-    from airflow_provider_objectstore.publishers import Publisher
 
 
 @dataclass(frozen=True)
-class SsmParameterPublisher:
+class SsmParameterPublisher(BasePublisher):
     """
     Publishes a credential as an encrypted parameter of AWS SSM Parameter Store: the JSON of an ``aws`` connection.
 
     Under the prefix of Airflow's secrets backend, such as ``/airflow/connections/s3_civo``, it is the connection
     ``s3_civo``. Needs the extra ``amazon``.
+
+    AWS has no conditional writes: a connection of another type that is put into an existing parameter after it was read
+    is overwritten, and is then in the parameter's history. Whether it can be written shows only when it is.
 
     :param parameter: name of the parameter, of type ``SecureString``. It is created if there is none of this name. One
         of another type, or that holds a connection of another type, is left as it is, and publishing fails.
@@ -44,55 +44,11 @@ class SsmParameterPublisher:
             self, parameter=read.name, aws_conn_id=read.optional(read.name), kms_key_id=read.optional(read.name)
         )
 
-    def check(self) -> None:
-        """
-        Verify that the connection exists. No request is sent.
-
-        :raises ConfigurationError: if it does not, or if the extra ``amazon`` is not installed.
-        """
-        _Access(self).resolve()
-
-    def prepare(self) -> Publisher:
-        """
-        Create a client, and read the parameter. Whether it can be written shows only when it is.
-
-        AWS has no conditional writes: a connection of another type that is put into an existing parameter between this
-        and publishing is overwritten, and is then in the parameter's history.
-
-        :return: what publishes with one request, without reading again.
-        :raises ConfigurationError: as :meth:`check`.
-        :raises ConflictError: if the parameter is not encrypted, or holds a connection of another type.
-        :raises TransportError: if AWS cannot be reached.
-        :raises ApiError: if AWS refuses the request.
-        """
-        access = _Access(self)
-        access.look()
-        return access
-
-    def publish(self, credential: S3Options) -> None:
-        """
-        Create the parameter, or put a new version if it holds anything else.
-
-        :param credential: what to publish.
-        :raises InvalidArgumentError: if the credential has no keys, before any request.
-        :raises ConfigurationError: if the connection does not exist, or the extra ``amazon`` is not installed.
-        :raises ConflictError: if the parameter is not encrypted, or holds a connection of another type.
-        :raises TransportError: if AWS cannot be reached.
-        :raises ApiError: if AWS refuses the request.
-        """
-        _Access(self).publish(credential)
-
-    def verify(self, credential: S3Options) -> None:
-        """
-        Read the parameter.
-
-        :param credential: what was published.
-        :raises ObjectStoreError: if the parameter is missing or holds anything else.
-        """
-        _Access(self).verify(credential)
+    def _place(self) -> _Parameter:
+        return _Parameter(self)
 
 
-class _Access(AwsStoredConnection):
+class _Parameter(AwsStoredConnection):
     """A publisher's parameter, through a client that is created once."""
 
     def __init__(self, publisher: SsmParameterPublisher) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError
+from airflow_provider_objectstore.publishers.base import PublishedPlace
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class StoredConnection(ABC):
+class StoredConnection(PublishedPlace):
     """
     A publisher's secret, through a client that is created once: the JSON of an ``aws`` connection.
 
@@ -37,8 +38,10 @@ class StoredConnection(ABC):
         Read what is there.
 
         :raises ConflictError: if it is a connection of another type.
+        :raises PermissionDeniedError: if it is known that it may not be written.
         """
         self._found = (self._read(),)
+        self._check_rights()
 
     def publish(self, credential: S3Options) -> None:
         """
@@ -87,6 +90,9 @@ class StoredConnection(ABC):
                 "Publish under another name, or delete it"
             )
         return text
+
+    def _check_rights(self) -> None:
+        """Check that it may be written, where the store tells."""
 
     @abstractmethod
     def _get(self) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.exceptions import (
@@ -17,13 +17,10 @@ from airflow_provider_objectstore.exceptions import (
     TransportError,
     error_for,
 )
+from airflow_provider_objectstore.publishers.base import BasePublisher
 from airflow_provider_objectstore.publishers.checks import check_fields, naming_missing_connection
 from airflow_provider_objectstore.publishers.stored_connection import StoredConnection, parse_json
 from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
-
-if TYPE_CHECKING:
-    from airflow_provider_objectstore.hooks.s3 import S3Options
-    from airflow_provider_objectstore.publishers import Publisher
 
 _STATUSES = {
     "InvalidRequest": 400,
@@ -40,12 +37,15 @@ _STATUSES = {
 
 
 @dataclass(frozen=True)
-class VaultPublisher:
+class VaultPublisher(BasePublisher):
     """
     Publishes a credential as a secret of Vault's key-value engine, version 2: the members of an ``aws`` connection.
 
     Under the ``connections_path`` of Airflow's secrets backend, such as ``connections/s3_civo``, it is the connection
     ``s3_civo``. Needs the extra ``hashicorp``.
+
+    Before it is written, Vault is asked whether the token may do that. A version that was written since the secret was
+    read is read first, and is not overwritten if it is a connection of another type.
 
     :param path: the secret's path in the engine. The engine is where the connection's ``schema`` says, by default
         ``secret``. A secret that holds a connection of another type is left as it is, and publishing fails.
@@ -63,59 +63,11 @@ class VaultPublisher:
         """
         check_fields(self, path=read.name, vault_conn_id=read.name)
 
-    def check(self) -> None:
-        """
-        Resolve the connection. No request is sent.
-
-        :raises ConfigurationError: if it does not exist, cannot be used, or is for version 1 of the engine, or if the
-            extra ``hashicorp`` is not installed.
-        """
-        _Access(self).resolve()
-
-    def prepare(self) -> Publisher:
-        """
-        Log in, read the secret, and ask Vault whether it may be written.
-
-        :return: what publishes with one request, without reading again, unless the secret has changed meanwhile.
-        :raises ConfigurationError: as :meth:`check`.
-        :raises PermissionDeniedError: if the secret may not be read, or not be written.
-        :raises ConflictError: if the secret holds a connection of another type.
-        :raises TransportError: if Vault cannot be reached.
-        :raises ApiError: if Vault refuses a request.
-        """
-        access = _Access(self)
-        access.look()
-        access.check_rights()
-        return access
-
-    def publish(self, credential: S3Options) -> None:
-        """
-        Create the secret, or write a new version if it holds anything else.
-
-        A version that was written since the secret was read is read first, and is not overwritten if it is a connection
-        of another type.
-
-        :param credential: what to publish.
-        :raises InvalidArgumentError: if the credential has no keys, before any request.
-        :raises ConfigurationError: as :meth:`check`.
-        :raises ConflictError: if the secret holds a connection of another type, or something else writes it at the same
-            time.
-        :raises TransportError: if Vault cannot be reached.
-        :raises ApiError: if Vault refuses a request.
-        """
-        _Access(self).publish(credential)
-
-    def verify(self, credential: S3Options) -> None:
-        """
-        Read the secret.
-
-        :param credential: what was published.
-        :raises ObjectStoreError: if the secret is missing or holds anything else.
-        """
-        _Access(self).verify(credential)
+    def _place(self) -> _VaultSecret:
+        return _VaultSecret(self)
 
 
-class _Access(StoredConnection):
+class _VaultSecret(StoredConnection):
     """A publisher's secret, through a client that is created once."""
 
     def __init__(self, publisher: VaultPublisher) -> None:
@@ -130,12 +82,12 @@ class _Access(StoredConnection):
                 "kv_engine_version 1, which keeps no versions. Publish to an engine of version 2"
             )
 
-    def check_rights(self) -> None:
+    def _check_rights(self) -> None:
         rights, needed = self._rights(), {"read", "update" if self._version else "create"}
         if rights is None or "root" in rights or needed <= rights:
             return
         raise PermissionDeniedError(
-            f"{self._place} cannot be published: Vault allows its token {', '.join(sorted(rights))} there, and not "
+            f"{self._where} cannot be published: Vault allows its token {', '.join(sorted(rights))} there, and not "
             f"{', '.join(sorted(needed - rights))}",
             status=403,
         )
@@ -183,7 +135,7 @@ class _Access(StoredConnection):
             self._read()
             if not self._write(text):
                 raise ConflictError(
-                    f"{self._place} is written by something else at the same time, or it was deleted and has versions "
+                    f"{self._where} is written by something else at the same time, or it was deleted and has versions "
                     "that the connection may not see: allow it to read the secret's metadata"
                 )
 
@@ -222,7 +174,7 @@ class _Access(StoredConnection):
                 ) from error
 
     @property
-    def _place(self) -> str:
+    def _where(self) -> str:
         return f"{self} by way of connection {self._publisher.vault_conn_id!r}"
 
     @contextmanager
@@ -231,7 +183,7 @@ class _Access(StoredConnection):
         from hvac.exceptions import VaultError
         from requests import RequestException
 
-        what = f"vault.{operation} ({self._place})"
+        what = f"vault.{operation} ({self._where})"
         try:
             yield
         except VaultError as error:
