@@ -164,17 +164,24 @@ class CivoGrowObjectStoreOperator(CivoWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read size and use, grow the object store if needed, and wait until it has its size."""
+        self.read_arguments()
+        store = self.hook.require_object_store(self.object_store)
+        if not store.ready:  # an earlier attempt's change may be under way
+            self._wait(store, deferrable=self.deferrable, then="execute_ready")
+            store = self.hook.get_object_store(store.id)
+        return self._grow(context, store)
+
+    def execute_ready(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Go on once the trigger found the object store ready for a change."""
+        self.read_arguments()
+        return self._grow(context, self.hook.get_object_store(self._ready_store(event)["id"]))
+
+    def _grow(self, context: Context, store: ObjectStore) -> dict[str, Any]:
         from airflow_provider_objectstore.api.civo.usage import use_of_store
 
-        self.read_arguments()
-        hook = self.hook
-        store = hook.require_object_store(self.object_store)
-        if not store.ready:  # an earlier attempt's change may be under way
-            self._wait(store, deferrable=False)
-            store = hook.get_object_store(store.id)
         if store.max_size_gb is None:
             raise ObjectStoreError(f"the service does not tell the size of object store {store.name}: nothing changed")
-        used = use_of_store(store, hook.get_object_store_stats(store.id))
+        used = use_of_store(store, self.hook.get_object_store_stats(store.id))
         if used["share"] < self.share:
             self.log.info(
                 "Object store %s is used to %.1f %% of %d GB: large enough, left unchanged (id %s; %s)",
@@ -187,7 +194,7 @@ class CivoGrowObjectStoreOperator(CivoWaitingOperator):
             return asdict(store)
         size = self._new_size(store.name, store.max_size_gb, used["share"])
         self._check_unchanged(store)
-        hook.update_object_store(store.id, max_size_gb=size)
+        self.hook.update_object_store(store.id, max_size_gb=size)
         self.log.info(
             "Object store %s was used to %.1f %%: growing it from %d to %d GB (id %s; %s)",
             store.name,

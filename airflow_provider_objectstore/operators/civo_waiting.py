@@ -92,16 +92,30 @@ class CivoWaitingOperator(ObjectStoreOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the object store that the trigger found ready."""
+        return self._complete(context, self._ready_store(event))
+
+    def _ready_store(self, event: Mapping[str, Any] | None) -> dict[str, Any]:
         from airflow_provider_objectstore.triggers.polling import validate_event
 
         with self._naming_store():
             store: dict[str, Any] = validate_event(event)
-        return self._complete(context, store)
+        return store
 
-    def _wait(self, store: ObjectStore, min_size_gb: int | None = None, *, deferrable: bool) -> dict[str, Any]:
+    def _wait(
+        self,
+        store: ObjectStore,
+        min_size_gb: int | None = None,
+        *,
+        deferrable: bool,
+        then: str = "execute_complete",
+    ) -> dict[str, Any]:
         """
         Wait until the object store is ready and has a size, in the triggerer or here.
 
+        :param store: the object store.
+        :param min_size_gb: the size in GB that it must have; None for any.
+        :param deferrable: whether to wait in the triggerer.
+        :param then: the method that goes on after the triggerer.
         :raises ObjectStoreError: if that takes too long, or the service reports that it failed.
         """
         from airflow_provider_objectstore.triggers.conditions import CivoObjectStoreTrigger
@@ -120,7 +134,7 @@ class CivoWaitingOperator(ObjectStoreOperator):
             store.status or "unknown",
         )
         if deferrable:
-            self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
+            self.defer(trigger=trigger, method_name=then, timeout=timedelta(seconds=self.timeout))
         with self._naming_store(), self.hook.client() as client:
             ready: dict[str, Any] | None = client.run(trigger.poll(self.timeout))
         if ready is None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_objectstore import compat
 from airflow_provider_objectstore.emulator import Emulator
@@ -24,10 +25,14 @@ def hook(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> CivoObjectStore
     return hook
 
 
-def holds(emulator: Emulator, gb: int) -> None:
-    """Let the statistics say that the object store holds so much, of a maximum that never changes."""
+def told(gb: int) -> dict[str, Any]:
+    """Return what lets the statistics say that the object store holds so much, of a maximum that never changes."""
     body = {"size_kb_utilised": gb * 1_000_000, "max_size_kb": 500_000_000, "num_objects": 1}
-    emulator.faults([{"operation": "civo.get_object_store_stats", "kind": "status", "status": 200, "body": body}])
+    return {"operation": "civo.get_object_store_stats", "kind": "status", "status": 200, "body": body}
+
+
+def holds(emulator: Emulator, gb: int) -> None:
+    emulator.faults([told(gb)])
 
 
 def grow(**fields: Any) -> CivoGrowObjectStoreOperator:
@@ -45,6 +50,28 @@ def test_grows(gb: int, step: int, size: int, deferrable: bool, hook: CivoObject
     assert hook.require_object_store("photos").max_size_gb == size
 
 
+def test_waits_in_the_triggerer_for_what_an_earlier_attempt_began(
+    hook: CivoObjectStoreHook, emulator: Emulator
+) -> None:
+    """It defers twice: until the object store is ready for a change, and until it has its size."""
+    store = hook.require_object_store("photos")
+    changing = {"id": store.id, "name": "photos", "max_size_gb": 500, "status": "updating"}
+    list_all, get = "civo.list_object_stores", "civo.get_object_store"
+    page = {"page": 1, "pages": 1, "per_page": 100, "items": [changing]}
+    emulator.faults(
+        [
+            {"operation": list_all, "kind": "status", "status": 200, "body": page},
+            {"operation": get, "kind": "status", "status": 200, "body": changing, "times": 2},
+            told(450),
+        ]
+    )
+    with pytest.raises(TaskDeferred) as deferred:
+        grow(deferrable=True).execute({})
+    assert deferred.value.method_name == "execute_ready"
+    assert run(grow(deferrable=True))["max_size_gb"] == 1000
+    assert answers(emulator, UPDATE) == {"200": 1}
+
+
 def test_grows_once_for_one_cause(hook: CivoObjectStoreHook, emulator: Emulator) -> None:
     holds(emulator, 900)
     for _ in range(3):
@@ -53,12 +80,10 @@ def test_grows_once_for_one_cause(hook: CivoObjectStoreHook, emulator: Emulator)
 
 
 def test_a_retry_after_a_lost_response_reads_the_size(hook: CivoObjectStoreHook, emulator: Emulator) -> None:
-    body = {"size_kb_utilised": 450_000_000, "max_size_kb": 500_000_000, "num_objects": 1}
-    told = {"operation": "civo.get_object_store_stats", "kind": "status", "status": 200, "body": body}
-    emulator.faults([told, {"operation": UPDATE, "kind": "reset_after"}])
+    emulator.faults([told(450), {"operation": UPDATE, "kind": "reset_after"}])
     with pytest.raises(ObjectStoreError):
         run(grow())
-    emulator.faults([told])
+    emulator.faults([told(450)])
     assert run(grow())["max_size_gb"] == 1000
     assert "200" not in answers(emulator, UPDATE)
 
@@ -112,14 +137,8 @@ def test_a_service_that_does_not_do_it(hook: CivoObjectStoreHook, emulator: Emul
     holds(emulator, 450)
     task = grow(timeout=0.05)
     store = hook.require_object_store("photos")
-    body = {"size_kb_utilised": 450_000_000, "max_size_kb": 500_000_000, "num_objects": 1}
     unchanged = {"id": store.id, "name": "photos", "max_size_gb": 500, "status": "ready"}
-    emulator.faults(
-        [
-            {"operation": "civo.get_object_store_stats", "kind": "status", "status": 200, "body": body},
-            {"operation": UPDATE, "kind": "status", "status": 200, "body": unchanged},
-        ]
-    )
+    emulator.faults([told(450), {"operation": UPDATE, "kind": "status", "status": 200, "body": unchanged}])
     with pytest.raises(ObjectStoreError, match="not ready with 1000 GB"):
         run(task)
 

@@ -74,9 +74,17 @@ def run(task: BaseOperator) -> Any:
     try:
         return task.execute(context)
     except TaskDeferred as deferred:
-        assert isinstance(deferred.trigger, PollingTrigger)
-        assert isinstance(deferred.timeout, timedelta)
-        return _resumed(resumed, deferred.trigger, deferred.method_name, deferred.timeout)
+        return _deferred(resumed, deferred)
+
+
+def _deferred(task: BaseOperator, deferred: TaskDeferred) -> Any:
+    assert isinstance(deferred.trigger, PollingTrigger)
+    assert isinstance(deferred.timeout, timedelta)
+    resumed = deepcopy(task)
+    try:
+        return _resumed(task, deferred.trigger, deferred.method_name, deferred.timeout)
+    except TaskDeferred as again:
+        return _deferred(resumed, again)
 
 
 def _resumed(task: BaseOperator, trigger: PollingTrigger, method: str, timeout: timedelta) -> Any:
