@@ -38,7 +38,9 @@ _SHARED_FIELDS = {
     "requests_per_second": _field(
         "Requests per second", "number", "Rate limit of one process. If empty: 10", exclusiveMinimum=0
     ),
-    "timeout": _field("Timeout", "number", "Seconds to wait for the service. If empty: 30", exclusiveMinimum=0),
+    "timeout": _field(
+        "Timeout", "number", "Seconds to wait for the service. If empty: 30", exclusiveMinimum=0, maximum=86_400
+    ),
     "retry_attempts": _field(
         "Retry attempts", "integer", "Requests for one call at most, where responses fail. If empty: 6", minimum=1
     ),
@@ -47,6 +49,7 @@ _SHARED_FIELDS = {
         "number",
         "Seconds for which a call is tried. If empty: 120, or four times the time-out if that is less",
         exclusiveMinimum=0,
+        maximum=86_400,
     ),
     "verify": _field(
         "Verify TLS",

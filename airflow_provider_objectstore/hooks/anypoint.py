@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_objectstore.api.anypoint.models import Region, Store
     from airflow_provider_objectstore.api.anypoint.values import Entry, Ttl, Value
-    from airflow_provider_objectstore.transport import ResolvedConnection
+    from airflow_provider_objectstore.transport import Client, ResolvedConnection
 
 
 class AnypointObjectStoreHook(BulkKeysMixin, StatisticsMixin):
@@ -76,8 +76,8 @@ class AnypointObjectStoreHook(BulkKeysMixin, StatisticsMixin):
             environment_id=self.environment_id,
         )
 
-    def _ping(self) -> str:
-        page = self.send(api.list_stores())
+    def _ping(self, client: Client) -> str:
+        page = client.send(api.list_stores())
         return f"Connected ({self.where}). The first page of stores has {len(page.items)}"
 
     def asset(self, store_id: str, partition: str, key: str | None = None) -> Asset:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore, ObjectStoreStats, Quota, Region
     from airflow_provider_objectstore.hooks.s3 import S3Options
-    from airflow_provider_objectstore.transport import ResolvedConnection
+    from airflow_provider_objectstore.transport import Client, ResolvedConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ class CivoObjectStoreHook(ObjectStoreHook):
 
         return resolve_civo(connection, extra, region=self.region)
 
-    def _ping(self) -> str:
-        page = self.send(api.list_object_stores())
+    def _ping(self, client: Client) -> str:
+        page = client.send(api.list_object_stores())
         return f"Connected ({self.where}). The first page of object stores has {len(page.items)}"
 
     def asset(self, bucket: str, path: str | None = None) -> Asset:

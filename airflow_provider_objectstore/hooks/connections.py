@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,14 +75,15 @@ class Fields:
             self.problems.append(f"{what} is missing")
         return value or ""
 
-    def positive(self, name: str, default: float) -> float:
+    def positive(self, name: str, default: float, at_most: float = sys.float_info.max) -> float:
         text = self.text(name, str(default))
         try:
             number = float(text)
         except ValueError:
             number = 0
-        if not 0 < number < float("inf"):
-            self.problems.append(f"extra {name} must be a positive number, not {text!r}")
+        if not 0 < number <= at_most:
+            limit = " of at most a day" if at_most == 86_400 else ""
+            self.problems.append(f"extra {name} must be a positive number{limit}, not {text!r}")
         return number
 
     def retry(self) -> RetryPolicy:
@@ -93,7 +95,7 @@ class Fields:
             else:
                 settings["attempts"] = int(text)
         if self.text("retry_deadline"):
-            settings["deadline"] = self.positive("retry_deadline", 0)
+            settings["deadline"] = self.positive("retry_deadline", 0, 86_400)
         return RetryPolicy(**settings)
 
     def choice(self, name: str, *choices: str) -> str:
@@ -150,7 +152,7 @@ class Fields:
             )
         return {
             "requests_per_second": self.positive("requests_per_second", 10),
-            "timeout": self.positive("timeout", 30),
+            "timeout": self.positive("timeout", 30, 86_400),
             "retry": self.retry(),
             "verify": verify,
             "proxy": proxy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.transport import AsyncClient, Client, ResolvedConnection
     from airflow_provider_objectstore.transport.bulk import BulkRunner
 
+TEST_SECONDS = 10
+"""For how long a connection is tried when somebody waits for its test."""
 T = TypeVar("T")
 Item = TypeVar("Item")
 
@@ -104,16 +107,16 @@ class ObjectStoreHook(BaseHook):
         return result
 
     @contextmanager
-    def client(self, *, retry_seconds: float = float("inf")) -> Iterator[Client]:
+    def client(self, *, ends: float = float("inf")) -> Iterator[Client]:
         """
         Open a blocking client: ``client.send(call)`` with any call of :mod:`airflow_provider_objectstore.api`.
 
         Clients of one resolved connection share session, token and pace, so opening one costs nothing.
 
-        :param retry_seconds: for how long a call is tried, if the connection allows more.
+        :param ends: when the last attempt of any call may start, by the monotonic clock, if the connection allows more.
         :return: a context manager.
         """
-        yield self._new_client(self.resolve(), retry_seconds)
+        yield self._new_client(self.resolve(), ends)
 
     @asynccontextmanager
     async def async_client(self) -> AsyncIterator[AsyncClient]:
@@ -134,12 +137,13 @@ class ObjectStoreHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Try the connection with a small request.
+        Try the connection with a small request, for ten seconds and the connection's ``timeout`` at most.
 
         :return: whether it works, and what was found or what is wrong.
         """
         try:
-            return True, self._ping()
+            with self.client(ends=time.monotonic() + TEST_SECONDS) as client:
+                return True, self._ping(client)
         except ObjectStoreError as error:
             return False, str(error)
 
@@ -197,8 +201,12 @@ class ObjectStoreHook(BaseHook):
         """
 
     @abstractmethod
-    def _ping(self) -> str:
-        """Send a small request; return what was found, in words."""
+    def _ping(self, client: Client) -> str:
+        """
+        Send a small request; return what was found, in words.
+
+        :param client: sends it.
+        """
 
     @abstractmethod
     def _asset_of(self, names: tuple[str, ...]) -> Asset:
@@ -227,12 +235,12 @@ class ObjectStoreHook(BaseHook):
             self._cached_client = self._new_client(self._connection)
         return self._cached_client
 
-    def _new_client(self, connection: ResolvedConnection, retry_seconds: float = float("inf")) -> Client:
+    def _new_client(self, connection: ResolvedConnection, ends: float = float("inf")) -> Client:
         from airflow.providers.common.compat.sdk import mask_secret
 
         from airflow_provider_objectstore.transport import Client
 
-        return Client(connection, mask_secret, self.resolve, retry_seconds)
+        return Client(connection, mask_secret, self.resolve, ends)
 
     # The connection
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -135,7 +136,7 @@ class CivoWaitingOperator(ObjectStoreOperator):
         )
         if deferrable:
             self.defer(trigger=trigger, method_name=then, timeout=timedelta(seconds=self.timeout))
-        with self._naming_store(), self.hook.client() as client:
+        with self._naming_store(), self.hook.client(ends=time.monotonic() + self.timeout) as client:
             ready: dict[str, Any] | None = client.run(trigger.poll(self.timeout))
         if ready is None:
             raise self._not_ready(min_size_gb)

@@ -146,7 +146,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
                 self.read_arguments()
                 self._trigger = self._build_trigger()
             hook = self._trigger.hook()
-            with hook.client(retry_seconds=self._retry_seconds()) as client:
+            with hook.client(ends=self._ends()) as client:
                 if not self._where:
                     self._where = hook.where
                     self._log_start(self._trigger)
@@ -235,11 +235,10 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         self.log.info("Found: %s", result)
         return result
 
-    def _retry_seconds(self) -> float:
-        """Return for how long a poll on a worker may try again: until the time-out, as far as this process knows."""
-        now = time.monotonic()
-        self._started = now if self._started is None else self._started
-        return max(self._started + self.timeout - now, 0.0)
+    def _ends(self) -> float:
+        """Return until when a poll on a worker may try again: until the time-out, as far as this process knows."""
+        self._started = time.monotonic() if self._started is None else self._started
+        return self._started + float(self.timeout)
 
     def _log_start(self, trigger: PollingTrigger) -> None:
         self.log.info(

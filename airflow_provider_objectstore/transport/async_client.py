@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,7 @@ from airflow_provider_objectstore.transport.connection import Request, ResolvedC
 from airflow_provider_objectstore.transport.execution import execute
 from airflow_provider_objectstore.transport.failures import (
     failure_text,
+    forget_handled,
     is_hopeless_tls,
     is_refused_by_proxy,
     shown_cause,
@@ -242,12 +244,12 @@ class AsyncClient:
                     return token
                 fetches = state.token_fetches
                 async with state.token_lock:
-                    return await self._run_flow(obtain_token(state, step.rejected, fetches), state)
+                    return await self._run_flow(obtain_token(state, step, fetches), state)
             case CheckParent():
                 if state.parents.exists(step.call.path):
                     return None
                 async with state.parents_lock:
-                    return await self._run_flow(find_parent(step.call, state), state)
+                    return await self._run_flow(find_parent(step, state), state)
             case MaskSecret():
                 return await self._mask(step.secret) if self._mask else None
             case Call():
@@ -258,6 +260,7 @@ class AsyncClient:
         import aiohttp
         from yarl import URL
 
+        handled = sys.exception()
         connection, session = state.connection, state.session
         assert session is not None, "a client is used inside its context"
         left = max(request.ends - time.monotonic(), 0.001)
@@ -283,6 +286,7 @@ class AsyncClient:
                     body.feed(chunk)
                 return Response(response.status, headers, body.whole())
         except Exception as error:  # aiohttp raises many kinds of errors for what a server may send
+            forget_handled(error, handled)
             failure, cause = _transport_error(error, request, connection), shown_cause(error)
         raise failure from cause  # outside of the except clause: what quotes a response is no context of it either
 
@@ -290,18 +294,18 @@ class AsyncClient:
 def _transport_error(error: Exception, request: Request, connection: ResolvedConnection) -> TransportError:
     import aiohttp
 
-    hopeless = is_hopeless_tls(error)
     malformed = isinstance(error, (aiohttp.InvalidURL, UnicodeError))
     by_proxy = isinstance(error, aiohttp.ClientHttpProxyError)
-    no_connection = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
-    unreachable = not hopeless and (by_proxy or no_connection)
+    not_connected = by_proxy or isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    hopeless = not_connected and is_hopeless_tls(error)
+    unreachable = not_connected and not hopeless
     outcome = "timed out" if isinstance(error, TimeoutError) else "failed"
     return TransportError(
         connection.redact(
             f"{request.method} to {request.url.split('/')[2]} {outcome}: "
             f"{failure_text(getattr(error, 'os_error', error))}"
         ),
-        request_sent=not (unreachable or hopeless or malformed),
+        request_sent=not (not_connected or malformed),
         permanent=hopeless
         or malformed
         or (by_proxy and is_refused_by_proxy(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from airflow_provider_objectstore.transport.execution import execute
 from airflow_provider_objectstore.transport.failures import (
     causes,
     failure_text,
+    forget_handled,
     is_hopeless_tls,
     is_refused_by_proxy,
     shown_cause,
@@ -82,7 +84,7 @@ class Client:
     :param connection: the resolved connection.
     :param mask: called with every secret that becomes known, such as a token.
     :param refresh_connection: resolves the connection again after its credentials were rejected, as after a rotation.
-    :param retry_seconds: for how long a call is tried, if the connection allows more.
+    :param ends: when the last attempt of any call may start, by the monotonic clock, if the connection allows more.
     """
 
     def __init__(
@@ -90,13 +92,13 @@ class Client:
         connection: ResolvedConnection,
         mask: Callable[[str], None] = lambda secret: None,
         refresh_connection: Callable[[], ResolvedConnection] | None = None,
-        retry_seconds: float = float("inf"),
+        ends: float = float("inf"),
     ) -> None:
         self._latest_state = _state_of(connection)
         self._where = connection.where
         self._mask = mask
         self._refresh_connection = refresh_connection
-        self._retry_seconds = retry_seconds
+        self._ends = ends
 
     @property
     def _state(self) -> _SyncState:
@@ -120,14 +122,14 @@ class Client:
     def _send(self, call: Call[T]) -> T:
         state = self._state
         try:
-            return self._run_flow(execute(call, state, self._retry_seconds), state)
+            return self._run_flow(execute(call, state, self._ends), state)
         except AuthenticationError as error:
             if not self._refresh_connection:
                 raise
             connection = self._refresh_connection()
             state.connection.require_rotated(connection, error)
             self._latest_state = refreshed = _state_of(connection)
-            return self._run_flow(execute(call, refreshed, self._retry_seconds), refreshed)
+            return self._run_flow(execute(call, refreshed, self._ends), refreshed)
 
     def run(self, flow: Flow[T]) -> T:
         """
@@ -177,12 +179,12 @@ class Client:
                     return token
                 fetches = state.token_fetches
                 with state.token_lock:
-                    return self._run_flow(obtain_token(state, step.rejected, fetches), state)
+                    return self._run_flow(obtain_token(state, step, fetches), state)
             case CheckParent():
                 if state.parents.exists(step.call.path):
                     return None
                 with state.parents_lock:
-                    return self._run_flow(find_parent(step.call, state), state)
+                    return self._run_flow(find_parent(step, state), state)
             case MaskSecret():
                 return self._mask(step.secret)
             case Call():
@@ -190,8 +192,9 @@ class Client:
         raise AssertionError(f"a flow yielded {step!r}")
 
     def _send_request(self, request: Request, state: _SyncState) -> Response:
-        from airflow_provider_objectstore.transport.deadline import prepare_connection
+        from airflow_provider_objectstore.transport.deadline import has_sent, prepare_connection
 
+        handled = sys.exception()
         connection = state.connection
         proxy = connection.proxies[request.base_url]
         prepare_connection(request.ends, state.suspected)
@@ -210,7 +213,8 @@ class Client:
                     body.feed(chunk)
                 return Response(response.status_code, headers, body.whole())
         except Exception as error:  # requests and urllib3 raise many kinds of errors for what a server may send
-            failure, cause = _transport_error(error, request, connection), shown_cause(error)
+            forget_handled(error, handled)
+            failure, cause = _transport_error(error, request, connection, sent=has_sent()), shown_cause(error)
         raise failure from cause  # outside of the except clause: what quotes a response is no context of it either
 
 
@@ -227,18 +231,20 @@ def _prepare(request: Request) -> PreparedRequest:
     return prepared
 
 
-def _transport_error(error: Exception, request: Request, connection: ResolvedConnection) -> TransportError:
+def _transport_error(
+    error: Exception, request: Request, connection: ResolvedConnection, *, sent: bool
+) -> TransportError:
     import requests
     from urllib3.exceptions import InvalidHeader, NewConnectionError, ReadTimeoutError
 
     chain = list(causes(error))
-    hopeless = is_hopeless_tls(error)
+    hopeless = not sent and is_hopeless_tls(error)
     of_response = any(isinstance(cause, InvalidHeader) for cause in chain)  # requests raises its own for a request
     malformed = not of_response and isinstance(
         error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)
     )
-    by_proxy = any(str(cause).startswith("Tunnel connection failed") for cause in chain)
-    unreachable = (
+    by_proxy = not sent and any(str(cause).startswith("Tunnel connection failed") for cause in chain)
+    unreachable = not (sent or hopeless) and (
         by_proxy
         or isinstance(error, requests.exceptions.ConnectTimeout)
         or any(isinstance(cause, NewConnectionError) for cause in chain)
@@ -250,7 +256,7 @@ def _transport_error(error: Exception, request: Request, connection: ResolvedCon
             f"{request.method} to {request.url.split('/')[2]} {'timed out' if timed_out else 'failed'}: "
             f"{failure_text(chain[-1])}"
         ),
-        request_sent=not (unreachable or hopeless or malformed),
+        request_sent=sent,
         permanent=hopeless
         or malformed
         or (by_proxy and is_refused_by_proxy(error))

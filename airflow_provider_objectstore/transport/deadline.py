@@ -31,7 +31,13 @@ def prepare_connection(ends: float, suspected: float) -> None:
     :param ends: the deadline of the request.
     :param suspected: connections that were used before are not used again.
     """
-    _request.ends, _request.suspected = ends, suspected
+    _request.ends, _request.suspected, _request.sent = ends, suspected, False
+
+
+def has_sent() -> bool:
+    """Return whether anything of this thread's last request may have been sent to the service."""
+    sent: bool = getattr(_request, "sent", True)
+    return sent
 
 
 class _Reader(socket.SocketIO):
@@ -93,6 +99,13 @@ class _DeadlineMixin:
         connected: bool = super().is_connected  # type: ignore[misc]
         return connected and self._used > getattr(_request, "suspected", 0.0)
 
+    def send(self, data: Any) -> None:
+        """Connect if that is still to be done, and write a part of the request."""
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]
+        _request.sent = True
+        super().send(data)  # type: ignore[misc]
+
     def getresponse(self) -> BaseHTTPResponse:
         """Read status and headers; the body is read through the same file."""
         self._used = time.monotonic()
@@ -104,8 +117,11 @@ class _DeadlineMixin:
         return response
 
     def _tunnel(self) -> None:
-        with self._wrapped_socket():
-            super()._tunnel()  # type: ignore[misc]
+        try:
+            with self._wrapped_socket():
+                super()._tunnel()  # type: ignore[misc]
+        finally:
+            _request.sent = False  # to the proxy only
 
     @contextmanager
     def _wrapped_socket(self) -> Iterator[_Socket]:

@@ -36,20 +36,20 @@ MAX_ERROR_TEXT = 64 * 1024
 """Bytes of an error's body that are read: a service never sends more, and redacting takes time."""
 
 
-def execute(call: Call[T], state: SharedState, retry_seconds: float = float("inf")) -> Generator[Any, Any, T]:
+def execute(call: Call[T], state: SharedState, ends: float = float("inf")) -> Generator[Any, Any, T]:
     """
     Execute a call: with retries, and with a look-up where its outcome is unknown.
 
     :param call: the call.
     :param state: the state of the connection.
-    :param retry_seconds: for how long it is tried, if the connection allows more.
+    :param ends: when its last attempt may start, by the monotonic clock, if the connection allows more.
     :raises ObjectStoreError: one of its subclasses.
     """
     for secret in call.secrets:
         state.secrets.add(secret)
         yield MaskSecret(secret)
     try:
-        return (yield from _with_retries(call, state, min(state.retry_seconds, retry_seconds)))
+        return (yield from _with_retries(call, state, ends))
     except OutcomeUnknownError as unknown:
         if call.reconcile is None:
             raise
@@ -69,28 +69,29 @@ def _reconcile(lookup: Generator[Any, Any, T | None], unknown: OutcomeUnknownErr
     return result
 
 
-def _with_retries(call: Call[T], state: SharedState, retry_seconds: float) -> Generator[Any, Any, T]:
+def _with_retries(call: Call[T], state: SharedState, ends: float) -> Generator[Any, Any, T]:
     started = time.monotonic()
-    ends = started + retry_seconds
+    ends = min(ends, state.retry_ends(started))
     retry_state: CallState | None = None
     response_lost = False
     while True:
         try:
             response, result = yield from attempt(call, state, ends)
         except NotFoundError as error:
-            yield from _confirm_absence(call, error)
+            yield from _confirm_absence(call, ends, error)
             if not response_lost:
                 raise
             return _result_of_lost_response(call, error)
         except ObjectStoreError as error:
             # After a 429 or 401 nothing was done, so a later 404 means what it says.
             response_lost |= isinstance(error, (ServerError, TransportError)) and error.request_sent
+            state.note_failure(error, started)
             if retry_state is None:
                 retry_state = state.connection.retry.begin(started, ends)
             retry_state.set_exception(sys.exc_info())  # type: ignore[arg-type]
         else:
             if response.status == 404:
-                yield from _confirm_absence(call)
+                yield from _confirm_absence(call, ends)
             elif call.method != "GET":
                 state.parents.forget(call.path)
             return result
@@ -122,7 +123,7 @@ def _result_of_lost_response(call: Call[T], error: NotFoundError) -> T:
     raise error
 
 
-def _confirm_absence(call: Call[Any], error: NotFoundError | None = None) -> Generator[Any, Any, None]:
+def _confirm_absence(call: Call[Any], ends: float, error: NotFoundError | None = None) -> Generator[Any, Any, None]:
     """
     Confirm that a 404 is about the object: its store must exist.
 
@@ -133,7 +134,7 @@ def _confirm_absence(call: Call[Any], error: NotFoundError | None = None) -> Gen
     if call.parent is None:
         return
     try:
-        missing = yield CheckParent(call.parent)
+        missing = yield CheckParent(call.parent, ends)
     except ObjectStoreError as unclear:
         raise unclear.prefixed(
             f"{call}: the service answered 404, which counts only if the store exists. "
@@ -159,7 +160,7 @@ def attempt(call: Call[T], state: SharedState, ends: float) -> Generator[Any, An
     token: str | None = None
     for refreshed in (False, True):
         if call.authorized:
-            token = yield GetToken(rejected=token)
+            token = yield GetToken(token, ends)
         try:
             with state.connection.redacting(token, state.token, *state.secrets):
                 response = yield from _send(call, state, token, ends)
@@ -223,6 +224,7 @@ def _send_at_turn(
     ends = max(ends, time.monotonic() + state.connection.timeout)
     request = state.connection.request(call, method, token)
     response: Response = yield replace(request, ends=ends, max_body_bytes=call.max_body_bytes)
+    state.unreachable_since = None
     if response.status == 429:
         retry_after = state.connection.retry.retry_after_seconds(response.headers.get("retry-after"))
         limiter.on_throttled(throttle_epoch, retry_after)

@@ -36,6 +36,19 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         current = inner[0] if inner else current.__cause__ or current.__context__
 
 
+def forget_handled(error: BaseException, handled: BaseException | None) -> None:
+    """
+    Cut off an error's chain what its caller was handling: Python takes that for a context, and it says nothing here.
+
+    :param error: the error of a library.
+    :param handled: ``sys.exception()`` from before the library was called.
+    """
+    if handled is not None:
+        for each in causes(error):
+            if each.__context__ is handled:
+                each.__context__ = None
+
+
 _HOPELESS_TLS = frozenset(
     {
         "HTTP_REQUEST",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError, TransportError
 from airflow_provider_objectstore.transport.connection import ResolvedConnection
 from airflow_provider_objectstore.transport.rate_limit import RateLimiter
 
@@ -14,6 +14,8 @@ MISSING_SECONDS = 1
 """How long a store that was not found is assumed to be missing: for the calls that ask at the same time."""
 MAX_PARENTS = 10_000
 """How many stores are remembered."""
+OUTAGE_GAP = 5
+"""Seconds without an attempt after which a service that could not be reached is tried anew for the whole time."""
 FORBIDDEN_SECONDS = 60
 """How long a 403 is final, after a new token did not help: until then no further token is fetched because of one."""
 
@@ -45,7 +47,36 @@ class SharedState:
         self.suspected = 0.0
         """When a response made no sense, by the monotonic clock. Connections that were used before are not used again:
         what follows on them may be the response to an earlier request."""
+        self.unreachable_since: float | None = None
+        """When the first of the calls started that got no connection, one after the other, by the monotonic clock."""
+        self._unreachable_at = 0.0
         self._forbidden_until = 0.0
+
+    def retry_ends(self, started: float) -> float:
+        """
+        Return when the last attempt of a call may start, by the monotonic clock.
+
+        An outage costs the calls that follow each other in it the promised time once, not each of them.
+
+        :param started: when the call starts, likewise.
+        """
+        began = self.unreachable_since
+        in_outage = began is not None and started - self._unreachable_at <= OUTAGE_GAP
+        return (began if began is not None and in_outage else started) + self.retry_seconds
+
+    def note_failure(self, error: ObjectStoreError, started: float) -> None:
+        """
+        Remember that a call got no connection, if that is what its error says.
+
+        :param error: the error of an attempt.
+        :param started: when the call started, by the monotonic clock.
+        """
+        if not (isinstance(error, TransportError) and error.unreachable):
+            return
+        now = time.monotonic()
+        if self.unreachable_since is None or now - self._unreachable_at > OUTAGE_GAP:
+            self.unreachable_since = started
+        self._unreachable_at = now
 
     def usable_token(self, rejected: str | None) -> str | None:
         """Return the token if there is one, it is not about to expire, and it is not the rejected one."""

@@ -20,9 +20,11 @@ class GetToken:
     Return a usable token.
 
     :param rejected: a token that the service rejected; another one is needed.
+    :param ends: when the last attempt to fetch one may start, by the monotonic clock.
     """
 
     rejected: str | None = None
+    ends: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,11 @@ class CheckParent:
     Check that the store that contains an object exists. The result is a ``NotFoundError`` if it does not, else None.
 
     :param call: the call that reads the store.
+    :param ends: when the last attempt to read it may start, by the monotonic clock.
     """
 
     call: Call[Any]
+    ends: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

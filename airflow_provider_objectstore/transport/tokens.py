@@ -17,28 +17,28 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.transport.execution import attempt
 from airflow_provider_objectstore.transport.state import SharedState
-from airflow_provider_objectstore.transport.steps import MaskSecret
+from airflow_provider_objectstore.transport.steps import GetToken, MaskSecret
 
 EXPIRY_MARGIN = 60
 """A token is replaced this many seconds before it expires."""
 
 
-def obtain_token(state: SharedState, rejected: str | None, fetches_seen: int) -> Generator[Any, Any, str]:
+def obtain_token(state: SharedState, step: GetToken, fetches_seen: int) -> Generator[Any, Any, str]:
     """
     Return a usable token, and fetch one if there is none. The driver runs this under a lock.
 
-    :param rejected: a token that the service rejected.
+    :param step: what is asked for.
     :param fetches_seen: ``state.token_fetches`` before the caller waited for the lock. Callers that waited while
         another one failed share its error instead of sending the same request one after the other.
     """
-    if token := state.usable_token(rejected):
+    if token := state.usable_token(step.rejected):
         return token
     if state.token_error is not None and state.token_fetches != fetches_seen:
         raise state.token_error
     call = state.connection.token_call
     assert call is not None, "a resolved connection has a token or a call that fetches one"
     try:
-        _, fetched = yield from attempt(call, state, time.monotonic() + state.retry_seconds)
+        _, fetched = yield from attempt(call, state, min(time.monotonic() + state.retry_seconds, step.ends))
         state.token_error = None
     except ObjectStoreError as error:
         state.token_error = _token_error(error, call, state)
