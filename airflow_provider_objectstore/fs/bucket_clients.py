@@ -128,9 +128,18 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
     call_s3 = sync_wrapper(_call_s3)
 
     async def _connect(self, bucket: str) -> S3FileSystem:
+        """
+        Look up a bucket's keys.
+
+        :raises PermissionError: if the connection was edited since the first bucket's were, and leads elsewhere.
+        """
         # A new hook looks up the connection, which may have been edited.
         hook = CivoObjectStoreHook(self.conn_id, region=self.hook.region)
         store = await asyncio.to_thread(hook.find_object_store, bucket)
+        if any(used.leads_elsewhere(hook.last_connection) for used in self._connections.values()):
+            raise PermissionError(
+                f"bucket {bucket}: connection {self.conn_id!r} was edited meanwhile and leads elsewhere: start again"
+            )
         if store is None or store.name != bucket:
             raise FileNotFoundError(f"connection {self.conn_id!r} has no object store {bucket!r}")
         options = (await asyncio.to_thread(hook.s3_options, store)).s3fs()
@@ -144,20 +153,10 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         return fs
 
     async def _renew_keys(self, bucket: str, refused: S3FileSystem) -> bool:
-        """
-        Look up the keys again; return whether they have changed since.
-
-        :raises PermissionError: if the connection was edited meanwhile and leads elsewhere.
-        """
+        """Look up the keys again; return whether they have changed since."""
         async with self._connecting:
             if self._buckets[bucket] is refused:
-                hook, renewed = self.hook, await self._connect(bucket)
-                if self._connections[bucket].leads_elsewhere(self.hook.last_connection):
-                    self.hook = hook
-                    raise PermissionError(
-                        f"the keys of bucket {bucket} were rejected, and connection {self.conn_id!r} was edited "
-                        "meanwhile and leads elsewhere: start again"
-                    )
+                renewed = await self._connect(bucket)
                 if renewed.storage_options == refused.storage_options:
                     return False
                 self._buckets[bucket] = renewed

@@ -167,6 +167,12 @@ class BucketListing:
 
     async def _look_up(self) -> S3Options:
         async with self._hook.async_client() as client:
+            connection = self._hook.last_connection
+            if self._connection is not None and self._connection.leads_elsewhere(connection):
+                raise AuthenticationError(
+                    f"bucket {self._bucket}: its keys were rejected, and the connection was edited meanwhile and leads "
+                    "elsewhere: start again"
+                )
             store = await client.run(civo.find_object_store(self._bucket))
             if store is None or store.name != self._bucket:
                 self._options = None
@@ -176,12 +182,6 @@ class BucketListing:
                     status=404,
                 )
             owner = await client.run(civo.require_owner(store))
-        connection = await self._hook.aresolve()
-        if self._connection is not None and self._connection.leads_elsewhere(connection):
-            raise AuthenticationError(
-                f"bucket {self._bucket}: its keys were rejected, and the connection was edited meanwhile and leads "
-                "elsewhere: start again"
-            )
         options = options_for(connection, owner, store)
         await amask_secret(options.secret_access_key)
         self._options = options

@@ -19,7 +19,7 @@ import fsspec
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
-from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.emulator import Emulator, Settings
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -109,6 +109,21 @@ def test_a_connection_that_was_edited_to_lead_elsewhere_is_not_followed(
     for _ in range(2):
         with pytest.raises(PermissionError, match="'civo_default' was edited meanwhile and leads elsewhere"):
             fs.cat("photos/a")
+
+
+@pytest.mark.parametrize("served", ["moto"], indirect=True)
+def test_what_an_edited_connection_does_not_lead_to_is_not_missing(
+    fs: Any, hook: CivoObjectStoreHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs.pipe("photos/a", b"1")
+    rotate(hook, "secret")
+    with Emulator(Settings(creating_seconds=0)) as other:
+        monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps(other.connections()["civo_default"]))
+        create(CivoObjectStoreHook(), "only-there")
+        acts = [lambda: fs.exists("photos/a"), lambda: fs.isfile("photos/a"), lambda: fs.glob("photos/*")]
+        for act in [*acts, lambda: fs.exists("only-there/a"), lambda: fs.exists("nowhere/a")]:
+            with pytest.raises(PermissionError, match="'civo_default' was edited meanwhile and leads elsewhere"):
+                act()
 
 
 def test_a_suspended_credential_stays_refused(fs: Any, hook: CivoObjectStoreHook) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -13,7 +14,7 @@ import fsspec
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import AuthenticationError, ConfigurationError, ObjectStoreError
 from airflow_provider_objectstore.hooks.bucket_listing import BucketListing
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from tests.hooks.buckets import create
@@ -86,6 +87,22 @@ async def test_a_client_that_cannot_be_kept_from_redirects(
     with pytest.raises(ConfigurationError, match=r"would follow redirects.* pip install .*aiobotocore"):
         async with listing.opened():
             pass
+
+
+async def test_a_bucket_is_not_missing_where_an_edited_connection_leads_elsewhere(
+    emulator: Emulator, set_endpoint: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+    with serving(lambda _: http(refusal, status="403 Forbidden", kind="application/xml")) as url:
+        set_endpoint(url)
+        listing = BucketListing(CivoObjectStoreHook(), "photos")
+        async with listing.opened():
+            edited = emulator.connections()["civo_default"]
+            edited["extra"]["region"] = "NYC1"
+            monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps(edited))
+            await asyncio.sleep(1.1)  # for as long a look-up of a connection is shared
+            with pytest.raises(AuthenticationError, match="edited meanwhile and leads elsewhere"):
+                await anext(listing.pages())
 
 
 def test_a_write_to_a_service_that_hangs_ends(
