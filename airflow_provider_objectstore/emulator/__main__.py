@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stop.wait()
     try:
         emulator.stop()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         sys.exit(f"The state is not saved: {error}")
 
 

@@ -116,8 +116,13 @@ class StateKeeper:
             started = time.monotonic()
             try:
                 await self.save()
-            except (OSError, RuntimeError) as error:
-                logger.error("The state is not saved: %s", error)
+            except Exception as error:
+                logger.error(
+                    "The state is not saved to %s, and saving is tried again: %s: %s",
+                    self._file.path,
+                    type(error).__name__,
+                    error,
+                )
             pause = max(SAVE_SECONDS, PAUSE_FACTOR * (time.monotonic() - started))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)

@@ -309,6 +309,7 @@ WRONG = {
     "entry": (change("anypoint", "confirmations", 0, "entry", to=None), "an entry belongs to put"),
     "hour": (change("anypoint", "requests", 0, "hour", to="now"), "hour must be a date"),
     "count": (change("anypoint", "requests", 0, "count", to=0), "count must be"),
+    "large count": (change("anypoint", "requests", 0, "count", to=10**12), "count must be nearer to 0 than 1e"),
     "region": (change("civo", "stores", 0, "region", to="PHX1"), "no region with object stores"),
     "size": (change("civo", "stores", 0, "max_size_gb", to=499), "multiple of 500"),
     "owner": (change("civo", "stores", 0, "owner", to="nobody"), "there is no credential with the id nobody"),

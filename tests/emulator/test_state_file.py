@@ -154,6 +154,21 @@ def test_nothing_is_written_without_a_change(path: Path, monkeypatch: pytest.Mon
         wait_for(lambda: b"seeded" in path.read_bytes())
 
 
+def test_saving_goes_on_after_any_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(state: Any) -> str:
+        raise ValueError("too many digits")
+
+    monkeypatch.setattr(state_file, "SAVE_SECONDS", 0.01)
+    with Emulator(state_file=path) as emulator:
+        with monkeypatch.context() as failing:
+            failing.setattr(state_file, "dumps", fail)
+            fill(emulator.url)
+            wait_for(lambda: f"not saved to {path}, and saving is tried again: ValueError: too many" in caplog.text, 10)
+        wait_for(lambda: b"kept" in path.read_bytes(), 10)
+
+
 @pytest.mark.slow
 class TestTheCommand:
     @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
