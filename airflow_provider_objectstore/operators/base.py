@@ -136,8 +136,11 @@ class CheckedArguments(BaseOperator):
     @property
     def _place(self) -> str:
         """The connection that was used, and where it leads, for errors; empty if none was used yet."""
-        hook = vars(self).get("hook")
-        return str(hook.where) if hook is not None and hook._cached_connection is not None else ""
+        from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
+
+        hook = vars(self).get("hook")  # a subclass may have another kind of hook under this name
+        connection = hook._cached_connection if isinstance(hook, ObjectStoreHook) else None
+        return connection.where if connection is not None else ""
 
     def _read(self, name: str, value: Any) -> Any:
         with self.naming_task():

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseHook, BaseOperator
 
+from airflow_provider_objectstore.exceptions import ServerError
 from airflow_provider_objectstore.operators.anypoint import (
     AnypointCreateStoreOperator,
     AnypointDeleteKeyOperator,
@@ -180,3 +181,13 @@ def test_dag_can_be_serialized(no_io: None) -> None:
         assert task.task_type == kind.__name__
         assert {name: getattr(task, name) for name in fields} == fields
         assert again.get_task(f"mapped_{kind.__name__}").is_mapped
+
+
+def test_an_error_is_not_hidden_by_another_kind_of_hook() -> None:
+    class Own(AnypointOperator):
+        def execute(self, context: Any) -> None:
+            self.hook = object()
+            raise ServerError("down", status=503)
+
+    with pytest.raises(ServerError, match="^down$"):
+        Own(task_id="own").execute({})
