@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_objectstore.api.civo.models import ObjectStore
 
+_ENDLESS_GB = 1e12
+"""No object store has so much."""
+
 
 def _check_share(share: float) -> None:
     if share >= 1:
@@ -221,8 +224,13 @@ class CivoGrowObjectStoreOperator(CivoWaitingOperator):
         """
         Return the size to grow to.
 
-        :raises ObjectStoreError: if the limit or the quota does not allow it.
+        :raises ObjectStoreError: if the limit or the quota does not allow it, or there is no such size.
         """
+        if not 0 < share / self.share * size_gb < _ENDLESS_GB:
+            raise ObjectStoreError(
+                f"object store {name} is used to {share:.1%} of {size_gb} GB, as the service tells, and no size brings "
+                f"that below share={self.share}: nothing changed"
+            )
         steps = max(floor((share / self.share - 1) * size_gb / self.step_gb), 0)
         size: int = size_gb + steps * self.step_gb
         while share * size_gb / size >= self.share:

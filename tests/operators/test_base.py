@@ -189,5 +189,5 @@ def test_an_error_is_not_hidden_by_another_kind_of_hook() -> None:
             self.hook = object()
             raise ServerError("down", status=503)
 
-    with pytest.raises(ServerError, match="^down$"):
+    with pytest.raises(ServerError, match=r"^down$"):
         Own(task_id="own").execute({})

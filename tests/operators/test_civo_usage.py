@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -48,6 +49,16 @@ def test_grows(gb: int, step: int, size: int, deferrable: bool, hook: CivoObject
     holds(emulator, gb)
     assert run(grow(step_gb=step, deferrable=deferrable))["max_size_gb"] == size
     assert hook.require_object_store("photos").max_size_gb == size
+
+
+@pytest.mark.parametrize(
+    ("size_gb", "used", "share"),
+    [(0, 1.0, 0.8), (-500, 1.0, 0.8), (500, nan, 0.8), (500, inf, 0.8), (500, 1.0, 5e-324), (500, 1.0, 1e-300)],
+)
+def test_numbers_that_lead_to_no_size_are_an_error(size_gb: int, used: float, share: float) -> None:
+    task = grow(share=share)
+    with pytest.raises(ObjectStoreError, match=f"is used to .* of {size_gb} GB.* no size .*: nothing changed"):
+        task._new_size("photos", size_gb, used)
 
 
 def test_waits_in_the_triggerer_for_what_an_earlier_attempt_began(
