@@ -131,6 +131,7 @@ class StateKeeper:
         """Let :meth:`save_changes` end, and write the state for the last time."""
         self._stopping.set()
         await saving
+        self._saved = None  # lifetimes have gone on, without a change
         await self.save()
 
 

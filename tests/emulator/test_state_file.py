@@ -169,6 +169,21 @@ def test_saving_goes_on_after_any_error(
         wait_for(lambda: b"kept" in path.read_bytes(), 10)
 
 
+def test_the_lifetimes_at_the_stop_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lifetime() -> float:
+        entry = json.loads(path.read_text())["anypoint"]["stores"][0]["partitions"]["p"]["k"]
+        return float(entry["expiresInSeconds"])
+
+    monkeypatch.setattr(state_file, "SAVE_SECONDS", 0.01)
+    with Emulator(state_file=path) as emulator:
+        emulator.seed({"s": {"p": {"k": "v"}}})
+        wait_for(lambda: b'"v"' in path.read_bytes())
+        time.sleep(0.2)
+        before = lifetime()
+        time.sleep(0.5)
+    assert lifetime() <= before - 0.5
+
+
 @pytest.mark.slow
 class TestTheCommand:
     @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
