@@ -422,3 +422,14 @@ def test_the_example_of_the_page(target: Emulator) -> None:
     assert target.values("orders") == {"eu": {"order-1": 20, "order-2": "open"}}
     target.advance(61)
     assert target.values("orders") == {"eu": {"order-1": 20}}
+
+
+def test_a_load_that_fails_leaves_no_bucket_behind() -> None:
+    from moto.s3.models import s3_backends
+
+    from airflow_provider_objectstore.emulator.s3.moto_state import replace_buckets
+
+    before = dict(s3_backends.bucket_accounts)
+    with pytest.raises(KeyError, match="name"):
+        replace_buckets(s3_backends["123456789012"]["aws"], [{"name": "half-loaded"}, {}])
+    assert dict(s3_backends.bucket_accounts) == before

@@ -67,6 +67,7 @@ def replace_buckets(backend: S3Backend, values: list[dict[str, Any]]) -> dict[An
             owners |= load_bucket(backend, value)
     except BaseException:
         backend.buckets = before
+        s3_backends.bucket_accounts.clear()
         s3_backends.bucket_accounts.update(accounts)
         raise
     for bucket in before.values():
