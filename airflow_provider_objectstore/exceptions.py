@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from typing import TYPE_CHECKING, Self
 
@@ -37,6 +38,9 @@ class ObjectStoreError(AirflowException):
     :param message: what happened, to which object, and what to do next.
     """
 
+    is_placed = False
+    """Whether the message ends with where it happened."""
+
     def __init__(self, message: str = "") -> None:
         super().__init__(*([printable(str(message))] if message else []))
 
@@ -69,9 +73,10 @@ class ObjectStoreError(AirflowException):
         :param where: the connection's id, and where it leads.
         """
         place = printable(where)
-        if not place or place in str(self):
+        if not place or self.is_placed or re.search(rf"(?<!\w){re.escape(place)}(?![\w.-])", str(self)):
             return self
         error = copy(self)
+        error.is_placed = True
         error.args = (f"{self} [{place}]",)
         return error.with_traceback(self.__traceback__)
 

@@ -59,3 +59,17 @@ def test_names_in_calls() -> None:
     assert all(str(call).isprintable() for call in calls)
     assert str(calls[0]).startswith("anypoint.delete_partition (")
     assert "store st\\nore, partition p\\x1b[31m\\nINFO fake line" in str(calls[0])
+
+
+def test_an_error_is_placed_once() -> None:
+    error = ObjectStoreError("failed").placed("connection a, region x")
+    for same in (error, copy.copy(error), pickle.loads(pickle.dumps(error)), error.prefixed("")):
+        again = same.placed("connection a, region x, to connection b, region y")
+        assert str(again) == "failed [connection a, region x]"
+
+
+def test_a_longer_id_is_not_the_place() -> None:
+    told = ObjectStoreError("failed with connection prod2").placed("connection prod")
+    assert str(told) == "failed with connection prod2 [connection prod]"
+    named = ObjectStoreError("failed (connection prod)")
+    assert named.placed("connection prod") is named
