@@ -229,7 +229,7 @@ class CivoGrowObjectStoreOperator(CivoWaitingOperator):
         if not 0 < share / self.share * size_gb < _ENDLESS_GB:
             raise ObjectStoreError(
                 f"object store {name} is used to {share:.1%} of {size_gb} GB, as the service tells, and no size brings "
-                f"that below share={self.share}: nothing changed"
+                f"that below share={self.share}: nothing changed. Check share, and the object store at the service"
             )
         steps = max(floor((share / self.share - 1) * size_gb / self.step_gb), 0)
         size: int = size_gb + steps * self.step_gb
