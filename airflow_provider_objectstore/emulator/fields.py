@@ -71,10 +71,10 @@ class Fields:
         value: Any = self._value.get(name)
         if kind is float and type(value) in (int, Decimal):
             value = _float(value)
+        if kind is int and type(value) is int and abs(value) >= MAX_NUMBER:
+            raise StateError(f"{self.place}: {name} must be nearer to 0 than {MAX_NUMBER:.0e}")
         if value is not None and type(value) is not kind:
             raise StateError(f"{self.place}: {name} must be {_KINDS[kind]}")
-        if kind is int and value is not None and abs(value) >= MAX_NUMBER:
-            raise StateError(f"{self.place}: {name} must be nearer to 0 than {MAX_NUMBER:.0e}")
         return value
 
     def text(self, name: str) -> str:
