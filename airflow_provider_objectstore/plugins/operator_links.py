@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
+from airflow_provider_objectstore.plugins.connection_ids import has_address
 from airflow_provider_objectstore.plugins.operator_uses import USES, Place, places_of
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def address(place: Place) -> str:
 
     :param place: the place.
     """
-    if place.region is not None:
+    # Airflow's UI decodes the path of its frame: a question mark would begin parameters.
+    if place.region is not None or not has_address(place.connection_id) or set("?#") & set(place.connection_id):
         return ""
     names: list[str] = []
     for given in place.names:
@@ -72,4 +74,4 @@ def address(place: Place) -> str:
         names.append(given[0])
     view, parameters = VIEWS[place.service][len(names)]
     query = urlencode(dict(zip(parameters, names, strict=True)), quote_via=quote)
-    return f"/{view}/{quote(place.connection_id)}{'?' if query else ''}{query}"
+    return f"/{view}/{quote(place.connection_id, safe='')}{'?' if query else ''}{query}"

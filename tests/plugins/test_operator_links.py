@@ -45,8 +45,13 @@ def test_a_link_leads_as_far_as_is_known(names: Any, expected: str) -> None:
 
 
 def test_a_bucket_has_an_address_and_another_region_none() -> None:
-    assert address(Place("grows", "civo", "a/b", None, (("logs",),))) == "/tasks/a/b?bucket=logs"
+    assert address(Place("grows", "civo", "a/b", None, (("logs",),))) == "/tasks/a%2Fb?bucket=logs"
     assert address(Place("grows", "civo", "c", "NYC1", (("logs",),))) == ""
+
+
+@pytest.mark.parametrize("id", ["..%2f..%2fapi", "../x", "a//b", "a\\b", "a?store=b", "a#b", "", "a\nb", "\udcff"])
+def test_an_odd_id_gives_no_link(id: str) -> None:
+    assert address(Place("writes", "anypoint", id, None, (("s",),))) == ""
 
 
 def test_in_the_frame_where_airflow_shows_addresses_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from airflow_provider_objectstore.compat import readable_connections
+from airflow_provider_objectstore.plugins.connection_ids import has_address
 
 SERVICES = ("anypoint", "civo")
 """The types of connections that the page shows."""
@@ -99,8 +100,8 @@ def sign_in_address(request: Request) -> str:
 
 
 def _require_id(connection_id: str) -> None:
-    """Refuse an address without id: auth managers may take it for all connections."""
-    if not connection_id.strip():
+    """Refuse an address without id, which auth managers may take for all connections, and ids that lead elsewhere."""
+    if not has_address(connection_id):
         raise HTTPException(404, "The address names no connection")
 
 

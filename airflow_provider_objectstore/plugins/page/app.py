@@ -177,31 +177,37 @@ async def _answer(request: Request, shell: Context, template: str, read: Callabl
         # The page itself works: what the service says is its content.
         content, context, status = "error.html", {"error": str(error), "busy": False}, 200
     if is_fragment(request):
-        return render(request, content, context, status)
+        return render(request, content, context, status, fragment=True)
     return render(request, "shell.html", {**shell, **context, "content": content}, status)
 
 
 async def _explain(request: Request, error: Exception) -> Response:
     """Answer an HTTP error: without session the page leads to the sign-in, a part of it says so."""
     assert isinstance(error, StarletteHTTPException)
-    fragment = is_fragment(request)
     signed_out = lacks_session(error)
-    if signed_out and not fragment and not request.url.path.startswith(f"{request.scope['root_path']}/static/"):
+    if (
+        signed_out
+        and not is_fragment(request)
+        and not request.url.path.startswith(f"{request.scope['root_path']}/static/")
+    ):
         return RedirectResponse(sign_in_address(request), 303)
     context = {
         "status": error.status_code,
         "detail": str(error.detail),
         "sign_in": sign_in_address(request) if signed_out else None,
     }
-    return render(
-        request, "refusal.html" if fragment else "refused.html", context, 401 if signed_out else error.status_code
-    )
+    return _refusal(request, context, 401 if signed_out else error.status_code)
 
 
 async def _apologize(request: Request, error: Exception) -> Response:
     """Answer an error that nobody expects. It is raised again, and so logged; what it says may be secret."""
     context = {"status": 500, "detail": "Something went wrong. The API server's log says what.", "sign_in": None}
-    return render(request, "refusal.html" if is_fragment(request) else "refused.html", context, 500)
+    return _refusal(request, context, 500)
+
+
+def _refusal(request: Request, context: Context, status: int) -> Response:
+    fragment = is_fragment(request)
+    return render(request, "refusal.html" if fragment else "refused.html", context, status, fragment=fragment)
 
 
 class SafePage:

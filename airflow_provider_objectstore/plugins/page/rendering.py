@@ -14,8 +14,11 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from airflow_provider_objectstore.exceptions import printable
+from airflow_provider_objectstore.plugins.connection_ids import has_address
 
 FOLDER = Path(__file__).parent
+FRAGMENT_HEADER = "X-Objectstore-Fragment"
+"""The script sends it to get a part of a page, and the answer has it if it is one."""
 
 
 @cache
@@ -32,7 +35,9 @@ def _environment() -> Environment:
     return environment
 
 
-def render(request: Request, template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+def render(
+    request: Request, template: str, context: Mapping[str, Any], status: int = 200, *, fragment: bool = False
+) -> HTMLResponse:
     """
     Return a page or a part of one.
 
@@ -40,10 +45,11 @@ def render(request: Request, template: str, context: Mapping[str, Any], status: 
     :param template: the template's file name.
     :param context: its variables.
     :param status: the HTTP status.
+    :param fragment: whether it is a part: the script inserts nothing that does not say so.
     """
     root: str = request.scope["root_path"]
     text = _environment().get_template(template).render(**context, link=Links(root))
-    return HTMLResponse(text.encode(errors="replace"), status)
+    return HTMLResponse(text.encode(errors="replace"), status, {FRAGMENT_HEADER: "1"} if fragment else None)
 
 
 class Links:
@@ -64,10 +70,12 @@ class Links:
         :param connection_id: the connection that it shows.
         :param parameters: its parameters. Those that are None are left out.
         """
+        if connection_id is not None and not has_address(connection_id):
+            return None
         given = {name: value for name, value in parameters.items() if value is not None}
         try:
             query = urlencode(given, quote_via=quote)
-            of = "" if connection_id is None else f"/{quote(connection_id)}"
+            of = "" if connection_id is None else f"/{quote(connection_id, safe='')}"
         except UnicodeEncodeError:
             return None
         return f"{self._root}/{name}{of}{'?' if query else ''}{query}"

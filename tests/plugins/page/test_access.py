@@ -91,6 +91,28 @@ def test_an_address_without_connection_is_refused(address: str, browser: Browser
     assert not stored.requests()["total"]
 
 
+@pytest.mark.parametrize(
+    "id",
+    ["..%2f..%2fapi%2fv2", "..%252f..%252fapi%252fv2", "a%2f..%2fb", "%2e%2e", "a%5cb", "a%2f%2fb", "a%0ab", "a%2f"],
+)
+def test_an_id_cannot_lead_elsewhere(id: str, browser: Browser, stored: Emulator) -> None:
+    """A DAG author chooses it, and the page's script loads what the address says."""
+    for view in ("keys", "stores", "connection", "tasks"):
+        refused = browser.fragment(f"/{view}/{id}?store=s&partition=p")
+        assert refused.status_code == 404
+        assert "data-fragment" not in refused.text
+        assert "data-fragment" not in browser.get(f"/{view}/{id}?store=s&partition=p").text
+    assert browser.get(f"/open?id={id}").status_code == 400
+
+
+def test_parts_say_that_they_are_parts(browser: Browser, stored: Emulator) -> None:
+    """The script inserts nothing else."""
+    for address in ("/stores/mule", "/tasks/mule", "/connection/mule", "/connection/nobody", "/keys/mule", "/nothing"):
+        assert browser.fragment(address).headers["x-objectstore-fragment"] == "1"
+        assert "x-objectstore-fragment" not in browser.get(address).headers
+    assert "x-objectstore-fragment" not in browser.fragment("/").headers
+
+
 def test_the_connection_is_the_one_that_was_checked(
     browser: Browser, stored: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,9 +47,21 @@ def test_nothing_is_inline(browser: Browser, stored: Emulator) -> None:
         assert text.count("<script") == text.count("<script src=") == 1
 
 
-@pytest.mark.parametrize(("id", "status"), [("mule", 303), ("a/b c", 303), ("  ", 400)])
+@pytest.mark.parametrize(("id", "status"), [("mule", 303), ("a/b c", 303), ("  ", 400), ("..", 400)])
 def test_a_connection_can_be_opened_by_its_id(id: str, status: int, browser: Browser) -> None:
     assert browser.get(f"/open?id={id}").status_code == status
+
+
+def test_an_id_may_have_a_slash(browser: Browser, stored: Emulator, store_connection: Callable[..., Any]) -> None:
+    store_connection("team/mule", stored.connections()["anypoint_default"])
+    store_connection("team/..", stored.connections()["anypoint_default"])
+    address = browser.get("/open?id=team/mule").headers["location"].removeprefix("/object-stores")
+    assert address == "/connection/team%2Fmule"
+    assert 'data-fragment="/object-stores/stores/team%2Fmule"' in browser.fragment(address).text
+    start = browser.get("/").text
+    assert "/team%2Fmule" in start
+    assert "No address can hold this id" in start
+    assert '"None' not in start
 
 
 def test_a_connection_of_the_environment_can_be_opened(

@@ -242,6 +242,33 @@ def test_names_and_values_are_text(visitor: Visitor) -> None:
     assert visitor.complaints() == []
 
 
+HOSTILE = """<a data-airflow href='javascript:parent.attacked=1'>a</a><b onclick='attacked=1'>b</b><script>1</script>
+<iframe src='/'></iframe><form action='https://example.com/'></form><a href='//a.example'>c</a><a href='/dags'>d</a>"""
+
+
+def test_what_is_not_the_pages_gets_neither_in_nor_out(visitor: Visitor) -> None:
+    """Neither another answer of Airflow's, nor a script into Airflow's own window, which has no content policy."""
+    visitor.browser.get(f"{visitor.url}/plugin/object-stores")
+    visitor.browser.switch_to.frame(visitor.find("iframe"))
+    visitor.loaded()
+    for address in ("/api/v2/version", "/object-stores/../api/v2/version", "/object-stores/", "https://example.com/"):
+        visitor.run("const p = document.createElement('p'); p.id = 'odd'; document.querySelector('main').append(p)")
+        visitor.run("const p = document.getElementById('odd'); p.dataset.fragment = arguments[0]; load(p)", address)
+        assert (
+            visitor.until(lambda: visitor.find("#odd").text)
+            == "Airflow's API server did not answer. Load the page again."
+        )
+        visitor.run("document.getElementById('odd').remove()")
+    cleaned = "clean(new DOMParser().parseFromString(arguments[0], 'text/html').body).innerHTML"
+    assert visitor.run(f"return {cleaned}", HOSTILE).replace("\n", "") == (
+        '<a data-airflow="">a</a><b>b</b><form></form><a>c</a><a href="/dags">d</a>'
+    )
+    visitor.run("document.querySelector('main').innerHTML = arguments[0]", HOSTILE)
+    visitor.find("a[data-airflow]").click()
+    assert visitor.run("return parent.attacked") is None
+    visitor.complaints()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_contrast_is_enough_in_both_schemes(theme: str, visitor: Visitor) -> None:
     """WCAG AA: 4.5 between text and what is behind it."""

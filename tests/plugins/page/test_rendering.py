@@ -9,9 +9,10 @@ def test_addresses_hold_any_name() -> None:
     link = Links("/team/object-stores")
     assert link("") == "/team/object-stores/"
     assert link("keys", "a b/c", store="x/../y", key="?&=#%", page=None) == (
-        "/team/object-stores/keys/a%20b/c?store=x%2F..%2Fy&key=%3F%26%3D%23%25"
+        "/team/object-stores/keys/a%20b%2Fc?store=x%2F..%2Fy&key=%3F%26%3D%23%25"
     )
     assert link("value", "a", key="\udcff") is None
+    assert link("keys", "..%2f..%2fapi") is link("keys", "a/../b") is None
     assert link.airflow("/dags/a") == "/team/dags/a"
 
 

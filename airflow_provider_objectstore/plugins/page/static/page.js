@@ -20,16 +20,48 @@ function followTheme() {
   }
 }
 
+// Where the page is. All that it loads comes from there.
+const root = new URL("../", document.currentScript.src);
+
+// Whether an address is one of this Airflow; javascript: is not.
+function isOurs(address) {
+  try {
+    const url = new URL(address, document.baseURI);
+    return /^https?:$/.test(url.protocol) && url.origin === location.origin;
+  } catch {
+    return false;
+  }
+}
+
+// Remove what the server never sends: what runs, what loads, what leads elsewhere.
+function clean(body) {
+  const foreign = "script, style, iframe, frame, object, embed, base, meta, link, template, [srcdoc]";
+  for (const element of body.querySelectorAll(foreign)) element.remove();
+  for (const element of body.querySelectorAll("*")) {
+    for (const { name, localName, value } of [...element.attributes]) {
+      const leads = ["href", "src", "action", "formaction"].includes(localName);
+      if (name.startsWith("on") || (leads && !isOurs(value))) element.removeAttribute(name);
+    }
+  }
+  return body;
+}
+
 async function load(place) {
   try {
-    const response = await fetch(place.dataset.fragment, {
+    const address = new URL(place.dataset.fragment, location);
+    if (address.origin !== root.origin || !address.pathname.startsWith(root.pathname)) throw new Error("not the page's");
+    const response = await fetch(address, {
+      redirect: "error",
       headers: { "X-Objectstore-Fragment": "1" },
       credentials: "same-origin",
       signal: AbortSignal.timeout(60000),
     });
+    const isPart = response.headers.get("X-Objectstore-Fragment") === "1";
+    const isHtml = (response.headers.get("Content-Type") || "").startsWith("text/html");
+    if (!isPart || !isHtml || new URL(response.url).pathname !== address.pathname) throw new Error("not a part of the page");
     // The server has escaped everything, and the content policy lets no script in it run.
     const received = new DOMParser().parseFromString(await response.text(), "text/html");
-    place.replaceChildren(...received.body.childNodes);
+    place.replaceChildren(...clean(received.body).childNodes);
   } catch {
     const failed = document.createElement("p");
     failed.className = "error";
@@ -64,6 +96,8 @@ function leadOut(event) {
   const link = event.target.closest("a[data-airflow]");
   if (!link || window.parent === window || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
+  // Airflow's window has no content policy.
+  if (!isOurs(link.href)) return;
   const outer = window.parent.document;
   const copy = outer.createElement("a");
   copy.href = link.href;
