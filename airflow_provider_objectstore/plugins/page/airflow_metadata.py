@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MAX_ASSETS = 100
 """How many assets are shown at most."""
+MAX_TASKS = 200
+"""How many tasks are shown at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Known:
     assets: list[KnownAsset]
     more_assets: bool
     tasks: list[WorkingTask]
+    more_tasks: int
     unread_dags: int
     paused: Mapping[str, bool] = field(default_factory=dict)
     runs: Mapping[str, LastRun] = field(default_factory=dict)
@@ -154,9 +157,11 @@ def read_known(session: Session, rights: Rights, searched: Searched, uris: Uris,
     found = _assets(session, rights, searched, uris) if rights.assets else []
     # The places of a task are its rendered fields, or the templates of them.
     tasks, unread = stored.find(session, rights.dag_ids, searched) if rights.tasks and rights.instances else ([], 0)
-    known = Known(rights, found[:MAX_ASSETS], len(found) > MAX_ASSETS, tasks, unread)
+    known = Known(
+        rights, found[:MAX_ASSETS], len(found) > MAX_ASSETS, tasks[:MAX_TASKS], max(0, len(tasks) - MAX_TASKS), unread
+    )
     references = [reference for asset in known.assets for reference in asset.references]
-    named = {*((task.dag_id, task.task_id) for task in tasks), *((r.dag_id, r.task_id) for r in references)}
+    named = {*((task.dag_id, task.task_id) for task in known.tasks), *((r.dag_id, r.task_id) for r in references)}
     dag_ids = {dag_id for dag_id, _ in named}
     known.paused = _paused(session, dag_ids)
     if rights.runs:

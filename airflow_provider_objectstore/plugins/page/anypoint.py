@@ -11,7 +11,7 @@ from airflow_provider_objectstore.plugins.page import snippets
 from airflow_provider_objectstore.plugins.page.plot import bars_of
 from airflow_provider_objectstore.plugins.page.services import PageAnypointHook, read_page
 from airflow_provider_objectstore.plugins.page.values import shown_value
-from airflow_provider_objectstore.plugins.page.views import Context, Parameters, View
+from airflow_provider_objectstore.plugins.page.views import Context, Parameters, View, first_rows
 
 DAYS = 14
 """Days of which the requests are shown."""
@@ -19,21 +19,21 @@ DAYS = 14
 
 def _stores(hook: PageAnypointHook, parameters: Parameters) -> Context:
     page = read_page(hook, api.list_stores(), parameters.get("page"))
-    return {"where": hook.labels, "stores": page.items, "next": page.next}
+    return {"where": hook.labels, **first_rows("stores", page.items), "next": page.next}
 
 
 def _partitions(hook: PageAnypointHook, parameters: Parameters) -> Context:
     page = read_page(hook, api.list_partitions(parameters["store"]), parameters.get("page"))
-    return {"where": hook.labels, "partitions": page.items, "next": page.next}
+    return {"where": hook.labels, **first_rows("partitions", page.items), "next": page.next}
 
 
 def _keys(hook: PageAnypointHook, parameters: Parameters) -> Context:
     """List keys only when asked to: the vendor bills a listing by the values' size."""
     store, partition, prefix = parameters["store"], parameters["partition"], parameters.get("prefix")
-    found: Context = {"listed": False, "keys": (), "next": None}
+    found: Context = {"listed": False, "keys": (), "rows": 0, "next": None}
     if parameters.get("list"):
         page = read_page(hook, api.list_keys(store, partition, prefix), parameters.get("page"))
-        found = {"listed": True, "keys": page.items, "next": page.next}
+        found = {"listed": True, **first_rows("keys", page.items), "next": page.next}
     purge = snippets.purge(hook.anypoint_conn_id, store, partition, prefix)
     return {"where": hook.labels, "values": is_on("page_values"), "purge": purge, **found}
 

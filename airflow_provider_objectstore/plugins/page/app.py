@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, RedirectResponse
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -25,7 +24,7 @@ from airflow_provider_objectstore.plugins.page.access import (
     sign_in_address,
 )
 from airflow_provider_objectstore.plugins.page.rendering import FOLDER, Links, render
-from airflow_provider_objectstore.plugins.page.services import BusyError, Turns, open_hook, service_of
+from airflow_provider_objectstore.plugins.page.services import BusyError, Threads, Turns, open_hook, service_of
 from airflow_provider_objectstore.plugins.page.tasks import PARAMETERS as tasks_parameters
 from airflow_provider_objectstore.plugins.page.tasks import tasks_reader
 from airflow_provider_objectstore.plugins.page.views import CARDS, NO_PARAMETERS, Context, Parameters, View, all_views
@@ -61,15 +60,15 @@ def build_app(views: tuple[View, ...]) -> FastAPI:
     """
     app = FastAPI(title="Object stores", openapi_url=None, docs_url=None, redoc_url=None)
     by_name = {view.name: view for view in views}
-    turns = Turns()
+    turns, rendering = Turns(), Threads(2)
     guarded = GuardedRouter()
     guarded.add("/", _start(by_name))
     guarded.add("/open", _open)
     guarded.add("/static/{name}", _static)
-    guarded.add_for_connection("/connection/", _connection(by_name, turns))
+    guarded.add_for_connection("/connection/", _connection(by_name, turns, rendering))
     for view in views:
-        guarded.add_for_connection(f"/{view.name}/", _view(view, turns))
-    guarded.add_for_connection("/tasks/", _tasks())
+        guarded.add_for_connection(f"/{view.name}/", _view(view, turns, rendering))
+    guarded.add_for_connection("/tasks/", _tasks(rendering))
     app.include_router(guarded.router)
     app.add_exception_handler(StarletteHTTPException, _explain)
     app.add_exception_handler(Exception, _apologize)
@@ -97,7 +96,7 @@ def _static(name: str) -> Response:
     return FileResponse(STATIC_FILES[name])
 
 
-def _connection(views: dict[str, View], turns: Turns) -> Callable[..., Awaitable[Response]]:
+def _connection(views: dict[str, View], turns: Turns, rendering: Threads) -> Callable[..., Awaitable[Response]]:
     async def connection(request: Request, connection_id: str) -> Response:
         shell = {
             "connection_id": connection_id,
@@ -110,12 +109,12 @@ def _connection(views: dict[str, View], turns: Turns) -> Callable[..., Awaitable
             service = await turns.run(connection_id, "service", 5, partial(service_of, connection_id))
             return {"connection_id": connection_id, "views": [views[name] for name in CARDS[service]]}
 
-        return await _answer(request, shell, "connection.html", read)
+        return await _answer(request, shell, "connection.html", read, rendering)
 
     return connection
 
 
-def _view(view: View, turns: Turns) -> Callable[..., Awaitable[Response]]:
+def _view(view: View, turns: Turns, rendering: Threads) -> Callable[..., Awaitable[Response]]:
     async def endpoint(request: Request, connection_id: str) -> Response:
         parameters = _parameters_of(view, request)
         for_template = {**NO_PARAMETERS, **parameters}
@@ -129,13 +128,13 @@ def _view(view: View, turns: Turns) -> Callable[..., Awaitable[Response]]:
             found = await turns.run(connection_id, key, view.keep, read_view)
             return {**found, "connection_id": connection_id, "parameters": for_template}
 
-        return await _answer(request, shell, f"{view.name}.html", read)
+        return await _answer(request, shell, f"{view.name}.html", read, rendering)
 
     return endpoint
 
 
-def _tasks() -> Callable[..., Awaitable[Response]]:
-    read_tasks = tasks_reader()
+def _tasks(rendering: Threads) -> Callable[..., Awaitable[Response]]:
+    read_tasks, threads = tasks_reader(), Threads(4)
 
     async def tasks(request: Request, connection_id: str, user: GetUserDep) -> Response:
         parameters = {name: value for name in tasks_parameters if (value := request.query_params.get(name))}
@@ -148,10 +147,10 @@ def _tasks() -> Callable[..., Awaitable[Response]]:
         }
 
         async def read() -> Context:
-            found = await run_in_threadpool(read_tasks, connection_id, parameters, user)
+            found = await threads.run(partial(read_tasks, connection_id, parameters, user))
             return {**found, "connection_id": connection_id, "parameters": for_template}
 
-        return await _answer(request, shell, "tasks.html", read)
+        return await _answer(request, shell, "tasks.html", read, rendering)
 
     return tasks
 
@@ -165,17 +164,24 @@ def _parameters_of(view: View, request: Request) -> Parameters:
     return given
 
 
-async def _answer(request: Request, shell: Context, template: str, read: Callable[[], Awaitable[Context]]) -> Response:
+async def _answer(
+    request: Request, shell: Context, template: str, read: Callable[[], Awaitable[Context]], rendering: Threads
+) -> Response:
     """Answer with the shell, which is there at once, or with what is read from the service."""
     if not (is_fragment(request) or is_whole(request)):
         return render(request, "shell.html", {**shell, "content": None})
     try:
-        content, context, status = template, await read(), 200
+        context = await read()
+        return await rendering.run(partial(_content, request, shell, template, context, 200))
     except BusyError as error:
-        content, context, status = "error.html", {"error": str(error), "busy": True}, 503
+        context, status = {"error": str(error), "busy": True}, 503
     except ObjectStoreError as error:
         # The page itself works: what the service says is its content.
-        content, context, status = "error.html", {"error": str(error), "busy": False}, 200
+        context, status = {"error": str(error), "busy": False}, 200
+    return _content(request, shell, "error.html", context, status)
+
+
+def _content(request: Request, shell: Context, content: str, context: Context, status: int) -> Response:
     if is_fragment(request):
         return render(request, content, context, status, fragment=True)
     return render(request, "shell.html", {**shell, **context, "content": content}, status)

@@ -12,7 +12,7 @@ from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CredentialUse
 from airflow_provider_objectstore.plugins.page import snippets
 from airflow_provider_objectstore.plugins.page.services import BUDGET, PageCivoHook, read_page
-from airflow_provider_objectstore.plugins.page.views import Context, Parameters, View
+from airflow_provider_objectstore.plugins.page.views import MAX_ROWS, Context, Parameters, View, first_rows
 
 DUE_DAYS = 90
 """Age in days from which a credential is shown as due. Which age is too old is for each DAG to say."""
@@ -22,8 +22,9 @@ def _buckets(hook: PageCivoHook, parameters: Parameters) -> Context:
     """Read a page of buckets and how full each is: one request for each, as long as the time for a card lasts."""
     ends = time.monotonic() + BUDGET
     page = read_page(hook, api.list_object_stores(), parameters.get("page"))
-    rows = [{"store": store, **_use(hook, store, ends)} for store in page.items]
-    return {"where": hook.labels, "buckets": rows, "next": page.next, "grow": snippets.grow(hook.civo_conn_id)}
+    rows = [{"store": store, **_use(hook, store, ends)} for store in page.items[:MAX_ROWS]]
+    shown = {"buckets": rows, "rows": len(page.items), "grow": snippets.grow(hook.civo_conn_id)}
+    return {"where": hook.labels, "next": page.next, **shown}
 
 
 def _use(hook: PageCivoHook, store: ObjectStore, ends: float) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def _credentials(hook: PageCivoHook, parameters: Parameters) -> Context:
     rows = [_row(use) for use in hook.credential_inventory()]
     return {
         "where": hook.labels,
-        "credentials": rows,
+        **first_rows("credentials", rows),
         "due_days": DUE_DAYS,
         "rotate": snippets.rotate(hook.civo_conn_id),
     }

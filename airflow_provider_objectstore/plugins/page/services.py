@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -32,10 +33,12 @@ PATIENCE = 15.0
 """Seconds that a request waits for its turn, while others use the same connection."""
 KEPT_RESULTS = 256
 """How many results are kept, of all connections."""
+KEPT_ROWS = 20_000
+"""How many rows they may have together."""
 
 
 class BusyError(Exception):
-    """Other requests of the page use the connection. No service has said so."""
+    """Other requests of the page use the connection, or all threads. No service has said so."""
 
 
 class _HurriedHook(ObjectStoreHook):
@@ -133,6 +136,38 @@ def within_budget(items: Iterable[Item], what: str) -> Iterator[Item]:
             raise ObjectStoreError(f"{what}: all pages take longer than {BUDGET:.0f} s, so they are not shown here")
 
 
+class Threads:
+    """
+    Runs blocking functions in so many threads at most. Airflow's own requests share the usual ones, so none of them.
+
+    It belongs to one event loop.
+
+    :param number: how many.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._free = asyncio.Semaphore(number)
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """
+        Return a function's result.
+
+        :param function: the function.
+        :raises BusyError: if no thread gets free.
+        """
+        from anyio import CapacityLimiter, to_thread
+
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._free.acquire()
+        except TimeoutError:
+            raise BusyError("Airflow's API server is busy with other requests of this page") from None
+        try:
+            return await to_thread.run_sync(function, limiter=CapacityLimiter(1))
+        finally:
+            self._free.release()
+
+
 @dataclass
 class _Turn:
     """One connection's turn: who holds the lock may send requests."""
@@ -147,9 +182,12 @@ class Turns:
 
     Results are kept for some seconds, errors too: those who wait for the same thing cause one request. It belongs to
     one event loop.
+
+    :param threads: how many threads it uses at most.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 16) -> None:
+        self._threads = Threads(threads)
         self._turns: dict[str, _Turn] = {}
         self._results: dict[Hashable, tuple[float, Any]] = {}
 
@@ -181,12 +219,9 @@ class Turns:
                 self._turns.pop(connection_id, None)
 
     async def _run(self, key: Hashable, keep: float, function: Callable[[], T]) -> T:
-        from anyio import CapacityLimiter, to_thread
-
         until, result = self._results.get(key, (0.0, None))
         if until <= time.monotonic():
-            # A limiter of its own: Airflow's own requests share the usual one.
-            result = await to_thread.run_sync(_outcome, function, limiter=CapacityLimiter(1))
+            result = await self._threads.run(partial(_outcome, function))
             self._keep(key, keep, result)
         if isinstance(result, ObjectStoreError):
             raise result
@@ -195,10 +230,18 @@ class Turns:
     def _keep(self, key: Hashable, seconds: float, result: Any) -> None:
         now = time.monotonic()
         self._results = {other: kept for other, kept in self._results.items() if kept[0] > now}
-        while len(self._results) >= KEPT_RESULTS:
-            self._results.pop(next(iter(self._results)))
         if seconds:
             self._results[key] = now + seconds, result
+        rows = sum(_rows(kept) for _, kept in self._results.values())
+        while len(self._results) > KEPT_RESULTS or rows > KEPT_ROWS:
+            rows -= _rows(self._results.pop(next(iter(self._results)))[1])
+
+
+def _rows(result: Any) -> int:
+    """Return how many rows a result has."""
+    if not isinstance(result, Mapping):
+        return 0
+    return sum(len(value) for value in result.values() if isinstance(value, list | tuple))
 
 
 def _outcome(function: Callable[[], Any]) -> Any:

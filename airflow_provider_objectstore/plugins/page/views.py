@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,6 +13,20 @@ NO_PARAMETERS: Mapping[str, str | None] = dict.fromkeys(
     ("store", "partition", "list", "prefix", "key", "page", "bucket")
 )
 """All parameters that views have, for templates: those that are not given are None."""
+
+
+MAX_ROWS = 500
+"""How many rows of a listing's page are shown at most."""
+
+
+def first_rows(name: str, items: Sequence[Any]) -> Context:
+    """
+    Return what a template shows of a listing's page: its first rows, and how many there were.
+
+    :param name: the template's name for them.
+    :param items: what the service has listed.
+    """
+    return {name: items[:MAX_ROWS], "rows": len(items)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from airflow_provider_objectstore.assets import anypoint_asset, civo_asset
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.operators.anypoint_keys import AnypointPutKeyOperator
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
+from airflow_provider_objectstore.plugins.page import airflow_metadata
 from airflow_provider_objectstore.plugins.page.airflow_metadata import read_known, rights_of
 from airflow_provider_objectstore.plugins.page.task_places import StoredTasks
 from airflow_provider_objectstore.plugins.page.tasks import place_of
@@ -84,6 +85,15 @@ def test_tasks_are_found_by_their_stored_dags(browser: Browser, known: None) -> 
     assert tasks_in(text(browser, "mule")) == {"put", "daily", "wait", "purge", "mapped", "elsewhere"}
     assert tasks_in(text(browser, "buckets?bucket=logs")) == {"bucket"}
     assert tasks_in(text(browser, "buckets?bucket=log")) == set()
+
+
+def test_of_many_tasks_the_first_are_shown(browser: Browser, known: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = browser.fragment("/tasks/mule").text.count('data-label="What"')
+    assert rows > 1
+    monkeypatch.setattr(airflow_metadata, "MAX_TASKS", 1)
+    text = browser.fragment("/tasks/mule").text
+    assert text.count('data-label="What"') == 1
+    assert f"And {rows - 1} more." in text
 
 
 def test_assets_are_those_below_and_around(browser: Browser, known: None, stored: Emulator) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.plugins.page import views
 from airflow_provider_objectstore.plugins.page.services import PageAnypointHook
 from tests.plugins.page.conftest import FRAGMENT, Browser
 
@@ -55,6 +56,24 @@ def test_stores_partitions_and_keys_are_paged(browser: Browser, mule: AnypointOb
     (following,) = (link for link in links(listed) if "page=" in link and "list=yes" in link)
     assert browser.fragment(following).text.count("<tr>") == 6
     assert browser.fragment(f"{partition}&list=yes&prefix=key-2").text.count("<tr>") == 11
+
+
+def test_of_a_huge_page_the_first_rows_are_shown(
+    browser: Browser, mule: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "MAX_ROWS", 3)
+    for number in range(5):
+        mule.create_store(f"store-{number}")
+        mule.put_key("store-0", "p", f"key-{number}", "v")
+        mule.put_key("store-0", f"p{number}", "k", "v")
+    for address, rows in (
+        ("/stores/mule", 5),
+        ("/partitions/mule?store=store-0", 6),
+        ("/keys/mule?store=store-0&partition=p&list=yes", 5),
+    ):
+        text = browser.fragment(address).text
+        assert text.count("<tr>") == 4
+        assert f"Only the first 3 of the {rows} that the service lists on this page" in text
 
 
 def test_keys_are_listed_on_request_only(browser: Browser, mule: AnypointObjectStoreHook, stored: Emulator) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.plugins.page.app import HEADERS
+from airflow_provider_objectstore.plugins.page.rendering import render
 from tests.plugins.page.conftest import FRAGMENT, Browser
 
 
@@ -45,6 +47,23 @@ def test_nothing_is_inline(browser: Browser, stored: Emulator) -> None:
         assert " style=" not in text
         assert " on" not in "".join(text.split("<")[1:]).replace(" on ", "")
         assert text.count("<script") == text.count("<script src=") == 1
+
+
+@pytest.mark.parametrize("address", ["/stores/mule", "/tasks/mule", "/connection/mule", "/stores/mule?whole=1"])
+def test_what_is_read_is_rendered_outside_of_the_event_loop(
+    address: str, browser: Browser, stored: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of Airflow's API shares that loop."""
+    on_loop: list[bool] = []
+
+    def rendered(*arguments: Any, **more: Any) -> Any:
+        on_loop.append(asyncio._get_running_loop() is not None)
+        return render(*arguments, **more)
+
+    monkeypatch.setattr("airflow_provider_objectstore.plugins.page.app.render", rendered)
+    answer = browser.get(address, headers={} if "whole" in address else FRAGMENT)
+    assert answer.status_code == 200
+    assert on_loop == [False]
 
 
 @pytest.mark.parametrize(("id", "status"), [("mule", 303), ("a/b c", 303), ("  ", 400), ("..", 400)])

@@ -103,6 +103,29 @@ async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(turns._results) <= 3
 
 
+async def test_the_rows_of_what_is_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_services, "KEPT_ROWS", 25)
+    turns = Turns()
+    for number in range(10):
+        await turns.run("a", number, 60, lambda: {"stores": ["s"] * 10, "next": None})
+    assert [key for _, key in turns._results] == [8, 9]
+    await turns.run("a", "huge", 60, lambda: {"stores": ("s",) * 26})
+    assert not turns._results
+
+
+async def test_all_connections_share_so_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_services, "PATIENCE", 0.2)
+    turns, slow = Turns(threads=2), [Blocking() for _ in range(3)]
+    waiting = [asyncio.create_task(turns.run(str(number), "x", 0, function)) for number, function in enumerate(slow)]
+    with pytest.raises(BusyError, match="busy with other requests"):
+        await waiting[2]
+    assert not slow[2].calls
+    for function in slow:
+        function.released.set()
+    assert await asyncio.gather(*waiting[:2]) == ["done"] * 2
+    assert await turns.run("2", "x", 0, slow[2]) == "done"
+
+
 def test_a_long_listing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0, 1, BUDGET + 1])
     monkeypatch.setattr(time, "monotonic", lambda: next(now))
