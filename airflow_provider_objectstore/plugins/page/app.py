@@ -24,7 +24,14 @@ from airflow_provider_objectstore.plugins.page.access import (
     sign_in_address,
 )
 from airflow_provider_objectstore.plugins.page.rendering import FOLDER, Links, render
-from airflow_provider_objectstore.plugins.page.services import BusyError, Threads, Turns, open_hook, service_of
+from airflow_provider_objectstore.plugins.page.services import (
+    BusyError,
+    Threads,
+    Turns,
+    open_hook,
+    service_of,
+    state_of,
+)
 from airflow_provider_objectstore.plugins.page.tasks import PARAMETERS as tasks_parameters
 from airflow_provider_objectstore.plugins.page.tasks import tasks_reader
 from airflow_provider_objectstore.plugins.page.views import CARDS, NO_PARAMETERS, Context, Parameters, View, all_views
@@ -124,7 +131,9 @@ def _view(view: View, turns: Turns, rendering: Threads) -> Callable[..., Awaitab
             return view.read(open_hook(connection_id, view.service), parameters)
 
         async def read() -> Context:
-            key = (view.name, *sorted(parameters.items()))
+            look_up = partial(state_of, connection_id, view.service)
+            state = await turns.run(connection_id, ("state", view.service), 5, look_up) if view.keep else None
+            key = (view.name, state, *sorted(parameters.items()))
             found = await turns.run(connection_id, key, view.keep, read_view)
             return {**found, "connection_id": connection_id, "parameters": for_template}
 

@@ -31,6 +31,8 @@ BUDGET = 8.0
 """Seconds that a card's requests may take together."""
 PATIENCE = 15.0
 """Seconds that a request waits for its turn, while others use the same connection."""
+KEPT_ERRORS = 5.0
+"""Seconds for which an error is kept, at most."""
 KEPT_RESULTS = 256
 """How many results are kept, of all connections."""
 KEPT_ROWS = 20_000
@@ -103,6 +105,18 @@ def open_hook(connection_id: str, service: str) -> Any:
     if found != service:
         raise ConfigurationError(f"connection {connection_id!r} is of type {found!r}, not {service!r}")
     return _HOOKS[service](connection_id)
+
+
+def state_of(connection_id: str, service: str) -> Hashable:
+    """
+    Return what differs when somebody edits a connection: what was read before is not shown then.
+
+    :param connection_id: its id.
+    :param service: the type that it must have.
+    :raises ConfigurationError: if it has another type, or cannot be used.
+    """
+    resolved = open_hook(connection_id, service).resolve()
+    return resolved.digest, *sorted(resolved.labels.items())
 
 
 def read_page(hook: ObjectStoreHook, call: Call[Page[Item]], token: str | None) -> Page[Item]:
@@ -180,8 +194,8 @@ class Turns:
     """
     Runs blocking functions in threads: one at a time for each connection, so that a slow service takes one thread.
 
-    Results are kept for some seconds, errors too: those who wait for the same thing cause one request. It belongs to
-    one event loop.
+    Results are kept for some time, errors for seconds: those who wait for the same thing cause one request. It
+    belongs to one event loop.
 
     :param threads: how many threads it uses at most.
     """
@@ -230,6 +244,8 @@ class Turns:
     def _keep(self, key: Hashable, seconds: float, result: Any) -> None:
         now = time.monotonic()
         self._results = {other: kept for other, kept in self._results.items() if kept[0] > now}
+        if isinstance(result, ObjectStoreError):
+            seconds = min(seconds, KEPT_ERRORS)
         if seconds:
             self._results[key] = now + seconds, result
         rows = sum(_rows(kept) for _, kept in self._results.values())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -74,8 +75,12 @@ async def test_those_who_wait_for_the_same_thing_cause_one_request() -> None:
     assert not turns._turns
 
 
-@pytest.mark.parametrize(("keep", "calls"), [(60, 1), (0, 2)])
-async def test_errors_are_kept_like_results(keep: float, calls: int) -> None:
+@pytest.mark.parametrize(("keep", "kept", "calls"), [(300, 5, 1), (300, 0, 2), (0, 5, 2)])
+async def test_errors_are_kept_for_seconds(
+    keep: float, kept: float, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page_services.KEPT_ERRORS <= 5
+    monkeypatch.setattr(page_services, "KEPT_ERRORS", kept)
     turns, failing = Turns(), Blocking(ObjectStoreError("no"))
     failing.released.set()
     for _ in range(2):
@@ -156,6 +161,38 @@ def test_looking_is_no_lineage(stored: Emulator, monkeypatch: pytest.MonkeyPatch
         hook.put_key("s", "p", "k", "v")
         hook.get_key("s", "p", "k")
         assert len(reported) == reports
+
+
+def test_an_edited_connection_shows_nothing_of_before(
+    browser: Browser, stored: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests by day are kept for minutes."""
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert "emulator-org" in browser.fragment("/requests/mule").text
+    asked = stored.requests()["total"]
+    now += 10
+    browser.fragment("/requests/mule")
+    assert stored.requests()["total"] == asked
+    edit("mule", organization_id="another-org")
+    now += 10
+    text = browser.fragment("/requests/mule").text
+    assert "emulator-org" not in text
+    assert stored.requests()["total"] > asked
+
+
+def edit(conn_id: str, **extra: str) -> None:
+    from airflow.models.connection import Connection  # noqa: TID251
+    from airflow.utils.session import create_session  # noqa: TID251
+
+    with create_session() as session:
+        (connection,) = session.query(Connection).filter_by(conn_id=conn_id)
+        connection.extra = json.dumps({**connection.extra_dejson, **extra})
+
+
+def test_each_card_says_where_it_was_read(browser: Browser, stored: Emulator) -> None:
+    for address in ("/stores/mule", "/requests/mule", "/buckets/buckets", "/quota/buckets"):
+        assert 'class="where"' in browser.fragment(address).text, address
 
 
 def test_a_dead_service_shows_its_error(
