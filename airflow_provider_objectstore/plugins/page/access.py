@@ -111,8 +111,13 @@ def is_fragment(request: Request) -> bool:
 
 
 def is_whole(request: Request) -> bool:
-    """Tell whether a browser without scripts asks for a page with a view's content."""
-    return request.query_params.get("whole") == "1"
+    """
+    Tell whether a browser without scripts asks for a page with a view's content.
+
+    It says that it will show the answer as a page. An image in a text does not, nor does a program that follows links.
+    """
+    shows = request.headers.get("sec-fetch-dest") in ("document", "iframe")
+    return shows and request.query_params.get("whole") == "1"
 
 
 def _refuse_other_sites(request: Request) -> None:

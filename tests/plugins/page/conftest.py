@@ -18,6 +18,7 @@ from airflow_provider_objectstore.plugins.page.views import all_views
 
 USERS = {"ann": "admin", "olga": "op", "uma": "user", "vic": "viewer"}
 FRAGMENT = {"X-Objectstore-Fragment": "1"}
+DOCUMENT = {"Sec-Fetch-Dest": "document"}
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +71,10 @@ class Browser:
             signed_in: Any = SimpleAuthManagerUser(username=user, role=USERS[user].upper())
             self._client.cookies.set("_token", get_auth_manager().generate_jwt(signed_in))
         return self._client.get(f"{URL_PREFIX}{path}", headers=headers)
+
+    def whole(self, path: str, user: str | None = "ann") -> Any:
+        """Open a page with its content, as a browser without scripts does."""
+        return self.get(f"{path}{'&' if '?' in path else '?'}whole=1", user, DOCUMENT)
 
     def fragment(self, path: str, user: str | None = "ann") -> Any:
         """Request the content of a view, as the script does."""

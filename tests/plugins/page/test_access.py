@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.plugins.page import access
 from airflow_provider_objectstore.plugins.page.access import GuardedRouter
-from tests.plugins.page.conftest import FRAGMENT, USERS, Browser
+from tests.plugins.page.conftest import DOCUMENT, FRAGMENT, USERS, Browser
 
 MAY_READ = {"ann", "olga"}
 """Airflow's simple auth manager lets operators and admins read connections."""
@@ -73,9 +73,21 @@ def test_without_session_everything_leads_to_the_sign_in(browser: Browser, store
 def test_nothing_is_read_because_of_other_sites(headers: dict[str, str], browser: Browser, stored: Emulator) -> None:
     """A link from elsewhere leads to the page, which then asks for itself."""
     assert browser.get("/stores/mule", headers={**FRAGMENT, **headers}).status_code == 403
-    assert browser.get("/stores/mule?whole=1", headers=headers).status_code == 403
+    assert browser.get("/stores/mule?whole=1", headers={**DOCUMENT, **headers}).status_code == 403
     assert browser.get("/stores/mule", headers=headers).status_code == 200
     assert not stored.requests()["total"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "image"}])
+def test_nothing_is_read_because_of_an_image_in_a_text(
+    headers: dict[str, str], browser: Browser, stored: Emulator
+) -> None:
+    """Airflow's UI shows DAGs' documentation as Markdown; programs that preview links send no such headers."""
+    address = "/keys/mule?store=s&partition=p&list=yes&whole=1"
+    assert "data-fragment" in browser.get(address, headers=headers).text
+    assert not stored.requests()["total"]
+    browser.get(address, headers={"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "iframe"})
+    assert stored.requests()["total"]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

@@ -93,7 +93,7 @@ def test_hostile_names_and_values_are_text(name: str, browser: Browser, mule: An
     mule.put_key("s", "p", name, f"{name}</pre><script>", metadata={"<b>": name})
     listed = browser.fragment("/keys/mule?store=s&partition=p&list=yes").text
     (value,) = (link for link in links(listed) if link.startswith("/value/"))
-    for text in (listed, browser.fragment(value).text, browser.get(value).text, browser.get(f"{value}&whole=1").text):
+    for text in (listed, browser.fragment(value).text, browser.get(value).text, browser.whole(value).text):
         assert "<script>" not in text
         assert "<img" not in text
         assert "\u202e" not in text

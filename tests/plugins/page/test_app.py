@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.plugins.page.app import HEADERS
 from airflow_provider_objectstore.plugins.page.rendering import render
-from tests.plugins.page.conftest import FRAGMENT, Browser
+from tests.plugins.page.conftest import DOCUMENT, FRAGMENT, Browser
 
 
 def test_the_start_shows_cards_and_asks_no_service(browser: Browser, stored: Emulator) -> None:
@@ -24,7 +24,7 @@ def test_a_view_is_a_shell_until_the_script_asks_for_its_content(browser: Browse
     shell = browser.get("/stores/mule").text
     assert 'data-fragment="/object-stores/stores/mule"' in shell
     assert not stored.requests()["total"]
-    whole = browser.get("/stores/mule?whole=1").text
+    whole = browser.whole("/stores/mule").text
     assert "emulator-org" in whole
     assert whole.startswith("<!doctype html>")
     assert "data-fragment" not in whole
@@ -41,8 +41,8 @@ def test_every_answer_has_the_safe_headers(address: str, user: str | None, brows
 
 def test_nothing_is_inline(browser: Browser, stored: Emulator) -> None:
     """The content policy forbids scripts and styles in the pages."""
-    for address in ("/", "/stores/mule?whole=1", "/buckets/buckets?whole=1", "/connection/mule?whole=1", "/nothing"):
-        text = browser.get(address).text
+    for address in ("/", "/stores/mule", "/buckets/buckets", "/connection/mule", "/nothing"):
+        text = browser.whole(address).text
         assert "<style" not in text
         assert " style=" not in text
         assert " on" not in "".join(text.split("<")[1:]).replace(" on ", "")
@@ -61,7 +61,7 @@ def test_what_is_read_is_rendered_outside_of_the_event_loop(
         return render(*arguments, **more)
 
     monkeypatch.setattr("airflow_provider_objectstore.plugins.page.app.render", rendered)
-    answer = browser.get(address, headers={} if "whole" in address else FRAGMENT)
+    answer = browser.get(address, headers=DOCUMENT if "whole" in address else FRAGMENT)
     assert answer.status_code == 200
     assert on_loop == [False]
 
@@ -103,9 +103,9 @@ def test_what_cannot_be_shown_says_why(
     assert not stored.requests()["total"]
 
 
-@pytest.mark.parametrize("headers", [FRAGMENT, None])
+@pytest.mark.parametrize("headers", [FRAGMENT, DOCUMENT])
 def test_an_error_that_nobody_expects_shows_nothing_of_itself(
-    headers: dict[str, str] | None, browser: Browser, stored: Emulator, monkeypatch: pytest.MonkeyPatch
+    headers: dict[str, str], browser: Browser, stored: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object) -> None:
         raise RuntimeError("a secret")
