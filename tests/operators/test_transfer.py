@@ -8,6 +8,7 @@ import random
 import re
 import time
 import tracemalloc
+from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -535,6 +536,7 @@ def test_memory_is_flat(
     data = emulator._app.anypoint.data
     keep = data.write
     monkeypatch.setattr(data, "write", lambda *_: None)  # the emulator's memory counts here as well
+    monkeypatch.setattr(emulator._app.log, "_requests", deque(maxlen=1))
 
     def peaks(values: int) -> list[int]:
         for number in range(values):

@@ -60,6 +60,7 @@ def _size(container: Any) -> int:
 
 def measure() -> dict[str, float]:
     """All figures, after a garbage collection."""
+    list(caches())  # imports what was not used yet
     for _ in range(3):
         gc.collect()
     # For each new token, Airflow's secrets masker compiles a pattern of all secrets. Python keeps the last 512 of them.
