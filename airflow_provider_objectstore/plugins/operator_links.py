@@ -73,5 +73,8 @@ def address(place: Place) -> str:
             break
         names.append(given[0])
     view, parameters = VIEWS[place.service][len(names)]
-    query = urlencode(dict(zip(parameters, names, strict=True)), quote_via=quote)
+    try:
+        query = urlencode(dict(zip(parameters, names, strict=True)), quote_via=quote)
+    except UnicodeEncodeError:
+        return ""
     return f"/{view}/{quote(place.connection_id, safe='')}{'?' if query else ''}{query}"

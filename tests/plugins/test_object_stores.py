@@ -29,7 +29,8 @@ def test_loading_it_imports_nothing_heavy() -> None:
     assert "airflow_provider_objectstore.plugins.object_stores" in loaded
     ours = {name for name in loaded if name.startswith("airflow_provider_objectstore")}
     light = {
-        f"airflow_provider_objectstore.plugins.{name}" for name in ("object_stores", "operator_links", "operator_uses")
+        f"airflow_provider_objectstore.plugins.{name}"
+        for name in ("object_stores", "connection_ids", "operator_links", "operator_uses")
     }
     assert ours <= {"airflow_provider_objectstore", "airflow_provider_objectstore.plugins", *light}
 

@@ -49,6 +49,10 @@ def test_a_bucket_has_an_address_and_another_region_none() -> None:
     assert address(Place("grows", "civo", "c", "NYC1", (("logs",),))) == ""
 
 
+def test_a_name_that_no_address_can_hold_has_no_link() -> None:
+    assert address(Place("writes", "anypoint", "mule", None, (("s",), ("\udcff",)))) == ""
+
+
 @pytest.mark.parametrize("id", ["..%2f..%2fapi", "../x", "a//b", "a\\b", "a?store=b", "a#b", "", "a\nb", "\udcff"])
 def test_an_odd_id_gives_no_link(id: str) -> None:
     assert address(Place("writes", "anypoint", id, None, (("s",),))) == ""

@@ -120,9 +120,23 @@ def is_whole(request: Request) -> bool:
     return shows and request.query_params.get("whole") == "1"
 
 
+FOREIGN = "Only Airflow's own UI may ask for this"
+
+
+def reason_of(error: StarletteHTTPException) -> str:
+    """
+    Return why a request was refused, for people.
+
+    :param error: the error, of this page or of Airflow's own checks.
+    """
+    if error.status_code == 403 and error.detail != FOREIGN:
+        return "You may not read this connection."
+    return str(error.detail)
+
+
 def _refuse_other_sites(request: Request) -> None:
     """Refuse to read because another site made a browser ask, or ahead of time: reading can prolong a value's life."""
     foreign = request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
     ahead = "prefetch" in request.headers.get("sec-purpose", "")
     if (foreign or ahead) and (is_fragment(request) or is_whole(request)):
-        raise HTTPException(403, "Only Airflow's own UI may ask for this")
+        raise HTTPException(403, FOREIGN)

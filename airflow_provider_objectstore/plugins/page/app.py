@@ -21,6 +21,7 @@ from airflow_provider_objectstore.plugins.page.access import (
     is_fragment,
     is_whole,
     lacks_session,
+    reason_of,
     sign_in_address,
 )
 from airflow_provider_objectstore.plugins.page.rendering import FOLDER, Links, render
@@ -208,7 +209,7 @@ async def _explain(request: Request, error: Exception) -> Response:
         return RedirectResponse(sign_in_address(request), 303)
     context = {
         "status": error.status_code,
-        "detail": str(error.detail),
+        "detail": reason_of(error),
         "sign_in": sign_in_address(request) if signed_out else None,
     }
     return _refusal(request, context, 401 if signed_out else error.status_code)

@@ -72,7 +72,10 @@ def test_without_session_everything_leads_to_the_sign_in(browser: Browser, store
 )
 def test_nothing_is_read_because_of_other_sites(headers: dict[str, str], browser: Browser, stored: Emulator) -> None:
     """A link from elsewhere leads to the page, which then asks for itself."""
-    assert browser.get("/stores/mule", headers={**FRAGMENT, **headers}).status_code == 403
+    refused = browser.get("/stores/mule", headers={**FRAGMENT, **headers})
+    assert refused.status_code == 403
+    assert "own UI may ask" in refused.text
+    assert "You may not read this connection" in browser.fragment("/stores/mule", "vic").text
     assert browser.get("/stores/mule?whole=1", headers={**DOCUMENT, **headers}).status_code == 403
     assert browser.get("/stores/mule", headers=headers).status_code == 200
     assert not stored.requests()["total"]

@@ -179,6 +179,7 @@ def test_what_a_user_may_not_read_is_not_shown(browser: Browser, known: None, mo
     content = text(browser, address)
     assert "produces" not in content
     assert "consumes.wait" in content
+    assert "none that you may read" in content
     assert "host-1" in content
     monkeypatch.setattr(manager, "is_authorized_view", lambda **_: False)
     assert "host-1" not in text(browser, address)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from fastapi import Request
 
-from airflow_provider_objectstore.plugins.page.rendering import Links, duration, number, shown, size
+from airflow_provider_objectstore.plugins.page.rendering import Links, duration, number, render, shown, size
+from airflow_provider_objectstore.plugins.page.views import NO_PARAMETERS
 
 
 def test_addresses_hold_any_name() -> None:
@@ -14,6 +16,16 @@ def test_addresses_hold_any_name() -> None:
     assert link("value", "a", key="\udcff") is None
     assert link("keys", "..%2f..%2fapi") is link("keys", "a/../b") is None
     assert link.airflow("/dags/a") == "/team/dags/a"
+
+
+@pytest.mark.parametrize("name", ["stores", "partitions", "buckets"])
+def test_an_empty_page_with_a_next_one_does_not_say_that_there_is_nothing(name: str) -> None:
+    request = Request({"type": "http", "root_path": "/object-stores", "method": "GET", "path": "/", "headers": []})
+    context = {"where": {}, name: (), "rows": 0, "connection_id": "c", "parameters": {**NO_PARAMETERS, "store": "s"}}
+    following, last = (bytes(render(request, f"{name}.html", {**context, "next": page}).body) for page in ("x", None))
+    assert b"The service lists no" in last
+    assert b"The service lists no" not in following
+    assert b"the next one may" in following
 
 
 @pytest.mark.parametrize(
