@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
+    from airflow_provider_objectstore.publishers import Publisher
 
 
 class PublishedPlace(ABC):
@@ -48,7 +49,7 @@ class BasePublisher(ABC):
         """
         self._place().resolve()
 
-    def prepare(self) -> PublishedPlace:
+    def prepare(self) -> Publisher:
         """
         Log in, and read what is there. Nothing is changed.
 
