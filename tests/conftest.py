@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,16 @@ def secrets_of_one_test() -> Iterator[None]:
     patterns, replacer = set(masker.patterns), masker.replacer
     yield
     masker.patterns, masker.replacer = patterns, replacer
+
+
+@pytest.fixture(autouse=True)
+def filesystems_of_one_test() -> None:
+    """What Airflow and fsspec keep of a connection belongs to the test that used it first."""
+    if stores := sys.modules.get("airflow.sdk.io.store"):
+        stores._STORE_CACHE.clear()
+    if fsspec := sys.modules.get("fsspec"):
+        for kind in list(fsspec.registry.values()):
+            kind.clear_instance_cache()
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,10 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Asset, ObjectStoragePath
-from airflow.sdk.io import store as stores
 
 from airflow_provider_objectstore.assets import anypoint_asset, civo_asset
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import StoreNotFoundError
-from airflow_provider_objectstore.fs.anypoint import AnypointFileSystem
-from airflow_provider_objectstore.fs.civo_s3fs import CivoFileSystem
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.lineage import DataObject, in_store, of_path, to_openlineage
@@ -43,13 +40,6 @@ KEY = {"store_id": "s", "partition": "p", "key": "k"}
 DROP = "DROP"
 
 Found = list[tuple[str, str] | tuple[str, str, str]]
-
-
-@pytest.fixture(autouse=True)
-def no_cached_filesystems(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "_STORE_CACHE", {})
-    for kind in (AnypointFileSystem, CivoFileSystem):
-        kind.clear_instance_cache()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import fsspec
 import pytest
-from airflow.sdk.io import store as stores
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -18,14 +17,6 @@ from tests.fs.buckets import create
 Requests = Callable[[], dict[str, int]]
 PROD = {"osv2": "prod_anypoint", "civo": "prod_civo"}
 DEFAULT = {"osv2": "anypoint_default", "civo": "civo_default"}
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What fsspec and Airflow keep of a connection belongs to the test that used it first."""
-    monkeypatch.setattr(stores, "_STORE_CACHE", {})
-    for scheme in PROD:
-        fsspec.get_filesystem_class(scheme).clear_instance_cache()
 
 
 @pytest.fixture

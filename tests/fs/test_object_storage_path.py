@@ -33,8 +33,7 @@ BASES = {"osv2": "osv2://anypoint_default@store/p", "civo": "civo://civo_default
 
 
 @pytest.fixture(autouse=True)
-def services_with_stores(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "_STORE_CACHE", {})
+def services_with_stores(emulator: Emulator) -> None:
     AnypointObjectStoreHook().create_store("store")
     hook = CivoObjectStoreHook()
     created = hook.create_object_store("photos")

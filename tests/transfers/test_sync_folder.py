@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
-from airflow.sdk.io import store as stores
-from s3fs import S3FileSystem
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, ObjectStoreError
@@ -41,8 +39,6 @@ BOTH = {"both": b"file", "both/below": b"and folder"}
 @pytest.fixture
 def places(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mapping[str, str]:
     """A folder on each filesystem, by its protocol."""
-    stores._STORE_CACHE.clear()
-    S3FileSystem.clear_instance_cache()
     civo = CivoObjectStoreHook()
     store = civo.create_object_store("files")
     while not civo.get_object_store(store.id).ready:
