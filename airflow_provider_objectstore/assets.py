@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, quote, unquote
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_objectstore.api.encoding import segment
-from airflow_provider_objectstore.compat import paths_lack_container
+from airflow_provider_objectstore.compat.paths import paths_lack_container
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 
 if TYPE_CHECKING:

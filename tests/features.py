@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from airflow.jobs.triggerer_job_runner import TriggerCommsDecoder
 from airflow.providers_manager import ProvidersManager
 
-from airflow_provider_objectstore.compat import supports_retry_policies, supports_start_from_trigger
+from airflow_provider_objectstore.compat.tasks import supports_retry_policies
+from airflow_provider_objectstore.compat.triggerer import supports_start_from_trigger
 
 DECLARED_FORMS = hasattr(ProvidersManager, "_to_api_format")
 """Airflow 3.2: connection forms come from the provider info."""

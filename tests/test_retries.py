@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
-from airflow_provider_objectstore.compat import without_retries
+from airflow_provider_objectstore.compat.tasks import without_retries
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
     ApiError,

@@ -24,8 +24,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "airflow_provider_objectstore"
 # By module: the test that covers it, where it has none of its own name.
 TESTED_ELSEWHERE = {
-    "compat_metadata": "tests/plugins/page/test_airflow_metadata.py",
     "api/civo/models": "tests/api/civo/test_operations.py",
+    "compat/api_server": "tests/plugins/page/test_access.py",
+    "compat/command_line": "tests/cli/test_commands.py",
+    "compat/metadata": "tests/plugins/page/test_airflow_metadata.py",
+    "compat/paths": "tests/test_assets.py",
+    "compat/tasks": "tests/test_retries.py",
     "emulator/anypoint/parsing": "tests/emulator/anypoint/test_operations.py",
     "emulator/anypoint/stores": "tests/emulator/anypoint/test_operations.py",
     "emulator/civo/parsing": "tests/emulator/civo/test_operations.py",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_objectstore.compat import command_line
+from airflow_provider_objectstore.compat.command_line import command_line
 from airflow_provider_objectstore.exceptions import (
     ConfigurationError,
     InvalidArgumentError,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.asyn import get_loop, sync_wrapper
 
-from airflow_provider_objectstore.compat import forbid_blocking_in_triggerer
+from airflow_provider_objectstore.compat.triggerer import forbid_blocking_in_triggerer
 from airflow_provider_objectstore.exceptions import ConfigurationError
 from airflow_provider_objectstore.fs.s3_responses import call_checked
 from airflow_provider_objectstore.hooks.async_s3_client import prepare_client

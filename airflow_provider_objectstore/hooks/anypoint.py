@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import anypoint as api
-from airflow_provider_objectstore.compat import connection_form_behaviour, connection_form_widgets
+from airflow_provider_objectstore.compat.connection_forms import connection_form_behaviour, connection_form_widgets
 from airflow_provider_objectstore.exceptions import NotFoundError
 from airflow_provider_objectstore.hooks.bulk_keys import BulkKeysMixin
 from airflow_provider_objectstore.hooks.partition import Partition

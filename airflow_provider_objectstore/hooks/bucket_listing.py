@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_objectstore.api import civo
-from airflow_provider_objectstore.compat import amask_secret
+from airflow_provider_objectstore.compat.triggerer import amask_secret
 from airflow_provider_objectstore.exceptions import (
     AuthenticationError,
     NotFoundError,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import civo as api
-from airflow_provider_objectstore.compat import connection_form_behaviour, connection_form_widgets
+from airflow_provider_objectstore.compat.connection_forms import connection_form_behaviour, connection_form_widgets
 from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
 from airflow_provider_objectstore.rotation.names import rotation_id_of
 from airflow_provider_objectstore.xcom import NotForXCom

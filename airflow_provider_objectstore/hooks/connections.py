@@ -15,7 +15,7 @@ from airflow_provider_objectstore.api.addresses import is_label, web_address
 from airflow_provider_objectstore.api.anypoint import access as anypoint_access
 from airflow_provider_objectstore.api.call import fits_header
 from airflow_provider_objectstore.arguments import boolean
-from airflow_provider_objectstore.compat import is_of_test_button
+from airflow_provider_objectstore.compat.connection_forms import is_of_test_button
 from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError
 from airflow_provider_objectstore.transport import ResolvedConnection
 from airflow_provider_objectstore.transport.proxies import environment_proxies, passwords

@@ -61,7 +61,7 @@ class ObjectStoreHook(BaseHook):
         """
         from airflow.providers.common.compat.sdk import mask_secret
 
-        from airflow_provider_objectstore.compat import forbid_blocking_in_triggerer
+        from airflow_provider_objectstore.compat.triggerer import forbid_blocking_in_triggerer
 
         forbid_blocking_in_triggerer()
         connection = self.get_connection(self._conn_id)
@@ -90,7 +90,7 @@ class ObjectStoreHook(BaseHook):
 
         :raises ConfigurationError: naming everything that is missing or wrong in the connection.
         """
-        from airflow_provider_objectstore.compat import forbid_blocking_in_triggerer
+        from airflow_provider_objectstore.compat.triggerer import forbid_blocking_in_triggerer
 
         forbid_blocking_in_triggerer()
         return self._client
@@ -128,7 +128,7 @@ class ObjectStoreHook(BaseHook):
 
         :return: an async context manager.
         """
-        from airflow_provider_objectstore.compat import amask_secret
+        from airflow_provider_objectstore.compat.triggerer import amask_secret
         from airflow_provider_objectstore.transport import AsyncClient
 
         client = AsyncClient(await self.aresolve(), mask=amask_secret, refresh_connection=self._resolve_async)
@@ -164,7 +164,7 @@ class ObjectStoreHook(BaseHook):
         :param interval: seconds.
         :raises InvalidArgumentError: for a concurrency or a pace that cannot be.
         """
-        from airflow_provider_objectstore.compat import forbid_blocking_in_triggerer
+        from airflow_provider_objectstore.compat.triggerer import forbid_blocking_in_triggerer
         from airflow_provider_objectstore.transport.bulk import BulkRunner
 
         return BulkRunner(
@@ -264,7 +264,7 @@ class ObjectStoreHook(BaseHook):
         """Look up the connection, parse it and mask its secrets, on an event loop."""
         from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
-        from airflow_provider_objectstore.compat import amask_secret
+        from airflow_provider_objectstore.compat.triggerer import amask_secret
 
         connection = await get_async_connection(self._conn_id, hook=self)
         resolved = self._parse_connection(connection, await get_async_extra_dejson(connection))

@@ -103,7 +103,7 @@ class AnypointKeyNotifier(BaseNotifier):
         :param context: the callback's context.
         :param jinja_env: the environment to render with; None for the DAG's.
         """
-        from airflow_provider_objectstore.compat import render_fields
+        from airflow_provider_objectstore.compat.tasks import render_fields
 
         render_fields(self, context, jinja_env)
 

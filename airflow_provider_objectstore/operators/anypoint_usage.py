@@ -80,7 +80,7 @@ class AnypointUsageOperator(AnypointOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the counts."""
-        from airflow_provider_objectstore.compat import gauge
+        from airflow_provider_objectstore.compat.gauges import gauge
 
         self.read_arguments()
         now = datetime.now(UTC)

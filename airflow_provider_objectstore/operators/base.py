@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
 from airflow_provider_objectstore import arguments as read
-from airflow_provider_objectstore.compat import mapped_argument_names, supports_retry_policies, without_retries
+from airflow_provider_objectstore.compat.tasks import mapped_argument_names, supports_retry_policies, without_retries
 from airflow_provider_objectstore.exceptions import (
     ConfigurationError,
     InvalidArgumentError,

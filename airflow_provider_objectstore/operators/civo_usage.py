@@ -62,7 +62,7 @@ class CivoUsageOperator(CivoOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the use."""
         from airflow_provider_objectstore.api.civo.usage import use_of_quota, use_of_store
-        from airflow_provider_objectstore.compat import gauge
+        from airflow_provider_objectstore.compat.gauges import gauge
 
         self.read_arguments()
         hook = self.hook

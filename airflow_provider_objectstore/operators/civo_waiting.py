@@ -83,7 +83,7 @@ class CivoWaitingOperator(ObjectStoreOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the triggerer; say what was not ready in time."""
-        from airflow_provider_objectstore.compat import deferral_timeout
+        from airflow_provider_objectstore.compat.triggerer import deferral_timeout
 
         try:
             return super().resume_execution(next_method, next_kwargs, context)

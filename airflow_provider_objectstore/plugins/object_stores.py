@@ -91,7 +91,7 @@ def _link() -> Any:
 
 def page_address() -> str:
     """Return the page's address without a slash at its end: in Airflow's frame, where that shows a part of a page."""
-    from airflow_provider_objectstore.compat import frames_follow_addresses
+    from airflow_provider_objectstore.compat.api_server import frames_follow_addresses
 
     base = _base()
     frame = f"{base}/plugin/{URL_ROUTE}" if frames_follow_addresses() else ""

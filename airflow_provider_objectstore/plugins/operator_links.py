@@ -47,7 +47,7 @@ class ObjectStoreLink(BaseOperatorLink):
         :param operator: the task, as it is stored.
         :param ti_key: which instance of it.
         """
-        from airflow_provider_objectstore.compat_metadata import stored_task_fields
+        from airflow_provider_objectstore.compat.metadata import stored_task_fields
         from airflow_provider_objectstore.plugins.object_stores import page_address
 
         task_class, fields = stored_task_fields(operator, ti_key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.compat import supports_start_from_trigger
+from airflow_provider_objectstore.compat.triggerer import supports_start_from_trigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator

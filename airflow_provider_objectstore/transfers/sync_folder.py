@@ -122,7 +122,7 @@ class SyncFolderOperator(LineageMixin, CheckedArguments):
 def _folder(what: str, path: Any, conn_id: str | None) -> Folder:
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_provider_objectstore.compat import path_conn_id
+    from airflow_provider_objectstore.compat.paths import path_conn_id
     from airflow_provider_objectstore.fs.folder_sync import Folder
 
     if isinstance(path, str):

@@ -25,7 +25,7 @@ class ChangeTracker:
     """
     Compares snapshots, and keeps the last one in the state store: a digest of each key by a digest of its name.
 
-    :param stores: the state store of each asset, see :func:`.compat.asset_state_stores`.
+    :param stores: the state store of each asset, see :func:`.compat.triggerer.asset_state_stores`.
     :param name: the entry of the state store that belongs to this trigger.
     """
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_objectstore.compat import asset_state_stores
+from airflow_provider_objectstore.compat.triggerer import asset_state_stores
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.triggers.change_tracker import ChangeTracker
 from airflow_provider_objectstore.triggers.dataclass_trigger import DataclassTrigger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from airflow_provider_objectstore.compat import shared_stream_producer
+from airflow_provider_objectstore.compat.triggerer import shared_stream_producer
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_objectstore import compat
+from airflow_provider_objectstore.compat import gauges as airflow_gauges
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError, PermissionDeniedError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -30,7 +30,7 @@ def hook(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> AnypointObjectS
 @pytest.fixture
 def gauges(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     found: dict[str, float] = {}
-    monkeypatch.setattr(compat, "gauge", lambda name, value, tags: found.update({name: value}))
+    monkeypatch.setattr(airflow_gauges, "gauge", lambda name, value, tags: found.update({name: value}))
     return found
 
 

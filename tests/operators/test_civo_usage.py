@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_objectstore import compat
+from airflow_provider_objectstore.compat import gauges as airflow_gauges
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -164,7 +164,7 @@ def test_arguments_are_checked(wrong: dict[str, Any]) -> None:
 
 def test_use(hook: CivoObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     gauges: dict[str, float] = {}
-    monkeypatch.setattr(compat, "gauge", lambda name, value, tags: gauges.update({name: value}))
+    monkeypatch.setattr(airflow_gauges, "gauge", lambda name, value, tags: gauges.update({name: value}))
     hook.create_credential("app.20260101T000000")
     holds(emulator, 250)
     found = run(CivoUsageOperator(task_id="use"))

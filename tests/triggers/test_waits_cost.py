@@ -15,7 +15,7 @@ import pytest
 from airflow.providers.common.compat import connection
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_objectstore import compat
+from airflow_provider_objectstore.compat import triggerer
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks import shared_lookups
 from airflow_provider_objectstore.transport import async_client
@@ -92,7 +92,7 @@ def test_waits_share_look_up_masks_session_token_and_connections(
 
     monkeypatch.setattr(shared_lookups, "SHARED_SECONDS", 60)  # a busy machine needs more than a second
     counted(connection, "get_async_connection")
-    counted(compat, "amask_secret")
+    counted(triggerer, "amask_secret")
     counted(async_client._AsyncState, "_new_session")
     counted(aiohttp.TCPConnector, "_create_connection")
     asyncio.run(asyncio.wait_for(wait(), 120))

@@ -16,7 +16,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from airflow_provider_objectstore.compat import readable_connections
+from airflow_provider_objectstore.compat.api_server import readable_connections
 from airflow_provider_objectstore.plugins.connection_ids import has_address
 
 SERVICES = ("anypoint", "civo")

@@ -2,7 +2,7 @@
 What Airflow's metadata database knows of a place: its assets with their events and watchers, and tasks that work there.
 
 Everything is read only, and only what the auth manager lets the signed-in user read. The models are Airflow's own, as
-its API server uses them; what differs between versions is in ``compat.py``.
+its API server uses them; what differs between versions is in ``compat/``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from airflow.models.taskinstance import TaskInstance  # noqa: TID251
 from airflow.models.trigger import Trigger  # noqa: TID251
 from sqlalchemy import String, and_, cast, func, literal, null, or_, select, tuple_, union_all
 
-from airflow_provider_objectstore.compat_metadata import asset_state_times, asset_watchers, watched_by
+from airflow_provider_objectstore.compat.metadata import asset_state_times, asset_watchers, watched_by
 from airflow_provider_objectstore.plugins.operator_uses import WATCHES, place_of
 from airflow_provider_objectstore.plugins.page.task_places import Searched, StoredTasks, WorkingTask
 

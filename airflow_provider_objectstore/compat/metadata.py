@@ -1,8 +1,4 @@
-"""
-What the page reads from Airflow's metadata database and what differs there between versions. For the API server only.
-
-Each function says when it can go. Airflow modules that only some versions have are imported inside the functions.
-"""
+"""What the page reads from Airflow's metadata database, and what differs there. For the API server only."""
 
 from __future__ import annotations
 

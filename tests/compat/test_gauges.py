@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat import sdk
 
-from airflow_provider_objectstore.compat import gauge
+from airflow_provider_objectstore.compat.gauges import gauge
 
 
 def test_name_and_tags(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +34,7 @@ def test_airflow_without_metrics() -> None:
 
 
 SEND = """
-from airflow_provider_objectstore.compat import gauge
+from airflow_provider_objectstore.compat.gauges import gauge
 gauge("civo.quota_share", 0.25, {"a": "b"})
 """
 

@@ -1,0 +1,72 @@
+"""What differs in tasks and notifiers between versions of Airflow, and what only their privates tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperator, Context
+
+    from airflow_provider_objectstore.exceptions import ObjectStoreError
+
+
+def mapped_argument_names(operator: BaseOperator) -> frozenset[str]:
+    """
+    Return the names of the arguments that a mapped task got from ``expand``; nothing for other tasks.
+
+    Private: how ``BaseOperator`` stores its arguments. It can go when Airflow has a public way to ask an unmapped task.
+    """
+    arguments: Mapping[str, Any] = getattr(operator, "_BaseOperator__init_kwargs", {})
+    if not (getattr(operator, "_BaseOperator__from_mapped", False) and operator.has_dag()):  # type: ignore[no-untyped-call]
+        return frozenset()
+    fixed = getattr(operator.dag.task_dict.get(operator.task_id), "partial_kwargs", {})
+    return frozenset(arguments).difference(fixed)
+
+
+def supports_retry_policies() -> bool:
+    """
+    Return whether tasks have a policy that decides about their retries.
+
+    Remove when Airflow >= 3.3 is required.
+    """
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    return hasattr(BaseOperator, "retry_policy")
+
+
+def without_retries(error: ObjectStoreError) -> ObjectStoreError:
+    """
+    Return the same error as one after which Airflow does not try a task again.
+
+    Remove when Airflow >= 3.3 is required: a retry policy says so there.
+
+    :param error: the error.
+    """
+    from airflow.providers.common.compat.sdk import AirflowFailException
+
+    kind = type(error)
+    # To another process the error goes as it was: a class that is made here cannot be imported there.
+    final_kind: Any = type(kind.__name__, (kind, AirflowFailException), {"__reduce__": lambda _: error.__reduce__()})
+    final: ObjectStoreError = final_kind.__new__(final_kind)
+    final.args = error.args
+    final.__dict__.update(error.__dict__)
+    return final
+
+
+def render_fields(notifier: BaseNotifier, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+    """
+    Render the template fields of a notifier in place.
+
+    Remove when Airflow >= 3.2 is required and ``dag.test()`` renders the callbacks of DAGs. Before 3.2 a template that
+    comes out empty is left as it is, and 3.3's ``dag.test()`` gives a DAG that has no ``get_template_env``.
+
+    :param notifier: the notifier.
+    :param context: the callback's context.
+    :param jinja_env: the environment to render with; None for the DAG's.
+    """
+    dag: Any = context.get("dag")
+    environment = jinja_env or notifier.get_template_env(dag=dag if hasattr(dag, "get_template_env") else None)
+    for name in notifier.template_fields:
+        setattr(notifier, name, notifier.render_template(getattr(notifier, name), context, environment))
