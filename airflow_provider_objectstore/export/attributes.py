@@ -48,9 +48,9 @@ def read_attributes(item: Any) -> dict[str, Any] | None:
     """
     if item is None:
         return None
-    kinds = {name: int if name.endswith("_seconds") else bool for name in _NAMES}
+    kinds = {name: (int, float) if name.endswith("_seconds") else (bool,) for name in _NAMES}
     for name, value in item.items():
-        if name in kinds and value is not None and type(value) is not kinds[name]:
+        if name in kinds and value is not None and type(value) not in kinds[name]:
             raise ValueError(f"the store's {name} is {str(value)[:20]!r}")
     return {name: item.get(name) for name in _NAMES}
 

@@ -26,16 +26,16 @@ class Store:
 
     :param store_id: its id.
     :param encrypted: whether its values are encrypted.
-    :param default_ttl_seconds: time to live of its values, in seconds.
-    :param default_confirmation_ttl_seconds: time in which a confirmable operation has to be confirmed, in seconds.
+    :param default_ttl_seconds: time to live of its values, in seconds; with a fraction only if the service returns one.
+    :param default_confirmation_ttl_seconds: time in which a confirmable operation has to be confirmed, likewise.
     :param persistent: whether the service calls it persistent.
     :param is_fixed_ttl: whether the service calls its time to live fixed (static, not rolling).
     """
 
     store_id: str
     encrypted: bool | None = None
-    default_ttl_seconds: int | None = None
-    default_confirmation_ttl_seconds: int | None = None
+    default_ttl_seconds: float | None = None
+    default_confirmation_ttl_seconds: float | None = None
     persistent: bool | None = None
     is_fixed_ttl: bool | None = None
 
@@ -176,12 +176,13 @@ def read_store(item: Mapping[str, Any]) -> Store:
     )
 
 
-def _seconds(item: Mapping[str, Any], name: str) -> int | None:
+def _seconds(item: Mapping[str, Any], name: str) -> float | None:
     # The live service returns seconds, the contract's examples milliseconds.
     if item.get(f"{name}Seconds") is not None:
         return integer(item[f"{name}Seconds"])
     if item.get(f"{name}Millis") is not None:
-        return integer(item[f"{name}Millis"]) // 1000
+        milliseconds = integer(item[f"{name}Millis"])
+        return milliseconds / 1000 if milliseconds % 1000 else milliseconds // 1000
     return None
 
 

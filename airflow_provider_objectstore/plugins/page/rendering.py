@@ -115,7 +115,7 @@ def duration(seconds: float | None) -> str:
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length and seconds % length == 0:
             return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:g} s"
+    return f"{seconds} s"
 
 
 def moment(time: datetime) -> str:

@@ -42,9 +42,10 @@ def test_a_confirmation_id_is_text_or_a_number(found: str) -> None:
         ({"storeId": "s", "encrypted": "false", "defaultTtlMillis": 120000}, 120, False),
         ({"storeId": "s", "encrypted": True, "defaultTtlSeconds": 120, "defaultTtlMillis": 1}, 120, True),
         ({"storeId": "s", "defaultTtlSeconds": "120", "encrypted": None}, 120, None),
+        ({"storeId": "s", "defaultTtlMillis": 500}, 0.5, None),
         ({"storeId": "s"}, None, None),
     ],
 )
-def test_stores_are_read_in_every_form(body: dict[str, Any], seconds: int | None, encrypted: bool | None) -> None:
+def test_stores_are_read_in_every_form(body: dict[str, Any], seconds: float | None, encrypted: bool | None) -> None:
     store = anypoint.get_store("s").read(Response(200, {}, json.dumps(body).encode()))
     assert (store.default_ttl_seconds, store.encrypted) == (seconds, encrypted)
