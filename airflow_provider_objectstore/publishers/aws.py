@@ -60,7 +60,7 @@ class AwsStoredConnection(StoredConnection):
 
         :raises ConfigurationError: if it does not, or if the extra ``amazon`` is not installed.
         """
-        from airflow_provider_objectstore.hooks.connections import require_type
+        from airflow_provider_objectstore.hooks.connection_fields import require_type
 
         if self._conn_id is None:
             return

@@ -11,7 +11,7 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import AuthenticationError, ConfigurationError, InvalidArgumentError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from airflow_provider_objectstore.hooks.connections import Fields
+from airflow_provider_objectstore.hooks.connection_fields import Fields
 from airflow_provider_objectstore.operators.anypoint import AnypointCreateStoreOperator, AnypointDeleteStoreOperator
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 from tests.hooks.connections import PLACE, SECRET, Resolve, origin
