@@ -17,22 +17,106 @@ def readable_connections(manager: Any, user: Any, conn_types: Collection[str]) -
     :param user: the user.
     :param conn_types: the types of connections to look for.
     """
+    types = {conn_id: conn_type for conn_id, conn_type in stored_connections().items() if conn_type in conn_types}
+    return {conn_id: types[conn_id] for conn_id in readable_ids(manager, user, types)}
+
+
+def readable_ids(manager: Any, user: Any, conn_ids: Collection[str]) -> list[str]:
+    """
+    Return those of some ids of connections that a user may read, whether there is such a connection or not.
+
+    Private: as for :func:`readable_connections`.
+
+    :param manager: the auth manager.
+    :param user: the user.
+    :param conn_ids: the ids.
+    """
     from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails
     from airflow.models.connection import Connection as Stored  # noqa: TID251 - only tasks have no metadata database
     from airflow.providers.common.compat.sdk import conf
-    from airflow.utils.session import create_session  # noqa: TID251
-    from sqlalchemy import select
 
-    with create_session(scoped=False) as session:
-        found = session.execute(select(Stored.conn_id, Stored.conn_type).where(Stored.conn_type.in_(conn_types)))
-        types = {row.conn_id: row.conn_type for row in found}
     in_teams = conf.getboolean("core", "multi_team", fallback=False)
 
     def is_readable(conn_id: str) -> bool:
         details = ConnectionDetails(conn_id=conn_id, team_name=Stored.get_team_name(conn_id) if in_teams else None)
         return bool(manager.is_authorized_connection(method="GET", details=details, user=user))
 
-    return {conn_id: conn_type for conn_id, conn_type in types.items() if is_readable(conn_id)}
+    return [conn_id for conn_id in conn_ids if is_readable(conn_id)]
+
+
+def stored_connections() -> dict[str, str]:
+    """
+    Return the types of all connections of the metadata database, by id. It reads neither secrets nor extras.
+
+    Private: the model.
+    """
+    from airflow.models.connection import Connection as Stored  # noqa: TID251
+    from airflow.utils.session import create_session  # noqa: TID251
+    from sqlalchemy import select
+
+    with create_session(scoped=False) as session:
+        return {row.conn_id: row.conn_type for row in session.execute(select(Stored.conn_id, Stored.conn_type))}
+
+
+def is_stored(connection: Any) -> bool:
+    """
+    Return whether a connection is of the metadata database, rather than of the environment or a secrets backend.
+
+    Private: the key of the model.
+
+    :param connection: what Airflow's look-up has returned.
+    """
+    return getattr(connection, "id", None) is not None
+
+
+def lookup_problems(conn_id: str) -> dict[str, str]:
+    """
+    Return why Airflow finds no connection, by the place that has one or fails: Airflow itself leaves that out.
+
+    Private: the list of backends. No text of an error is in it, which may quote a secret.
+
+    :param conn_id: the connection's id.
+    """
+    from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
+
+    problems: dict[str, str] = {}
+    for backend in ensure_secrets_backend_loaded():
+        try:
+            if connection := backend.get_connection(conn_id=conn_id):
+                connection.get_uri()  # as Airflow's own look-up does
+        except Exception as error:
+            problems[_name_of(backend, conn_id)] = lookup_problem(error)
+    return problems
+
+
+METADATA_DATABASE = "Airflow's metadata database"
+
+
+def _name_of(backend: Any, conn_id: str) -> str:
+    name = type(backend).__name__
+    known = {
+        "MetastoreBackend": METADATA_DATABASE,
+        "EnvironmentVariablesBackend": f"the environment variable AIRFLOW_CONN_{conn_id.upper()}",
+    }
+    return known.get(name, f"the secrets backend {name}")
+
+
+def lookup_problem(error: Exception) -> str:
+    """
+    Return what the error of a backend means, without what it says.
+
+    :param error: the error.
+    """
+    from cryptography.fernet import InvalidToken
+
+    text = str(error)
+    if isinstance(error, InvalidToken) or "FERNET_KEY" in text:
+        return "what is there cannot be decrypted with Airflow's present Fernet key"
+    if isinstance(error, PermissionError):
+        return "access is denied"
+    if isinstance(error, ValueError) and "`extra`" in text:
+        return "the connection's extra is no JSON object"
+    return f"what is there cannot be read ({type(error).__name__})"
 
 
 def frames_follow_addresses() -> bool:

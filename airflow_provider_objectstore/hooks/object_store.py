@@ -59,12 +59,15 @@ class ObjectStoreHook(BaseHook):
 
         :raises ConfigurationError: naming everything that is missing or wrong in it.
         """
-        from airflow.providers.common.compat.sdk import mask_secret
-
         from airflow_provider_objectstore.compat.triggerer import forbid_blocking_in_triggerer
 
         forbid_blocking_in_triggerer()
-        connection = self.get_connection(self._conn_id)
+        return self._adopt(self.get_connection(self._conn_id))
+
+    def _adopt(self, connection: Connection) -> ResolvedConnection:
+        """Check a connection, mask its secrets, and use it from then on."""
+        from airflow.providers.common.compat.sdk import mask_secret
+
         resolved = self._parse_connection(connection, connection.extra_dejson)
         for secret in resolved.secrets:
             mask_secret(secret)

@@ -6,7 +6,7 @@ A FastAPI application of a plugin is not protected by Airflow: each route has to
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from airflow_provider_objectstore.compat.api_server import readable_connections
+from airflow_provider_objectstore.compat.api_server import readable_connections, readable_ids
 from airflow_provider_objectstore.plugins.connection_ids import has_address
 
 SERVICES = ("anypoint", "civo")
@@ -83,6 +83,18 @@ def connections_of(user: GetUserDep) -> list[ListedConnection]:
     return [ListedConnection(conn_id, service) for conn_id, service in sorted(found.items())]
 
 
+def require_rights(user: Any, connection_ids: Collection[str]) -> None:
+    """
+    Refuse a user who may not read each of some ids of connections. It blocks.
+
+    :param user: the user.
+    :param connection_ids: the ids.
+    :raises HTTPException: if the user may not.
+    """
+    if len(readable_ids(get_auth_manager(), user, connection_ids)) < len(connection_ids):
+        raise HTTPException(403, SPELLINGS)
+
+
 def lacks_session(error: StarletteHTTPException) -> bool:
     """
     Tell whether Airflow refused a request because nobody is signed in.
@@ -121,6 +133,10 @@ def is_whole(request: Request) -> bool:
 
 
 FOREIGN = "Only Airflow's own UI may ask for this"
+SPELLINGS = (
+    "Airflow's metadata database has no such connection. In environment variables and secrets backends case need not "
+    "count: you need the right to read this id in lower and upper case, and in each case that the database has."
+)
 
 
 def reason_of(error: StarletteHTTPException) -> str:
@@ -129,7 +145,7 @@ def reason_of(error: StarletteHTTPException) -> str:
 
     :param error: the error, of this page or of Airflow's own checks.
     """
-    if error.status_code == 403 and error.detail != FOREIGN:
+    if error.status_code == 403 and error.detail not in (FOREIGN, SPELLINGS):
         return "You may not read this connection."
     return str(error.detail)
 

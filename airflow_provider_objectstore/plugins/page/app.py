@@ -24,15 +24,9 @@ from airflow_provider_objectstore.plugins.page.access import (
     reason_of,
     sign_in_address,
 )
+from airflow_provider_objectstore.plugins.page.lookup import Opener, PageHook
 from airflow_provider_objectstore.plugins.page.rendering import FOLDER, Links, render
-from airflow_provider_objectstore.plugins.page.services import (
-    BusyError,
-    Threads,
-    Turns,
-    open_hook,
-    service_of,
-    state_of,
-)
+from airflow_provider_objectstore.plugins.page.services import BusyError, Threads, Turns
 from airflow_provider_objectstore.plugins.page.tasks import PARAMETERS as tasks_parameters
 from airflow_provider_objectstore.plugins.page.tasks import tasks_reader
 from airflow_provider_objectstore.plugins.page.views import CARDS, NO_PARAMETERS, Context, Parameters, View, all_views
@@ -69,14 +63,19 @@ def build_app(views: tuple[View, ...]) -> FastAPI:
     app = FastAPI(title="Object stores", openapi_url=None, docs_url=None, redoc_url=None)
     by_name = {view.name: view for view in views}
     turns, rendering = Turns(), Threads(2)
+    opener = Opener(turns)
     guarded = GuardedRouter()
+
+    def add(view: View, read: Callable[[PageHook, Parameters, Any], Awaitable[Context]]) -> None:
+        guarded.add_for_connection(f"/{view.name}/", _endpoint(view, read, opener, rendering))
+
     guarded.add("/", _start(by_name))
     guarded.add("/open", _open)
     guarded.add("/static/{name}", _static)
-    guarded.add_for_connection("/connection/", _connection(by_name, turns, rendering))
     for view in views:
-        guarded.add_for_connection(f"/{view.name}/", _view(view, turns, rendering))
-    guarded.add_for_connection("/tasks/", _tasks(rendering))
+        add(view, _from_service(view, turns))
+    add(View("connection", "Connection"), _cards(by_name))
+    add(View("tasks", "DAGs and tasks", optional=tasks_parameters), _tasks())
     app.include_router(guarded.router)
     app.add_exception_handler(StarletteHTTPException, _explain)
     app.add_exception_handler(Exception, _apologize)
@@ -104,65 +103,53 @@ def _static(name: str) -> Response:
     return FileResponse(STATIC_FILES[name])
 
 
-def _connection(views: dict[str, View], turns: Turns, rendering: Threads) -> Callable[..., Awaitable[Response]]:
-    async def connection(request: Request, connection_id: str) -> Response:
-        shell = {
-            "connection_id": connection_id,
-            "title": "Connection",
-            "name": "connection",
-            "parameters": NO_PARAMETERS,
-        }
+def _cards(views: dict[str, View]) -> Callable[[PageHook, Parameters, Any], Awaitable[Context]]:
+    async def read(hook: PageHook, parameters: Parameters, user: Any) -> Context:
+        return {"views": [views[name] for name in CARDS[hook.conn_type]]}
 
-        async def read() -> Context:
-            service = await turns.run(connection_id, "service", 5, partial(service_of, connection_id))
-            return {"connection_id": connection_id, "views": [views[name] for name in CARDS[service]]}
-
-        return await _answer(request, shell, "connection.html", read, rendering)
-
-    return connection
+    return read
 
 
-def _view(view: View, turns: Turns, rendering: Threads) -> Callable[..., Awaitable[Response]]:
-    async def endpoint(request: Request, connection_id: str) -> Response:
+def _tasks() -> Callable[[PageHook, Parameters, Any], Awaitable[Context]]:
+    read_tasks, threads = tasks_reader(), Threads(4)
+
+    async def read(hook: PageHook, parameters: Parameters, user: Any) -> Context:
+        return await threads.run(partial(read_tasks, hook, parameters, user))
+
+    return read
+
+
+def _endpoint(
+    view: View,
+    read: Callable[[PageHook, Parameters, Any], Awaitable[Context]],
+    opener: Opener,
+    rendering: Threads,
+) -> Callable[..., Awaitable[Response]]:
+    """Return what answers the addresses of a view: with its shell, or with what it reads for the user."""
+
+    async def endpoint(request: Request, connection_id: str, user: GetUserDep) -> Response:
         parameters = _parameters_of(view, request)
-        for_template = {**NO_PARAMETERS, **parameters}
-        shell = {"connection_id": connection_id, "title": view.title, "name": view.name, "parameters": for_template}
+        shell = {"connection_id": connection_id, "parameters": {**NO_PARAMETERS, **parameters}}
+        shell.update(title=view.title, name=view.name)
 
-        def read_view() -> Context:
-            return view.read(open_hook(connection_id, view.service), parameters)
+        async def content() -> Context:
+            hook = await opener.open(connection_id, user, view.service)
+            return {**shell, **await read(hook, parameters, user)}
 
-        async def read() -> Context:
-            look_up = partial(state_of, connection_id, view.service)
-            state = await turns.run(connection_id, ("state", view.service), 5, look_up) if view.keep else None
-            key = (view.name, state, *sorted(parameters.items()))
-            found = await turns.run(connection_id, key, view.keep, read_view)
-            return {**found, "connection_id": connection_id, "parameters": for_template}
-
-        return await _answer(request, shell, f"{view.name}.html", read, rendering)
+        return await _answer(request, shell, f"{view.name}.html", content, rendering)
 
     return endpoint
 
 
-def _tasks(rendering: Threads) -> Callable[..., Awaitable[Response]]:
-    read_tasks, threads = tasks_reader(), Threads(4)
+def _from_service(view: View, turns: Turns) -> Callable[[PageHook, Parameters, Any], Awaitable[Context]]:
+    read_view = view.read
+    assert read_view is not None
 
-    async def tasks(request: Request, connection_id: str, user: GetUserDep) -> Response:
-        parameters = {name: value for name in tasks_parameters if (value := request.query_params.get(name))}
-        for_template = {**NO_PARAMETERS, **parameters}
-        shell = {
-            "connection_id": connection_id,
-            "title": "DAGs and tasks",
-            "name": "tasks",
-            "parameters": for_template,
-        }
+    async def read(hook: PageHook, parameters: Parameters, user: Any) -> Context:
+        key = (view.name, hook.state, *sorted(parameters.items()))
+        return await turns.run(hook.labels["conn_id"], key, view.keep, partial(read_view, hook, parameters))
 
-        async def read() -> Context:
-            found = await threads.run(partial(read_tasks, connection_id, parameters, user))
-            return {**found, "connection_id": connection_id, "parameters": for_template}
-
-        return await _answer(request, shell, "tasks.html", read, rendering)
-
-    return tasks
+    return read
 
 
 def _parameters_of(view: View, request: Request) -> Parameters:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from airflow_provider_objectstore.api import civo as api
@@ -11,7 +10,7 @@ from airflow_provider_objectstore.api.civo.usage import use_of_quota, use_of_sto
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CredentialUse
 from airflow_provider_objectstore.plugins.page import snippets
-from airflow_provider_objectstore.plugins.page.services import BUDGET, PageCivoHook, read_page
+from airflow_provider_objectstore.plugins.page.services import Budget, PageCivoHook, read_page
 from airflow_provider_objectstore.plugins.page.views import MAX_ROWS, Context, Parameters, View, first_rows
 
 DUE_DAYS = 90
@@ -20,17 +19,17 @@ DUE_DAYS = 90
 
 def _buckets(hook: PageCivoHook, parameters: Parameters) -> Context:
     """Read a page of buckets and how full each is: one request for each, as long as the time for a card lasts."""
-    ends = time.monotonic() + BUDGET
+    budget = Budget(hook)
     page = read_page(hook, api.list_object_stores(), parameters.get("page"))
-    rows = [{"store": store, **_use(hook, store, ends)} for store in page.items[:MAX_ROWS]]
+    rows = [{"store": store, **_use(hook, store, budget)} for store in page.items[:MAX_ROWS]]
     shown = {"buckets": rows, "rows": len(page.items), "grow": snippets.grow(hook.civo_conn_id)}
     return {"where": hook.labels, "next": page.next, **shown}
 
 
-def _use(hook: PageCivoHook, store: ObjectStore, ends: float) -> dict[str, Any]:
+def _use(hook: PageCivoHook, store: ObjectStore, budget: Budget) -> dict[str, Any]:
     """Return how full a bucket is, or why that is not known."""
-    if time.monotonic() > ends:
-        return {"use": None, "problem": "not read: the service is slow"}
+    if budget.is_spent:
+        return {"use": None, "problem": f"not read: {budget.reason}"}
     try:
         return {"use": use_of_store(store, hook.get_object_store_stats(store.id)), "problem": None}
     except ObjectStoreError as error:

@@ -7,15 +7,14 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
-
-from airflow_provider_objectstore.api.call import Call, Page, Paging
-from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError
+from airflow_provider_objectstore.api.call import Call, Page, Paging, Pause
+from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
+from airflow_provider_objectstore.transport.client import Client
 from airflow_provider_objectstore.transport.connection import ResolvedConnection
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 
@@ -29,6 +28,8 @@ TIMEOUT = 4.0
 """Seconds that the page waits for one answer of a service, at most."""
 BUDGET = 8.0
 """Seconds that a card's requests may take together."""
+MAX_PAUSE = 8.0
+"""Seconds that a request may wait for its turn by the connection's pace."""
 PATIENCE = 15.0
 """Seconds that a request waits for its turn, while others use the same connection."""
 KEPT_ERRORS = 5.0
@@ -48,6 +49,33 @@ class _HurriedHook(ObjectStoreHook):
 
     lineage_directions: ClassVar[Mapping[str, Literal["input", "output"]]] = {}  # who looks at a value is no task
 
+    @classmethod
+    def of(cls, connection: Connection) -> Self:
+        """
+        Return the hook of a connection that was looked up.
+
+        :param connection: the connection.
+        :raises ConfigurationError: naming everything that is missing or wrong in it.
+        """
+        hook = cls(str(connection.conn_id))
+        hook._adopt(connection)
+        return hook
+
+    def resolve(self) -> ResolvedConnection:
+        """Return the connection as it is known: another look-up could find another one, which nobody may read."""
+        return self._cached_connection or super().resolve()
+
+    @property
+    def state(self) -> Hashable:
+        """What differs when somebody edits the connection: what was read before is not shown then."""
+        return self._connection.digest, *sorted(self.labels.items())
+
+    @property
+    def paused(self) -> float:
+        """Seconds for which requests of this hook have waited for their turn."""
+        client: _HurriedClient = self._client  # type: ignore[assignment]
+        return client.paused
+
     def _parse_connection(self, connection: Connection, extra: Mapping[str, Any]) -> ResolvedConnection:
         resolved = super()._parse_connection(connection, extra)  # type: ignore[safe-super]
         timeout = min(resolved.timeout, TIMEOUT)
@@ -55,7 +83,37 @@ class _HurriedHook(ObjectStoreHook):
         return replace(resolved, timeout=timeout, retry=retry)
 
     def _items(self, call: Call[Page[Item]]) -> Iterator[Item]:
-        return within_budget(super()._items(call), str(call))
+        return within_budget(super()._items(call), str(call), Budget(self))
+
+    def _new_client(self, connection: ResolvedConnection, ends: float = float("inf")) -> Client:
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        return _HurriedClient(connection, mask_secret, self.resolve, ends)
+
+
+class _HurriedClient(Client):
+    """A client for somebody who waits: it refuses to wait long for its turn."""
+
+    paused = 0.0
+
+    def _send(self, call: Call[T]) -> T:
+        # Before a turn is reserved: the next one would be later still.
+        self._refuse_long_wait(self._state.rate_limiter.queue_seconds)
+        return super()._send(call)
+
+    def _perform(self, step: Any, state: Any) -> Any:
+        if isinstance(step, Pause):
+            self._refuse_long_wait(step.seconds)
+            self.paused += step.seconds
+        return super()._perform(step, state)
+
+    def _refuse_long_wait(self, seconds: float) -> None:
+        if seconds > MAX_PAUSE:
+            raise ObjectStoreError(
+                f"the next request may start in {seconds:.0f} s only, which is too long to wait for here: the "
+                f"connection allows {self._state.connection.requests_per_second:g} requests a second "
+                "(requests_per_second), or the service throttles. That is not a failure of the service"
+            )
 
 
 class PageAnypointHook(_HurriedHook, AnypointObjectStoreHook):
@@ -64,59 +122,6 @@ class PageAnypointHook(_HurriedHook, AnypointObjectStoreHook):
 
 class PageCivoHook(_HurriedHook, CivoObjectStoreHook):
     """The hook for Civo, as the page uses it."""
-
-
-_HOOKS: Mapping[str, type[PageAnypointHook | PageCivoHook]] = {"anypoint": PageAnypointHook, "civo": PageCivoHook}
-
-
-def service_of(connection_id: str) -> str:
-    """
-    Return the type of a connection, wherever Airflow finds it.
-
-    :param connection_id: its id.
-    :raises ConfigurationError: if there is none, or if it is of another type.
-    """
-    try:
-        connection = BaseHook.get_connection(connection_id)
-    except AirflowNotFoundException:
-        connection = None
-    # Some databases ignore case: the right was checked for the id as it is in the address.
-    if connection is None or connection.conn_id != connection_id:
-        raise ConfigurationError(
-            f"there is no connection {connection_id!r}, or the API server cannot see it: workers may have environment "
-            "variables and secrets backends of their own"
-        )
-    if connection.conn_type not in _HOOKS:
-        raise ConfigurationError(
-            f"connection {connection_id!r} is of type {connection.conn_type!r}, which is neither anypoint nor civo"
-        )
-    return str(connection.conn_type)
-
-
-def open_hook(connection_id: str, service: str) -> Any:
-    """
-    Return the hook of a connection.
-
-    :param connection_id: its id.
-    :param service: the type that it must have.
-    :raises ConfigurationError: if it has another type, or if there is none.
-    """
-    found = service_of(connection_id)
-    if found != service:
-        raise ConfigurationError(f"connection {connection_id!r} is of type {found!r}, not {service!r}")
-    return _HOOKS[service](connection_id)
-
-
-def state_of(connection_id: str, service: str) -> Hashable:
-    """
-    Return what differs when somebody edits a connection: what was read before is not shown then.
-
-    :param connection_id: its id.
-    :param service: the type that it must have.
-    :raises ConfigurationError: if it has another type, or cannot be used.
-    """
-    resolved = open_hook(connection_id, service).resolve()
-    return resolved.digest, *sorted(resolved.labels.items())
 
 
 def read_page(hook: ObjectStoreHook, call: Call[Page[Item]], token: str | None) -> Page[Item]:
@@ -135,19 +140,46 @@ def read_page(hook: ObjectStoreHook, call: Call[Page[Item]], token: str | None) 
             return page
 
 
-def within_budget(items: Iterable[Item], what: str) -> Iterator[Item]:
+class Budget:
+    """
+    The time for a card's requests, from now on.
+
+    :param hook: the hook that sends them.
+    """
+
+    def __init__(self, hook: _HurriedHook) -> None:
+        self._hook, self._paused = hook, hook.paused
+        self._ends = time.monotonic() + BUDGET
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no further request is sent."""
+        return time.monotonic() > self._ends
+
+    @property
+    def reason(self) -> str:
+        """What has taken the time."""
+        if self._hook.paused - self._paused < BUDGET / 2:
+            return "the service is slow"
+        pace = self._hook.last_connection.requests_per_second
+        return f"the pace is slow: {pace:g} requests a second by the connection (requests_per_second), or the service"
+
+
+def within_budget(items: Iterable[Item], what: str, budget: Budget) -> Iterator[Item]:
     """
     Yield items as long as the time for a card lasts.
 
     :param items: what is requested bit by bit.
     :param what: what it is, for the error.
+    :param budget: the time.
     :raises ObjectStoreError: if it takes longer.
     """
-    ends = time.monotonic() + BUDGET
     for item in items:
         yield item
-        if time.monotonic() > ends:
-            raise ObjectStoreError(f"{what}: all pages take longer than {BUDGET:.0f} s, so they are not shown here")
+        if budget.is_spent:
+            raise ObjectStoreError(
+                f"{what}: all pages take longer than {BUDGET:.0f} s ({budget.reason}), so they are not shown here"
+            )
 
 
 class Threads:

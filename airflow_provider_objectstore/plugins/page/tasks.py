@@ -11,7 +11,7 @@ from airflow.utils.session import create_session  # noqa: TID251 - the API serve
 from airflow_provider_objectstore.assets import anypoint_namespace, civo_namespace, encode_names
 from airflow_provider_objectstore.plugins.operator_uses import Place, Unknown
 from airflow_provider_objectstore.plugins.page.airflow_metadata import Uris, read_known, rights_of
-from airflow_provider_objectstore.plugins.page.services import open_hook, service_of
+from airflow_provider_objectstore.plugins.page.services import PageAnypointHook, PageCivoHook
 from airflow_provider_objectstore.plugins.page.task_places import Searched, StoredTasks
 from airflow_provider_objectstore.plugins.page.views import Context, Parameters
 
@@ -20,12 +20,12 @@ NAMES = {"anypoint": ("store", "partition", "key"), "civo": ("bucket",)}
 PARAMETERS = ("store", "partition", "key", "bucket")
 
 
-def tasks_reader() -> Callable[[str, Parameters, Any], Context]:
+def tasks_reader() -> Callable[[PageAnypointHook | PageCivoHook, Parameters, Any], Context]:
     """Return what reads the view's content for a user. It blocks, and keeps the tasks of stored DAGs."""
     stored = StoredTasks()
 
-    def read(connection_id: str, parameters: Parameters, user: Any) -> Context:
-        searched, uris = place_of(connection_id, parameters)
+    def read(hook: PageAnypointHook | PageCivoHook, parameters: Parameters, user: Any) -> Context:
+        searched, uris = place_of(hook, parameters)
         with create_session(scoped=False) as session:
             known = read_known(session, rights_of(user, session), searched, uris, stored)
         return {"known": known, "searched": searched, "names_of": names_of, "path": dag_path, "verbs": VERBS}
@@ -33,16 +33,15 @@ def tasks_reader() -> Callable[[str, Parameters, Any], Context]:
     return read
 
 
-def place_of(connection_id: str, parameters: Parameters) -> tuple[Searched, Uris]:
+def place_of(hook: PageAnypointHook | PageCivoHook, parameters: Parameters) -> tuple[Searched, Uris]:
     """
     Return the place that an address names, for tasks and for assets.
 
-    :param connection_id: the connection.
+    :param hook: the connection's hook.
     :param parameters: the names of the place.
-    :raises ObjectStoreError: if the connection, or a name, cannot be used.
+    :raises ObjectStoreError: if a name cannot be used.
     """
-    service = service_of(connection_id)
-    labels = open_hook(connection_id, service).labels
+    service, labels = hook.conn_type, hook.labels
     names: list[str] = []
     for parameter in NAMES[service]:
         if (name := parameters.get(parameter)) is None:
@@ -54,7 +53,7 @@ def place_of(connection_id: str, parameters: Parameters) -> tuple[Searched, Uris
         root = civo_namespace(labels["region"])
     around = [f"{root}/{encode_names(names[:end])}" for end in range(1, len(names))]
     own = f"{root}/{encode_names(names)}" if names else root
-    return Searched(service, connection_id, labels["region"], tuple(names)), Uris(own, tuple(around))
+    return Searched(service, labels["conn_id"], labels["region"], tuple(names)), Uris(own, tuple(around))
 
 
 VERBS = {"writes": "written by", "reads": "read by", "starts": "starts"}

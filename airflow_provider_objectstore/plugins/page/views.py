@@ -32,15 +32,16 @@ def first_rows(name: str, items: Sequence[Any]) -> Context:
 @dataclass(frozen=True, slots=True)
 class View:
     """
-    One thing that is read from a service and shown, such as the keys of a partition.
+    One thing that is read and shown, such as the keys of a partition.
 
     Its address is ``/<name>/<connection id>?<parameters>``, its template ``<name>.html``. A browser gets a shell
     at once, which then fetches the content from the same address.
 
     :param name: its name.
     :param title: its heading.
-    :param service: the type of connection that it is about.
+    :param service: the type of connection that it is about; None for each.
     :param read: reads what the template shows: from a hook and the parameters to the template's variables. It blocks.
+        None if it is no service that is asked.
     :param required: the names of the parameters that it needs.
     :param optional: the names of those that it takes as well.
     :param keep: seconds for which what was read is shown again.
@@ -48,8 +49,8 @@ class View:
 
     name: str
     title: str
-    service: str
-    read: Callable[[Any, Parameters], Context]
+    service: str | None = None
+    read: Callable[[Any, Parameters], Context] | None = None
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     keep: float = 5

@@ -15,6 +15,7 @@ from airflow_provider_objectstore.operators.anypoint_keys import AnypointPutKeyO
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
 from airflow_provider_objectstore.plugins.page import airflow_metadata
 from airflow_provider_objectstore.plugins.page.airflow_metadata import read_known, rights_of
+from airflow_provider_objectstore.plugins.page.services import PageAnypointHook
 from airflow_provider_objectstore.plugins.page.task_places import StoredTasks
 from airflow_provider_objectstore.plugins.page.tasks import place_of
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
@@ -226,7 +227,7 @@ def test_the_number_of_queries_does_not_grow_with_the_dags(browser: Browser, sto
             records.run(f"d{number}", "success", {"t0": "success"})
         kept = StoredTasks()
         sqlalchemy_event.listen(settings.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
-        searched, uris = place_of("mule", {"store": "orders", "partition": "inbox"})
+        searched, uris = place_of(PageAnypointHook("mule"), {"store": "orders", "partition": "inbox"})
         for queries in (11, 10):
             statements.clear()
             with create_session(scoped=False) as session:

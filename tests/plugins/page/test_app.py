@@ -110,7 +110,7 @@ def test_an_error_that_nobody_expects_shows_nothing_of_itself(
     def fail(*arguments: object) -> None:
         raise RuntimeError("a secret")
 
-    monkeypatch.setattr("airflow_provider_objectstore.plugins.page.app.open_hook", fail)
+    monkeypatch.setattr("airflow_provider_objectstore.plugins.page.lookup.look_up", fail)
     answer = browser.get("/stores/mule?whole=1", headers=headers)
     assert answer.status_code == 500
     assert "a secret" not in answer.text

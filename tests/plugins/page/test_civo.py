@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from airflow_provider_objectstore.plugins.page import civo
+from airflow_provider_objectstore.plugins.page import civo, services
 from airflow_provider_objectstore.plugins.page.services import PageCivoHook
 from airflow_provider_objectstore.rotation.names import RotationId, name_for
 from tests.plugins.page.conftest import Browser
@@ -53,7 +53,7 @@ def test_a_slow_service_shows_the_buckets_without_their_use(
     browser: Browser, account: CivoObjectStoreHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.create_object_store("pictures")
-    monkeypatch.setattr(civo, "BUDGET", -1)
+    monkeypatch.setattr(services.Budget, "is_spent", True)
     assert "the service is slow" in row(browser.fragment("/buckets/buckets").text, "pictures")
 
 

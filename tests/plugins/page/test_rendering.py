@@ -30,7 +30,16 @@ def test_an_empty_page_with_a_next_one_does_not_say_that_there_is_nothing(name: 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "not told"), (0, "0 s"), (0.5, "0.5 s"), (1234567.5, "1234567.5 s"), (90, "90 s"), (3600, "1 h"), (2_592_000, "30 d"), (120, "2 min")],
+    [
+        (None, "not told"),
+        (0, "0 s"),
+        (0.5, "0.5 s"),
+        (1234567.5, "1234567.5 s"),
+        (90, "90 s"),
+        (3600, "1 h"),
+        (2_592_000, "30 d"),
+        (120, "2 min"),
+    ],
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text

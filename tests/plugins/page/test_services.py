@@ -16,6 +16,7 @@ from airflow_provider_objectstore.plugins.page import services as page_services
 from airflow_provider_objectstore.plugins.page.services import (
     BUDGET,
     TIMEOUT,
+    Budget,
     BusyError,
     PageAnypointHook,
     Turns,
@@ -131,11 +132,11 @@ async def test_all_connections_share_so_many_threads(monkeypatch: pytest.MonkeyP
     assert await turns.run("2", "x", 0, slow[2]) == "done"
 
 
-def test_a_long_listing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter([0, 1, BUDGET + 1])
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
-    items = within_budget(iter("abc"), "all")
+def test_a_long_listing_ends(stored: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget, now = Budget(PageAnypointHook("mule")), time.monotonic()
+    items = within_budget(iter("abc"), "all", budget)
     assert [next(items), next(items)] == ["a", "b"]
+    monkeypatch.setattr(time, "monotonic", lambda: now + BUDGET + 1)
     with pytest.raises(ObjectStoreError, match="longer than"):
         next(items)
 
