@@ -53,26 +53,27 @@ def asset_watchers() -> tuple[Any, Any, Any]:
     return columns.asset_id, columns.trigger_id, null()
 
 
-def watched_by(session: Session, classpaths: Collection[str]) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
+def watched_by(session: Session, classpaths: Collection[str]) -> Iterator[tuple[int, str, Mapping[str, Any] | None]]:
     """
     Yield the assets that event triggers watch for, with the path of the trigger's class and its arguments.
 
-    Those that Airflow's present key cannot decrypt are left out. Private: the model, and how it keeps arguments.
+    The arguments are None if they cannot be read: written with another key, or broken. Private: the model, and how it
+    keeps arguments.
 
     :param session: a session of the metadata database.
     :param classpaths: the classes.
     """
     from airflow.models.trigger import Trigger  # noqa: TID251
-    from cryptography.fernet import InvalidToken
     from sqlalchemy import select
 
     asset_id, trigger_id, _ = asset_watchers()
     query = select(asset_id, Trigger.classpath, Trigger.encrypted_kwargs).join(Trigger, Trigger.id == trigger_id)
     for watched, classpath, encrypted in session.execute(query.where(Trigger.classpath.in_(classpaths))):
         try:
-            yield watched, classpath, Trigger._decrypt_kwargs(encrypted)
-        except InvalidToken:
-            continue
+            arguments = Trigger._decrypt_kwargs(encrypted)
+        except Exception:  # whatever was stored is decrypted, parsed and deserialized
+            arguments = None
+        yield watched, classpath, arguments if isinstance(arguments, Mapping) else None
 
 
 def asset_state_times(session: Any, asset_ids: Collection[int]) -> list[tuple[int, datetime]]:

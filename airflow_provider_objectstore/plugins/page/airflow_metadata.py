@@ -117,6 +117,7 @@ class Known:
     tasks: list[WorkingTask]
     more_tasks: int
     unread_dags: int
+    unread_watchers: int
     paused: Mapping[str, bool] = field(default_factory=dict)
     runs: Mapping[str, LastRun] = field(default_factory=dict)
     states: Mapping[tuple[str, str], TaskState] = field(default_factory=dict)
@@ -154,11 +155,17 @@ def read_known(session: Session, rights: Rights, searched: Searched, uris: Uris,
     :param uris: the place, for assets.
     :param stored: the tasks of the stored DAGs.
     """
-    found = _assets(session, rights, searched, uris) if rights.assets else []
+    found, unread_watchers = _assets(session, rights, searched, uris) if rights.assets else ([], 0)
     # The places of a task are its rendered fields, or the templates of them.
     tasks, unread = stored.find(session, rights.dag_ids, searched) if rights.tasks and rights.instances else ([], 0)
     known = Known(
-        rights, found[:MAX_ASSETS], len(found) > MAX_ASSETS, tasks[:MAX_TASKS], max(0, len(tasks) - MAX_TASKS), unread
+        rights,
+        found[:MAX_ASSETS],
+        len(found) > MAX_ASSETS,
+        tasks[:MAX_TASKS],
+        max(0, len(tasks) - MAX_TASKS),
+        unread,
+        unread_watchers,
     )
     references = [reference for asset in known.assets for reference in asset.references]
     named = {*((task.dag_id, task.task_id) for task in known.tasks), *((r.dag_id, r.task_id) for r in references)}
@@ -184,12 +191,19 @@ class Uris:
     around: tuple[str, ...] = ()
 
 
-def _assets(session: Session, rights: Rights, searched: Searched, uris: Uris) -> list[KnownAsset]:
-    """Return the assets whose URI is of the place, and those for which an event trigger watches the place."""
+def _assets(session: Session, rights: Rights, searched: Searched, uris: Uris) -> tuple[list[KnownAsset], int]:
+    """
+    Return the assets whose URI is of the place, and those for which an event trigger watches the place.
+
+    Return also how many event triggers cannot be read.
+    """
+    triggers = list(watched_by(session, WATCHES))
     watched = {
         asset_id
-        for asset_id, trigger, fields in watched_by(session, WATCHES)
-        if (place := place_of(WATCHES[trigger], fields)) is not None and searched.holds(place) is not False
+        for asset_id, trigger, fields in triggers
+        if fields is not None
+        and (place := place_of(WATCHES[trigger], fields)) is not None
+        and searched.holds(place) is not False
     }
     below = f"{uris.own.rstrip('/')}/"
     exact = {uris.own, *uris.around}
@@ -214,7 +228,7 @@ def _assets(session: Session, rights: Rights, searched: Searched, uris: Uris) ->
         _add_references(session, rights, found)
         _add_events(session, rights, found)
         _add_watchers(session, rights, found)
-    return list(found.values())
+    return list(found.values()), sum(fields is None for *_, fields in triggers)
 
 
 def _add_references(session: Session, rights: Rights, found: Mapping[int, KnownAsset]) -> None:

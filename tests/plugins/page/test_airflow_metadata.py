@@ -130,6 +130,24 @@ def test_an_asset_of_any_name_is_found_by_what_its_watcher_watches(browser: Brow
         assert "delivered" not in text(browser, "mule?store=orders&partition=inbox&key=c")
 
 
+@pytest.mark.parametrize("stored_as", ["gAAAAABnot-of-this-key", "{broken", "[]"])
+def test_a_trigger_that_cannot_be_read_leaves_the_others(stored_as: str, browser: Browser, stored: Emulator) -> None:
+    from airflow.models.trigger import Trigger  # noqa: TID251
+    from airflow.utils.session import create_session  # noqa: TID251
+
+    triggers = [AnypointKeyEventTrigger("orders", "inbox", keys=key, anypoint_conn_id="mule") for key in ("a", "b")]
+    found = [Asset(name, watchers=[AssetWatcher(name=name, trigger=t)]) for name, t in zip("xy", triggers, strict=True)]
+    with DAG("started", schedule=found, is_paused_upon_creation=False) as dag:
+        AnypointKeySensor(task_id="t", keys="x", **MULE)
+    with records.emptied():
+        records.save(dag)
+        with create_session() as session:
+            session.query(Trigger).order_by(Trigger.id).first().encrypted_kwargs = stored_as
+        content = text(browser, "mule?store=orders&partition=inbox")
+        assert content.count("starts started") == 1
+        assert "1 event triggers are left out" in content
+
+
 def test_links_lead_into_airflow(browser: Browser, known: None) -> None:
     content = browser.fragment("/tasks/mule?store=orders&partition=inbox").text
     found = set(re.findall(r'<a href="([^"]*)" data-airflow>', content))
