@@ -21,6 +21,8 @@ def _buckets(hook: PageCivoHook, parameters: Parameters) -> Context:
     """Read a page of buckets and how full each is: one request for each, as long as the time for a card lasts."""
     budget = Budget(hook)
     page = read_page(hook, api.list_object_stores(), parameters.get("page"))
+    if not (page.next or parameters.get("page")):
+        hook.all_stores = page.items
     rows = [{"store": store, **_use(hook, store, budget)} for store in page.items[:MAX_ROWS]]
     shown = {"buckets": rows, "rows": len(page.items), "grow": snippets.grow(hook.civo_conn_id)}
     return {"where": hook.labels, "next": page.next, **shown}

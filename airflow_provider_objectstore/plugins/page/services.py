@@ -21,6 +21,8 @@ from airflow_provider_objectstore.transport.retry import RetryPolicy
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
+    from airflow_provider_objectstore.api.civo.models import ObjectStore
+
 T = TypeVar("T")
 Item = TypeVar("Item")
 
@@ -121,7 +123,17 @@ class PageAnypointHook(_HurriedHook, AnypointObjectStoreHook):
 
 
 class PageCivoHook(_HurriedHook, CivoObjectStoreHook):
-    """The hook for Civo, as the page uses it."""
+    """
+    The hook for Civo, as the page uses it.
+
+    It lives for seconds: a listing of all object stores that one view has read is there for the next one, too.
+    """
+
+    all_stores: tuple[ObjectStore, ...] | None = None
+
+    def list_object_stores(self) -> Iterator[ObjectStore]:
+        """List the region's object stores, with further requests only if not all are known."""
+        return super().list_object_stores() if self.all_stores is None else iter(self.all_stores)
 
 
 def read_page(hook: ObjectStoreHook, call: Call[Page[Item]], token: str | None) -> Page[Item]:

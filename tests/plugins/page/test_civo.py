@@ -74,6 +74,16 @@ def test_credentials_with_their_age(browser: Browser, account: CivoObjectStoreHo
     assert (">due<" in nobodys, ">shared<" in nobodys, ">orphan<" in nobodys) == (False, False, True)
 
 
+def test_the_cards_of_a_connection_list_its_buckets_once(
+    browser: Browser, account: CivoObjectStoreHook, stored: Emulator
+) -> None:
+    account.create_object_store("pictures")
+    before = stored.requests()["by_operation"].get("civo.list_object_stores", {}).get("200", 0)
+    for view in ("buckets", "quota", "credentials"):
+        browser.fragment(f"/{view}/buckets")
+    assert stored.requests()["by_operation"]["civo.list_object_stores"]["200"] == before + 1
+
+
 def test_secrets_are_neither_shown_nor_kept(
     browser: Browser, account: CivoObjectStoreHook, caplog: pytest.LogCaptureFixture
 ) -> None:

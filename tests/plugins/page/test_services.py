@@ -151,6 +151,27 @@ def test_a_hook_of_the_page_gives_up_soon(stored: Emulator, store_connection: Ca
     assert PageAnypointHook("quick").resolve().requests_per_second == 3
 
 
+@pytest.mark.parametrize("view", ["requests", "stores"])
+def test_a_slow_pace_is_said_to_be_the_cause(
+    view: str, browser: Browser, stored: Emulator, store_connection: Callable[..., None]
+) -> None:
+    """Else the card would wait until the script gives up, and say that nothing answers."""
+    store_connection("slow", stored.connections()["anypoint_default"], requests_per_second=0.01)
+    for _ in range(2):
+        text = browser.fragment(f"/{view}/slow").text
+        assert "the connection allows 0.01 requests a second (requests_per_second)" in text
+        assert "may start in" in text
+
+
+def test_the_pace_is_told_from_a_slow_service(stored: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = PageAnypointHook("mule")
+    budget = Budget(hook)
+    assert budget.reason == "the service is slow"
+    monkeypatch.setattr(hook._client, "paused", BUDGET)
+    assert budget.reason.startswith("the pace is slow: 100000 requests a second by the connection")
+    assert Budget(hook).reason == "the service is slow"
+
+
 def test_looking_is_no_lineage(stored: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The API server would collect it, and hand it to nobody."""
     reported: list[object] = []
