@@ -90,7 +90,7 @@ def _start(views: dict[str, View]) -> Callable[..., Response]:
     return start
 
 
-def _open(request: Request, id: str) -> Response:
+def _open(request: Request, id: str = "") -> Response:
     address = Links(request.scope["root_path"])("connection", id.strip()) if id.strip() else None
     if address is None:
         raise HTTPException(400, "This cannot be the id of a connection")

@@ -17,6 +17,10 @@ from airflow_provider_objectstore.exceptions import printable
 from airflow_provider_objectstore.plugins.connection_ids import has_address
 
 FOLDER = Path(__file__).parent
+MAX_SHOWN = 2048
+"""Characters of a name that are shown. No service has longer names."""
+MAX_ADDRESS = 16_000
+"""Length of an address. Servers and proxies take no longer ones."""
 FRAGMENT_HEADER = "X-Objectstore-Fragment"
 """The script sends it to get a part of a page, and the answer has it if it is one."""
 
@@ -78,7 +82,8 @@ class Links:
             of = "" if connection_id is None else f"/{quote(connection_id, safe='')}"
         except UnicodeEncodeError:
             return None
-        return f"{self._root}/{name}{of}{'?' if query else ''}{query}"
+        address = f"{self._root}/{name}{of}{'?' if query else ''}{query}"
+        return address if len(address) <= MAX_ADDRESS else None
 
     def airflow(self, path: str) -> str:
         """
@@ -90,8 +95,9 @@ class Links:
 
 
 def shown(text: Any) -> str:
-    """Return a name so that all of it can be seen: line ends and direction marks as escapes."""
-    return printable(str(text))
+    """Return a name so that all of it can be seen: line ends and direction marks as escapes. What is huge is cut."""
+    whole = str(text)
+    return printable(whole[:MAX_SHOWN]) + (f"… ({number(len(whole))} characters)" if len(whole) > MAX_SHOWN else "")
 
 
 def number(value: float) -> str:

@@ -39,7 +39,8 @@ KEPT_ERRORS = 5.0
 KEPT_RESULTS = 256
 """How many results are kept, of all connections."""
 KEPT_ROWS = 20_000
-"""How many rows they may have together."""
+"""How many rows they may have together. A row of more than :data:`ROW_LENGTH` characters counts as several."""
+ROW_LENGTH = 500
 
 
 class BusyError(Exception):
@@ -247,7 +248,7 @@ class Turns:
     def __init__(self, threads: int = 16) -> None:
         self._threads = Threads(threads)
         self._turns: dict[str, _Turn] = {}
-        self._results: dict[Hashable, tuple[float, Any]] = {}
+        self._results: dict[Hashable, tuple[float, int, Any]] = {}
 
     async def run(self, connection_id: str, key: Hashable, keep: float, function: Callable[[], T]) -> T:
         """
@@ -277,36 +278,39 @@ class Turns:
                 self._turns.pop(connection_id, None)
 
     async def _run(self, key: Hashable, keep: float, function: Callable[[], T]) -> T:
-        until, result = self._results.get(key, (0.0, None))
+        until, _, result = self._results.get(key, (0.0, 0, None))
         if until <= time.monotonic():
-            result = await self._threads.run(partial(_outcome, function))
-            self._keep(key, keep, result)
+            result, rows = await self._threads.run(partial(_outcome, function))
+            self._keep(key, keep, result, rows)
         if isinstance(result, ObjectStoreError):
             raise result
         return result  # type: ignore[no-any-return]
 
-    def _keep(self, key: Hashable, seconds: float, result: Any) -> None:
+    def _keep(self, key: Hashable, seconds: float, result: Any, rows: int) -> None:
         now = time.monotonic()
         self._results = {other: kept for other, kept in self._results.items() if kept[0] > now}
         if isinstance(result, ObjectStoreError):
             seconds = min(seconds, KEPT_ERRORS)
         if seconds:
-            self._results[key] = now + seconds, result
-        rows = sum(_rows(kept) for _, kept in self._results.values())
-        while len(self._results) > KEPT_RESULTS or rows > KEPT_ROWS:
-            rows -= _rows(self._results.pop(next(iter(self._results)))[1])
+            self._results[key] = now + seconds, rows, result
+        together = sum(rows for _, rows, _ in self._results.values())
+        while len(self._results) > KEPT_RESULTS or together > KEPT_ROWS:
+            together -= self._results.pop(next(iter(self._results)))[1]
 
 
 def _rows(result: Any) -> int:
-    """Return how many rows a result has."""
+    """Return how many rows a result has, at their usual length."""
     if not isinstance(result, Mapping):
         return 0
-    return sum(len(value) for value in result.values() if isinstance(value, list | tuple))
+    lists = (value for value in result.values() if isinstance(value, list | tuple))
+    rest = sum(len(value) for value in result.values() if isinstance(value, str))
+    return rest // ROW_LENGTH + sum(1 + len(repr(row)) // ROW_LENGTH for rows in lists for row in rows)
 
 
-def _outcome(function: Callable[[], Any]) -> Any:
-    """Return what a function returns, or the error that it raises."""
+def _outcome(function: Callable[[], Any]) -> tuple[Any, int]:
+    """Return what a function returns, or the error that it raises, and how many rows that has."""
     try:
-        return function()
+        result = function()
     except ObjectStoreError as error:
-        return error.with_traceback(None)
+        return error.with_traceback(None), 0
+    return result, _rows(result)

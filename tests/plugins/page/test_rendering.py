@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 from fastapi import Request
 
+from airflow_provider_objectstore.api.anypoint.models import Store
+from airflow_provider_objectstore.api.civo.models import ObjectStore
 from airflow_provider_objectstore.plugins.page.rendering import Links, duration, number, render, shown, size
 from airflow_provider_objectstore.plugins.page.views import NO_PARAMETERS
 
@@ -15,6 +17,7 @@ def test_addresses_hold_any_name() -> None:
     )
     assert link("value", "a", key="\udcff") is None
     assert link("keys", "..%2f..%2fapi") is link("keys", "a/../b") is None
+    assert link("keys", "a", store="x" * 20_000) is None
     assert link.airflow("/dags/a") == "/team/dags/a"
 
 
@@ -48,6 +51,30 @@ def test_durations(seconds: float | None, text: str) -> None:
 @pytest.mark.parametrize(("kilobytes", "text"), [(0, "0 KB"), (999, "999 KB"), (1500, "1.5 MB"), (5e12, "5e+03 TB")])
 def test_sizes(kilobytes: float, text: str) -> None:
     assert size(kilobytes) == text
+
+
+def test_huge_names_are_cut_and_no_address_is_none() -> None:
+    """A service may list anything."""
+    request = Request({"type": "http", "root_path": "/object-stores", "method": "GET", "path": "/", "headers": []})
+    names = ("\u202e" * 10**6, "\ud800", "x" * 20_000)
+    buckets = [{"store": ObjectStore(name, name, 1, "ready"), "use": None, "problem": name} for name in names]
+    context = {
+        "where": {},
+        "connection_id": "c",
+        "parameters": {**NO_PARAMETERS, "store": "s", "partition": "p"},
+        "next": "t" * 10**6,
+    }
+    for template, more in (
+        ("stores.html", {"stores": [Store(name) for name in names]}),
+        ("partitions.html", {"partitions": names}),
+        ("keys.html", {"keys": names, "listed": True, "values": True, "purge": None}),
+        ("buckets.html", {"buckets": buckets, "grow": "code"}),
+    ):
+        text = bytes(render(request, template, {**context, **more, "rows": len(names)}).body).decode()
+        assert len(text) < 100_000, template
+        assert "000\N{NARROW NO-BREAK SPACE}000 characters)" in text
+        assert '"None' not in text
+        assert "No address can hold the next page" in text
 
 
 def test_names_and_numbers() -> None:

@@ -117,6 +117,8 @@ async def test_the_rows_of_what_is_kept_are_bounded(monkeypatch: pytest.MonkeyPa
     assert [key for _, key in turns._results] == [8, 9]
     await turns.run("a", "huge", 60, lambda: {"stores": ("s",) * 26})
     assert not turns._results
+    await turns.run("a", "long names", 60, lambda: {"stores": ["s" * 20_000]})
+    assert not turns._results
 
 
 async def test_all_connections_share_so_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
