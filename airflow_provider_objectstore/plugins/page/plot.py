@@ -38,9 +38,9 @@ class Bar:
 
 def bars_of(counts: Sequence[RequestCount], first: date, days: int) -> list[Bar]:
     """
-    Return a bar for each day.
+    Return a bar for each day, the highest of them as high as the drawing.
 
-    :param counts: what the service has counted.
+    :param counts: what the service has counted. It may tell of other days too: they are left out.
     :param first: the first day.
     :param days: how many days.
     """
@@ -48,8 +48,8 @@ def bars_of(counts: Sequence[RequestCount], first: date, days: int) -> list[Bar]
     for count in counts:
         day = count.time.astimezone(UTC).date()
         by_day[day] = by_day.get(day, 0) + count.requests
-    highest = max(by_day.values(), default=0) or 1
     wanted = [first + timedelta(days=number) for number in range(days)]
+    highest = max((by_day.get(day, 0) for day in wanted), default=0) or 1
     return [
         Bar(day, by_day.get(day), at * WIDTH, round(by_day.get(day, 0) * HEIGHT / highest, 1))
         for at, day in enumerate(wanted)
