@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from airflow_provider_objectstore.get_provider_info import get_provider_info
+from airflow_provider_objectstore.plugins.page.views import CARDS
 
 if TYPE_CHECKING:
     from dev.server import Airflow
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 MANIFEST = IMAGES / "screenshots.json"
+PAGE = ROOT / "airflow_provider_objectstore" / "plugins" / "page"
 WIDTH = 1200
 EXAMPLES = ("example_rotation", "example_waiting")
 PLAN = [["example_rotation"], ["example_waiting", "example_waiting_event"]]
@@ -126,10 +128,18 @@ def page(theme: str, path: str, text: str) -> Callable[[Pages, Airflow], None]:
     return show
 
 
-def templates(*names: str) -> Iterator[str]:
-    """Return templates of the page *Object stores*."""
-    for name in names:
-        yield (ROOT / "airflow_provider_objectstore/plugins/page/templates" / f"{name}.html").read_text()
+def looks_of(*names: str) -> Iterator[str]:
+    """Return how views of the page *Object stores* look: their templates, those that these use, style and script."""
+    from jinja2 import Environment
+    from jinja2.meta import find_referenced_templates
+
+    left, used = {f"{name}.html" for name in (*names, "shell")}, dict[str, str]()
+    while left:
+        name = left.pop()
+        used[name] = (PAGE / "templates" / name).read_text()
+        left |= {other for other in find_referenced_templates(Environment().parse(used[name])) if other} - used.keys()
+    yield from (text for _, text in sorted(used.items()))
+    yield from (path.read_text() for path in sorted((PAGE / "static").iterdir()))
 
 
 def run_id(airflow: Airflow, dag_id: str) -> str:
@@ -152,7 +162,7 @@ SCREENSHOTS = (
         "page-light",
         1000,
         page("light", "", "Grow a bucket"),
-        lambda: templates("start", "buckets", "credentials", "stores", "requests"),
+        lambda: looks_of("start", *(view for card in CARDS.values() for view in card)),
     ),
     Screenshot(
         "page-dark",
@@ -162,7 +172,7 @@ SCREENSHOTS = (
             "/object-stores/keys/anypoint_default?store=deliveries&partition=regions&list=yes",
             "example_waiting_event",
         ),
-        lambda: iter([*templates("keys", "tasks"), example("example_waiting")]),
+        lambda: iter([*looks_of("keys", "tasks"), example("example_waiting")]),
     ),
 )
 
