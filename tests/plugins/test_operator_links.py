@@ -8,6 +8,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_objectstore.operators.anypoint import AnypointDeleteStoreOperator
 from airflow_provider_objectstore.operators.anypoint_keys import AnypointPutKeyOperator
+from airflow_provider_objectstore.operators.civo_credentials import CivoDeleteCredentialOperator
 from airflow_provider_objectstore.operators.copy_store import AnypointCopyStoreOperator
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
 from airflow_provider_objectstore.plugins.object_stores import page_address
@@ -15,6 +16,7 @@ from airflow_provider_objectstore.plugins.operator_links import ObjectStoreLink,
 from airflow_provider_objectstore.plugins.operator_uses import Place, Unknown
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
+from airflow_provider_objectstore.transfers.sync_folder import SyncFolderOperator
 from tests import features
 from tests.plugins.page import airflow_records as records
 from tests.plugins.page.conftest import metadata_database  # noqa: F401
@@ -80,6 +82,9 @@ def stored(metadata_database: None) -> Iterator[Any]:  # noqa: F811
         CivoObjectStoreSensor(task_id="bucket", object_store="logs")
         AnypointCopyStoreOperator(task_id="copy", source="a", target="b", target_conn_id="there")
         NotOurs(task_id="theirs")
+        SyncFolderOperator(task_id="sync", source="file:///a", target="osv2://mule@s/p/x")
+        SyncFolderOperator(task_id="sync_elsewhere", source="civo://b", target="s3://b")
+        CivoDeleteCredentialOperator(task_id="credential", credential="app")
     with records.emptied():
         records.save(dag)
         records.run("links", "running", {})
@@ -115,6 +120,9 @@ def link(task_id: str, map_index: int = -1) -> str | None:
         ("waits", "/keys/other?store=s&partition=p"),
         ("bucket", "/tasks/civo_default?bucket=logs"),
         ("copy", "/partitions/there?store=b"),
+        ("sync", "/keys/mule?store=s&partition=p"),
+        ("sync_elsewhere", "/tasks/civo_default?bucket=b"),
+        ("credential", "/connection/civo_default"),
     ],
 )
 def test_airflow_shows_the_link_of_a_task_that_has_not_run(task_id: str, expected: str, stored: Any) -> None:

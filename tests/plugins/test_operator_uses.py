@@ -8,16 +8,21 @@ import pytest
 
 from airflow_provider_objectstore.get_provider_info import get_provider_info
 from airflow_provider_objectstore.operators.base import CheckedArguments
-from airflow_provider_objectstore.plugins.operator_uses import USES, WATCHES, Place, Unknown, constant, places_of
+from airflow_provider_objectstore.plugins.operator_uses import (
+    USES,
+    WATCHES,
+    PathUse,
+    Place,
+    Unknown,
+    constant,
+    guessed_places,
+    places_of,
+)
 from airflow_provider_objectstore.triggers.change_trigger import ChangeTrigger
 
-ELSEWHERE = {
-    "CivoCreateCredentialOperator",  # a credential is at no place
-    "CivoUpdateCredentialOperator",
-    "CivoDeleteCredentialOperator",
-    "SyncFolderOperator",  # any filesystem's paths
-}
 KEYS = "airflow_provider_objectstore.operators.anypoint_keys"
+SYNC = ("airflow_provider_objectstore.transfers.sync_folder", "SyncFolderOperator")
+ROTATE = ("airflow_provider_objectstore.operators.rotation", "CivoRotateCredentialOperator")
 
 
 def operators() -> dict[tuple[str, str], type[Any]]:
@@ -35,11 +40,11 @@ def operators() -> dict[tuple[str, str], type[Any]]:
 
 def test_every_operator_says_where_it_works() -> None:
     known = operators()
-    assert set(USES) == {key for key in known if key[1] not in ELSEWHERE}
+    assert set(USES) == set(known)
     for key, uses in USES.items():
         for use in uses:
-            fields = {use.connection, use.region, *use.fields}
-            assert fields <= set(known[key].template_fields), key
+            places = (use.field,) if isinstance(use, PathUse) else (use.region, *use.fields, use.credential)
+            assert {use.connection, *places} - {None} <= set(known[key].template_fields), key
 
 
 def test_every_event_trigger_says_what_it_watches() -> None:
@@ -82,3 +87,54 @@ def test_a_place_is_told_by_constants() -> None:
 )
 def test_a_name_is_what_it_surely_is(stored: Any, names: Any) -> None:
     assert constant(stored) == names
+
+
+@pytest.mark.parametrize(
+    ("path", "conn_id", "expected"),
+    [
+        ("osv2://mule@s/p/folder", None, ("anypoint", "mule", (("s",), ("p",)))),
+        ("osv2://mule@/s/p", None, ("anypoint", "mule", (("s",), ("p",)))),  # as Airflow 3.1 writes it
+        ("osv2://s", "mule", ("anypoint", "mule", (("s",), None))),
+        ("civo://b/{{ ds }}", None, ("civo", "civo_default", (("b",),))),
+        ("civo://b-{{ ds }}/x", None, ("civo", "civo_default", (Unknown.VALUE,))),
+        ({"path": "civo://b/x", "conn_id": "c", "kwargs": {}}, None, ("civo", "c", (("b",),))),
+        ("civo://{{ params.c }}@b/x", None, None),
+        ("civo://b/x", "{{ params.c }}", None),
+        ("s3://c@b/x", None, None),
+        ("{{ params.path }}", "mule", None),
+    ],
+)
+def test_a_path_names_a_place(path: Any, conn_id: str | None, expected: Any) -> None:
+    found = places_of(SYNC, {"source": "file:///a", "target": path, "target_conn_id": conn_id})
+    assert [(place.service, place.connection_id, place.names) for place in found] == [expected] * (expected is not None)
+
+
+def test_a_rotation_by_a_credential_is_of_no_certain_bucket() -> None:
+    (place,) = places_of(ROTATE, {"credential": "app", "object_store": None})
+    assert (place.names, place.credential) == ((Unknown.VALUE,), ("app",))
+    (place,) = places_of(ROTATE, {"credential": None, "object_store": "logs"})
+    assert (place.names, place.credential) == ((("logs",),), None)
+
+
+def test_a_subclass_is_told_by_its_fields() -> None:
+    known = operators()
+    for key, uses in USES.items():
+        names = known[key].template_fields
+        connections = {use.connection: "c" for use in uses}
+        fields = dict.fromkeys(names, "osv2://a/b" if key == SYNC else "a") | connections
+        guessed = guessed_places("Theirs", (*names, "own"), fields)
+        assert {place.connection_id for place in guessed} == {"c"}, key
+        assert all(place.guessed for place in guessed), key
+        by_name = any("name" in use.fields or use.credential for use in uses if not isinstance(use, PathUse))
+        if key != ROTATE and not by_name:
+            assert {place.names for place in guessed} >= {place.names for place in places_of(key, fields)}, key
+
+
+def test_what_a_subclass_does_not_tell_is_not_taken_for_all() -> None:
+    names = operators()[ROTATE].template_fields
+    (place,) = guessed_places("Theirs", names, {"civo_conn_id": "c", "credential": "app"})
+    assert place.names == (Unknown.VALUE,)
+    assert guessed_places("Theirs", names, {"credential": "app"}) == []
+    (place,) = guessed_places("Theirs", ("civo_conn_id", "region", "name"), {"civo_conn_id": "c", "name": "app"})
+    assert place.names == (Unknown.VALUE,)  # a bucket's or a credential's
+    assert guessed_places("S3CopyObjectOperator", ("source", "aws_conn_id"), {"source": "civo://b"}) == []

@@ -12,7 +12,7 @@ from airflow.models.dag import DagModel  # noqa: TID251 - the API server has the
 from airflow.models.serialized_dag import SerializedDagModel  # noqa: TID251
 from sqlalchemy import and_, func, select
 
-from airflow_provider_objectstore.plugins.operator_uses import USES, Place, Unknown, places_of
+from airflow_provider_objectstore.plugins.operator_uses import USES, Place, Unknown, guessed_places, places_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -96,7 +96,7 @@ class StoredTasks:
             unread = self._refresh(session)
             known = dict(self._known)
         found = [
-            WorkingTask(dag_id, task_id, place, certain is True)
+            WorkingTask(dag_id, task_id, place, certain is True and not place.guessed)
             for dag_id, (_, places) in known.items()
             if dag_id in dag_ids
             for task_id, place in places
@@ -136,9 +136,15 @@ def stored_places(data: Mapping[str, Any]) -> Iterator[tuple[str, Place]]:
     for entry in data.get("dag", {}).get("tasks", ()):
         task = entry.get("__var", entry)
         task_class = task.get("_task_module", ""), task.get("task_type", "")
+        fields = _mapped_fields(task) if task.get("_is_mapped") else task
         if task_class in USES:
-            for place in places_of(task_class, _mapped_fields(task) if task.get("_is_mapped") else task):
-                yield task["task_id"], place
+            places = places_of(task_class, fields)
+        else:
+            names = task.get("template_fields", ())
+            # What is not given to a mapped task may be a constant of its class.
+            unknown = dict.fromkeys(names, Unknown.VALUE) if task.get("_is_mapped") else {}
+            places = guessed_places(task_class[1], names, {**unknown, **fields})
+        yield from ((task["task_id"], place) for place in places)
 
 
 def _mapped_fields(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from airflow.utils.session import create_session  # noqa: TID251 - the API server has the metadata database
 
 from airflow_provider_objectstore.assets import anypoint_namespace, civo_namespace, encode_names
-from airflow_provider_objectstore.plugins.operator_uses import Place, Unknown
+from airflow_provider_objectstore.plugins.operator_uses import Names, Place, Unknown
 from airflow_provider_objectstore.plugins.page.airflow_metadata import Uris, read_known, rights_of
 from airflow_provider_objectstore.plugins.page.services import PageAnypointHook, PageCivoHook
 from airflow_provider_objectstore.plugins.page.task_places import Searched, StoredTasks
@@ -65,10 +65,16 @@ def names_of(place: Place) -> list[str]:
 
     :param place: where it works.
     """
-    return ["all" if names is None else _listed(names) for names in place.names]
+    if place.credential is not None:
+        return [f"credential {_listed(place.credential)}"]
+    if place.guessed:
+        return ["not known" if isinstance(names, Unknown) else _listed(names) for names in place.names]
+    return [_listed(names) for names in place.names]
 
 
-def _listed(names: Any) -> str:
+def _listed(names: Names) -> str:
+    if names is None:
+        return "all"
     if isinstance(names, Unknown):
         return "by template"
     shown = ", ".join(names[:5])

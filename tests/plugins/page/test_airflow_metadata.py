@@ -6,13 +6,16 @@ from html import unescape
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, Asset, AssetWatcher
+from airflow.sdk import DAG, Asset, AssetWatcher, ObjectStoragePath
 from sqlalchemy import event as sqlalchemy_event
 
 from airflow_provider_objectstore.assets import anypoint_asset, civo_asset
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.operators.anypoint_keys import AnypointPutKeyOperator
+from airflow_provider_objectstore.operators.base import AnypointOperator
+from airflow_provider_objectstore.operators.civo_credentials import CivoDeleteCredentialOperator
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
+from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
 from airflow_provider_objectstore.plugins.page import airflow_metadata
 from airflow_provider_objectstore.plugins.page.airflow_metadata import read_known, rights_of
 from airflow_provider_objectstore.plugins.page.services import PageAnypointHook
@@ -20,6 +23,7 @@ from airflow_provider_objectstore.plugins.page.task_places import StoredTasks
 from airflow_provider_objectstore.plugins.page.tasks import place_of
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
+from airflow_provider_objectstore.transfers.sync_folder import SyncFolderOperator
 from airflow_provider_objectstore.triggers.anypoint import AnypointKeyEventTrigger
 from tests.plugins.page import airflow_records as records
 from tests.plugins.page.conftest import Browser
@@ -86,6 +90,51 @@ def test_tasks_are_found_by_their_stored_dags(browser: Browser, known: None) -> 
     assert tasks_in(text(browser, "mule")) == {"put", "daily", "wait", "purge", "mapped", "elsewhere"}
     assert tasks_in(text(browser, "buckets?bucket=logs")) == {"bucket"}
     assert tasks_in(text(browser, "buckets?bucket=log")) == set()
+
+
+class TheirKeyOperator(AnypointPutKeyOperator):
+    """A user's, which knows its place itself."""
+
+    def __init__(self, *, key: str = "a", **kwargs: Any) -> None:
+        super().__init__(**MULE, key=key, value=1, **kwargs)
+
+
+class TheirOperator(AnypointOperator):
+    """A user's, of the connection alone."""
+
+    template_fields = (*AnypointOperator.template_fields, "what")
+    what = "orders"
+
+
+def test_subclasses_paths_and_credentials(browser: Browser, stored: Emulator) -> None:
+    civo = {"civo_conn_id": "buckets"}
+    with DAG("others", schedule=None) as dag:
+        TheirKeyOperator(task_id="sub")
+        TheirKeyOperator.partial(task_id="sub_mapped").expand(key=["a", "b"])
+        TheirOperator(task_id="alone", anypoint_conn_id="mule")
+        SyncFolderOperator(
+            task_id="sync",
+            source="osv2://mule@orders/inbox/x",
+            target=ObjectStoragePath("civo://logs/y", conn_id="buckets"),
+        )
+        CivoDeleteCredentialOperator(task_id="delete", credential="app", **civo)
+        CivoRotateCredentialOperator(task_id="by_name", credential="app", **civo)
+    with records.emptied():
+        records.save(dag)
+        partition = text(browser, "mule?store=orders&partition=inbox&key=a")
+        assert "others.sub uses (TheirKeyOperator) perhaps orders / inbox / a none" in partition
+        assert "others.sync copies from orders / inbox none" in partition
+        assert "others.alone" not in partition
+        assert "others.sub " not in text(browser, "mule?store=orders&partition=inbox&key=b")
+        assert "others.alone uses (TheirOperator) perhaps not known none" in text(browser, "mule")
+        assert "sub_mapped" not in text(browser, "mule")  # its connection is in its class
+        account = text(browser, "buckets")
+        assert "others.sync copies to logs none" in account
+        assert "others.delete deletes credential app none" in account
+        assert "others.by_name rotates credential app none" in account
+        bucket = text(browser, "buckets?bucket=logs")
+        assert "others.sync copies to logs none" in bucket
+        assert "app" not in bucket
 
 
 def test_of_many_tasks_the_first_are_shown(browser: Browser, known: None, monkeypatch: pytest.MonkeyPatch) -> None:
