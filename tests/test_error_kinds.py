@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +26,7 @@ from airflow_provider_objectstore.exceptions import (
     TransportError,
 )
 from airflow_provider_objectstore.fs.civo import get_fs
+from airflow_provider_objectstore.fs.s3_responses import call_checked
 from airflow_provider_objectstore.hooks import bucket_listing
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.bucket_listing import BucketListing
@@ -47,7 +50,7 @@ from airflow_provider_objectstore.operators.civo_usage import CivoGrowObjectStor
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
 from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
 from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
-from airflow_provider_objectstore.publishers import AirflowConnectionPublisher, SecretsManagerPublisher
+from airflow_provider_objectstore.publishers import AirflowConnectionPublisher, SecretsManagerPublisher, VaultPublisher
 from airflow_provider_objectstore.rotation.verify import Bucket
 from tests.hooks.buckets import create
 from tests.transport.stub import http, serving
@@ -232,6 +235,52 @@ def test_an_outage_has_one_cause(
     assert len(causes) == 1, causes
     assert causes[0].startswith("ConnectionRefusedError")
     assert str(unused_port) in first
+
+
+async def s3fs_call(**arguments: Any) -> Any:
+    import boto3
+
+    client: Any = boto3.client("s3", **replace(OPTIONS, endpoint_url=os.environ["NOWHERE"]))
+    return client.list_objects_v2(**arguments)
+
+
+LIBRARIES: dict[str, Act] = {
+    "S3": UNREACHABLE["S3"],
+    "rotation": lambda: Bucket(replace(OPTIONS, endpoint_url=os.environ["NOWHERE"]), 0.01).sample(),
+    "listing": lambda: asyncio.run(list_bucket()),
+    "filesystem": lambda: asyncio.run(call_checked(lambda method, **more: s3fs_call(**more), "list", Bucket="photos")),
+    "Secrets Manager": lambda: SecretsManagerPublisher("c").prepare(),
+    "Vault": lambda: VaultPublisher("photos").prepare(),
+}
+"""Requests of libraries, with nothing to connect to."""
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_what_the_caller_handles_is_no_cause(
+    name: str, emulator: Emulator, unused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(CivoObjectStoreHook(), "photos")
+    monkeypatch.setenv("NOWHERE", f"http://127.0.0.1:{unused_port}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    civo = emulator.connections()["civo_default"]
+    extra = {**civo["extra"], "s3_endpoint": os.environ["NOWHERE"]}
+    monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({**civo, "extra": extra}))
+    aws = {"endpoint_url": os.environ["NOWHERE"], "region_name": "eu-west-1"}
+    fields = {"conn_type": "aws", "login": "KEY", "password": "a-secret", "extra": aws}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(fields))
+    vault = {"conn_type": "vault", "host": "127.0.0.1", "port": unused_port, "password": "a-token"}
+    monkeypatch.setenv("AIRFLOW_CONN_VAULT_DEFAULT", json.dumps(vault))
+    handled = ssl.SSLCertVerificationError("certificate verify failed: hunter2")
+    handled.__cause__ = handled_cause = ValueError("why")
+    try:
+        raise handled
+    except ssl.SSLCertVerificationError:
+        with pytest.raises((TransportError, OSError)) as caught:
+            LIBRARIES[name]()
+    assert not getattr(caught.value, "permanent", False)
+    assert "hunter2" not in str(caught.value)
+    assert "ConnectionRefusedError" in f"{caught.value.__cause__!r} {caught.value.__cause__}", caught.value.__cause__
+    assert handled.__cause__ is handled_cause
 
 
 WRONG_TYPE: dict[str, tuple[str, str, Act]] = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.s3_responses import denial_code, is_page, response_problem
-from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
+from airflow_provider_objectstore.transport.failures import failure_text, forget_handled, shown_cause
 
 
 async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: Any, **arguments: Any) -> Any:
@@ -37,6 +38,7 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
 
 async def _call(call: Callable[..., Awaitable[Any]], method: str, where: str, *more: Any, **arguments: Any) -> Any:
     """Call a method; raise errors that are S3's own, or say that they are not."""
+    handled = sys.exception()
     try:
         return await call(method, *more, **arguments)
     except FileNotFoundError as error:
@@ -49,6 +51,7 @@ async def _call(call: Callable[..., Awaitable[Any]], method: str, where: str, *m
     except ObjectStoreError:  # of the look-up of the bucket's keys
         raise
     except Exception as error:  # botocore and aiohttp raise many kinds of errors for what a server may send
+        forget_handled(error, handled)
         raise OSError(f"{where}: {method} failed: {failure_text(error)}") from shown_cause(error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
@@ -21,7 +22,7 @@ from airflow_provider_objectstore.hooks.async_s3_client import prepare_client
 from airflow_provider_objectstore.hooks.s3 import S3Options, options_for
 from airflow_provider_objectstore.hooks.s3_client import no_client, require_module, s3_error
 from airflow_provider_objectstore.hooks.s3_responses import response_problem
-from airflow_provider_objectstore.transport.failures import shown_cause
+from airflow_provider_objectstore.transport.failures import forget_handled, shown_cause
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -155,11 +156,13 @@ class BucketListing:
     async def _send(self, method: str, arguments: dict[str, Any]) -> Any:
         assert self._connection is not None
         assert self._options is not None
+        handled = sys.exception()
         with self._connection.redacting(self._options.secret_access_key):
             try:
                 async with asyncio.timeout(REQUEST_SECONDS):
                     response = await getattr(self._client, method)(**arguments)
             except Exception as error:
+                forget_handled(error, handled)
                 raise s3_error(error, f"{method} (bucket {self._bucket})") from shown_cause(error)
             if problem := response_problem(method, response, arguments):
                 raise ServerError(f"bucket {self._bucket}: {problem}")

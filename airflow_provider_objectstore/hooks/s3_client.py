@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from airflow_provider_objectstore.exceptions import (
     error_for,
 )
 from airflow_provider_objectstore.hooks.s3_responses import denial_code, response_problem
-from airflow_provider_objectstore.transport.failures import failure_text, is_hopeless_tls, shown_cause
+from airflow_provider_objectstore.transport.failures import failure_text, forget_handled, is_hopeless_tls, shown_cause
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -37,6 +38,7 @@ def find_contents(options: S3Options) -> str | None:
     :raises ObjectStoreError: if a request fails, as where a backend does not know one of them.
     """
     client = create_client(options, "whether a bucket is empty is asked over S3")
+    handled = sys.exception()
     try:
         responses = {
             what: call_s3(client, method, Bucket=options.bucket, **limit) for what, (method, limit) in _CONTENTS.items()
@@ -44,6 +46,7 @@ def find_contents(options: S3Options) -> str | None:
     except ObjectStoreError as error:
         raise error.prefixed(f"bucket {options.bucket}: ") from error.__cause__
     except Exception as error:
+        forget_handled(error, handled)
         raise s3_error(error, f"bucket {options.bucket}") from shown_cause(error)
     return next((what for what, response in responses.items() if any(response.get(name) for name in _LISTED)), None)
 

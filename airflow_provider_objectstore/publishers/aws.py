@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.publishers.checks import missing_connection
 from airflow_provider_objectstore.publishers.stored_connection import StoredConnection
-from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
+from airflow_provider_objectstore.transport.failures import failure_text, forget_handled, shown_cause
 
 _ERROR_TYPES: dict[str, type[ApiError]] = {
     "AccessDeniedException": PermissionDeniedError,
@@ -94,6 +95,7 @@ class AwsStoredConnection(StoredConnection):
         from botocore.exceptions import BotoCoreError, ClientError
 
         what = f"{self} by way of connection {self._conn_id!r}"
+        handled = sys.exception()
         try:
             with _without_body_logs():
                 yield self._client
@@ -111,6 +113,7 @@ class AwsStoredConnection(StoredConnection):
                 request_id=metadata.get("RequestId"),
             ) from error
         except BotoCoreError as error:
+            forget_handled(error, handled)
             raise TransportError(
                 f"{what}: {failure_text(error)}. Check that connection's keys, region and endpoint_url"
             ) from shown_cause(error)

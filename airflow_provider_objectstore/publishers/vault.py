@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from airflow_provider_objectstore.exceptions import (
 from airflow_provider_objectstore.publishers.base import BasePublisher
 from airflow_provider_objectstore.publishers.checks import check_fields, naming_missing_connection
 from airflow_provider_objectstore.publishers.stored_connection import StoredConnection, parse_json
-from airflow_provider_objectstore.transport.failures import failure_text, shown_cause
+from airflow_provider_objectstore.transport.failures import failure_text, forget_handled, shown_cause
 
 _STATUSES = {
     "InvalidRequest": 400,
@@ -184,6 +185,7 @@ class _VaultSecret(StoredConnection):
         from requests import RequestException
 
         what = f"vault.{operation} ({self._where})"
+        handled = sys.exception()
         try:
             yield
         except VaultError as error:
@@ -192,6 +194,7 @@ class _VaultSecret(StoredConnection):
             hint = "Check the connection's token or login, and what it may do with this secret"
             raise error_for(what, status, reason=str(refusal), hint=hint) from error
         except RequestException as error:
+            forget_handled(error, handled)
             raise TransportError(
                 f"{what}: {failure_text(error)}. Check that connection's host, port and use_tls"
             ) from shown_cause(error)

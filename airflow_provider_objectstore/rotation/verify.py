@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,7 +16,7 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.hooks.s3_client import call_s3, create_client, describe_s3_error, s3_error
 from airflow_provider_objectstore.hooks.s3_responses import denial_code
-from airflow_provider_objectstore.transport.failures import shown_cause
+from airflow_provider_objectstore.transport.failures import forget_handled, shown_cause
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -232,6 +233,7 @@ class Bucket:
         from botocore.exceptions import ClientError
 
         client = self._client
+        handled = sys.exception()
         try:
             return request(client)
         except Exception as error:
@@ -241,6 +243,7 @@ class Bucket:
                 raise ObjectStoreError(f"{self}: {describe_s3_error(error)}") from error
             if isinstance(error, ObjectStoreError):
                 raise error.prefixed(f"{self}: ") from error.__cause__
+            forget_handled(error, handled)
             raise s3_error(error, str(self)) from shown_cause(error)
 
     def poll(self, request: Callable[[], Any], *, until: Callable[[Any], bool]) -> Any:

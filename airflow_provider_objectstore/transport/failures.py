@@ -27,12 +27,14 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     """
     Yield an error and its causes.
 
-    :param error: any error; requests and urllib3 keep some causes in arguments instead of ``__cause__``.
+    :param error: any error; requests, urllib3 and botocore keep some causes in arguments instead of ``__cause__``.
     """
     current: BaseException | None = error
     while current is not None:
         yield current
-        inner = [arg for arg in (getattr(current, "reason", None), *current.args) if isinstance(arg, BaseException)]
+        kwargs = getattr(current, "kwargs", None)
+        kept = getattr(current, "reason", None), isinstance(kwargs, dict) and kwargs.get("error"), *current.args
+        inner = [arg for arg in kept if isinstance(arg, BaseException)]
         current = inner[0] if inner else current.__cause__ or current.__context__
 
 
