@@ -71,7 +71,7 @@ def _reconcile(lookup: Generator[Any, Any, T | None], unknown: OutcomeUnknownErr
 
 def _with_retries(call: Call[T], state: SharedState, ends: float) -> Generator[Any, Any, T]:
     started = time.monotonic()
-    ends = min(ends, state.retry_ends(started))
+    ends = min(ends, state.retry_ends(call, started))
     retry_state: CallState | None = None
     response_lost = False
     while True:
@@ -85,7 +85,7 @@ def _with_retries(call: Call[T], state: SharedState, ends: float) -> Generator[A
         except ObjectStoreError as error:
             # After a 429 or 401 nothing was done, so a later 404 means what it says.
             response_lost |= isinstance(error, (ServerError, TransportError)) and error.request_sent
-            state.note_failure(error, started)
+            state.note_failure(call, error, started)
             if retry_state is None:
                 retry_state = state.connection.retry.begin(started, ends)
             retry_state.set_exception(sys.exc_info())  # type: ignore[arg-type]
@@ -224,7 +224,7 @@ def _send_at_turn(
     ends = max(ends, time.monotonic() + state.connection.timeout)
     request = state.connection.request(call, method, token)
     response: Response = yield replace(request, ends=ends, max_body_bytes=call.max_body_bytes)
-    state.unreachable_since = None
+    state.note_response(call)
     if response.status == 429:
         retry_after = state.connection.retry.retry_after_seconds(response.headers.get("retry-after"))
         limiter.on_throttled(throttle_epoch, retry_after)

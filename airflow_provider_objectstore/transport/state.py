@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
+from airflow_provider_objectstore.api.call import Call
 from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError, TransportError
 from airflow_provider_objectstore.transport.connection import ResolvedConnection
 from airflow_provider_objectstore.transport.rate_limit import RateLimiter
@@ -18,6 +22,19 @@ OUTAGE_GAP = 5
 """Seconds without an attempt after which a service that could not be reached is tried anew for the whole time."""
 FORBIDDEN_SECONDS = 60
 """How long a 403 is final, after a new token did not help: until then no further token is fetched because of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outage:
+    """
+    Calls to a host that got no connection, one after the other; times by the monotonic clock.
+
+    :param began: when the first of them started.
+    :param latest: when the latest attempt failed.
+    """
+
+    began: float
+    latest: float
 
 
 class SharedState:
@@ -47,36 +64,45 @@ class SharedState:
         self.suspected = 0.0
         """When a response made no sense, by the monotonic clock. Connections that were used before are not used again:
         what follows on them may be the response to an earlier request."""
-        self.unreachable_since: float | None = None
-        """When the first of the calls started that got no connection, one after the other, by the monotonic clock."""
-        self._unreachable_at = 0.0
+        self._hosts = {name: urlsplit(url).netloc for name, url in connection.base_urls.items()}
+        self._outages: dict[str, _Outage] = {}
+        """By host: one may be out of reach while another answers, as that of the tokens."""
         self._forbidden_until = 0.0
 
-    def retry_ends(self, started: float) -> float:
+    def retry_ends(self, call: Call[Any], started: float) -> float:
         """
         Return when the last attempt of a call may start, by the monotonic clock.
 
-        An outage costs the calls that follow each other in it the promised time once, not each of them.
+        An outage costs the calls to a host that follow each other in it the promised time once, not each of them.
 
+        :param call: the call.
         :param started: when the call starts, likewise.
         """
-        began = self.unreachable_since
-        in_outage = began is not None and started - self._unreachable_at <= OUTAGE_GAP
-        return (began if began is not None and in_outage else started) + self.retry_seconds
+        outage = self._outages.get(self._host_of(call))
+        goes_on = outage is not None and started - outage.latest <= OUTAGE_GAP
+        return (outage.began if outage and goes_on else started) + self.retry_seconds
 
-    def note_failure(self, error: ObjectStoreError, started: float) -> None:
+    def note_failure(self, call: Call[Any], error: ObjectStoreError, started: float) -> None:
         """
         Remember that a call got no connection, if that is what its error says.
 
+        :param call: the call.
         :param error: the error of an attempt.
         :param started: when the call started, by the monotonic clock.
         """
         if not (isinstance(error, TransportError) and error.unreachable):
             return
-        now = time.monotonic()
-        if self.unreachable_since is None or now - self._unreachable_at > OUTAGE_GAP:
-            self.unreachable_since = started
-        self._unreachable_at = now
+        now, host = time.monotonic(), self._host_of(call)
+        outage = self._outages.get(host)
+        goes_on = outage is not None and now - outage.latest <= OUTAGE_GAP
+        self._outages[host] = _Outage(outage.began if outage and goes_on else started, now)
+
+    def note_response(self, call: Call[Any]) -> None:
+        """Remember that the host of a call answers."""
+        self._outages.pop(self._host_of(call), None)
+
+    def _host_of(self, call: Call[Any]) -> str:
+        return self._hosts.get(call.base_url, "")
 
     def usable_token(self, rejected: str | None) -> str | None:
         """Return the token if there is one, it is not about to expire, and it is not the rejected one."""

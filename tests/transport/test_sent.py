@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_objectstore.api import civo
+from airflow_provider_objectstore.api import anypoint, civo
+from airflow_provider_objectstore.api.anypoint import access as anypoint_access
 from airflow_provider_objectstore.api.call import Call
 from airflow_provider_objectstore.exceptions import OutcomeUnknownError, TransportError
 from airflow_provider_objectstore.transport.retry import RetryPolicy
-from tests.transport.drivers import Connect, civo_connection
-from tests.transport.stub import serving
+from tests.transport.drivers import Connect, anypoint_connection, civo_connection
+from tests.transport.stub import http, serving
 
 QUICK = RetryPolicy(attempts=3, deadline=2, initial_wait=0.01, max_wait=0.02)
 CREATE: Call[Any] = replace(civo.create_credential("mine"), reconcile=None)
@@ -116,3 +117,24 @@ def test_an_outage_costs_the_time_once(connect: Connect) -> None:
             driver.send(civo.get_quota())
         tries.append("Tried" in str(raised.value))
     assert tries == [True] + [False] * 19
+
+
+def test_another_host_that_answers_ends_no_outage(connect: Connect, unused_port: int) -> None:
+    """A token that is fetched for each call, and the statistics, which are elsewhere: both are reached."""
+    usage = anypoint.get_organization_usage("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
+
+    def answer(request: bytes) -> bytes:
+        token = b'{"access_token": "t", "expires_in": 0.000001}'
+        return http(token) if request.startswith(b"POST") else http(b"[]")
+
+    with serving(answer) as url:
+        nowhere = f"http://127.0.0.1:{unused_port}"
+        urls = anypoint_access.base_urls(nowhere, url, "emulator-org", "emulator-env", url)
+        driver = connect(anypoint_connection(url, base_urls=urls, retry=replace(QUICK, deadline=0.5)))
+        tries = []
+        for _ in range(10):
+            with pytest.raises(TransportError) as raised:
+                driver.send(anypoint.get_store("s"))
+            tries.append("Tried" in str(raised.value))
+            assert driver.send(usage) == ()
+    assert tries == [True] + [False] * 9

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from airflow_provider_objectstore.api import anypoint
+from airflow_provider_objectstore.api.anypoint import access as anypoint_access
 from airflow_provider_objectstore.api.call import Call
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
     NotFoundError,
     PermissionDeniedError,
+    TransportError,
 )
-from airflow_provider_objectstore.transport.state import ParentCache
-from tests.transport.drivers import Driver, count
+from airflow_provider_objectstore.transport.state import ParentCache, SharedState
+from tests.transport.drivers import Driver, anypoint_connection, count
 
 
 def fault(emulator: Emulator, call: Call[Any], **fields: Any) -> None:
@@ -36,6 +39,24 @@ def test_a_403_under_a_new_token_counts(stores: Driver, emulator: Emulator) -> N
             stores.send(call)
     assert count(emulator, "accounts.token") == 2
     assert count(emulator, call.operation) == 6
+
+
+def test_an_outage_is_that_of_one_host() -> None:
+    url, nowhere = "http://127.0.0.1:1", "http://127.0.0.1:2"
+    urls = anypoint_access.base_urls(nowhere, url, "emulator-org", "emulator-env", url)
+    state = SharedState(anypoint_connection(url, base_urls=urls))
+    usage = anypoint.get_organization_usage("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
+    now = time.monotonic()
+    for call in (anypoint.get_store("s"), usage, anypoint.list_regions()):
+        assert state.retry_ends(call, now) == now + state.retry_seconds
+    state.note_failure(anypoint.get_store("s"), TransportError("refused", unreachable=True), now - 60)
+    assert state.retry_ends(usage, now) == now + state.retry_seconds
+    for other in (anypoint.get_store("t"), anypoint.list_regions()):
+        assert state.retry_ends(other, now) == now - 60 + state.retry_seconds
+    state.note_response(usage)
+    assert state.retry_ends(anypoint.get_store("s"), now) == now - 60 + state.retry_seconds
+    state.note_response(anypoint.list_regions())
+    assert state.retry_ends(anypoint.get_store("s"), now) == now + state.retry_seconds
 
 
 class TestParentCache:
