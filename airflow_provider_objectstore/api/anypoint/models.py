@@ -99,6 +99,10 @@ def read_text(item: Any) -> str:
     return item
 
 
+def _text(item: Any) -> str | None:
+    return None if item is None else read_text(item)
+
+
 def read_key_name(item: Any) -> str:
     return read_text(item["keyId"] if isinstance(item, Mapping) else item)
 
@@ -147,10 +151,10 @@ def read_entry(item: Mapping[str, Any], confirmation_id: str | None = None, *, b
     :param confirmation_id: the confirmation id of a confirmable read, where it is not in the item.
     :param bodies: whether values were requested; without them there is none to read.
     """
-    value_type, value = decode_value(item) if bodies else (item.get("valueType"), None)
+    value_type, value = decode_value(item) if bodies else (_text(item.get("valueType")), None)
     index = item.get("index")
     return Entry(
-        key=item.get("keyId"),
+        key=_text(item.get("keyId")),
         value=value,
         value_type=value_type,
         metadata=item.get("metadata"),

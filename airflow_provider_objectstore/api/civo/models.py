@@ -27,6 +27,8 @@ from airflow_provider_objectstore.xcom import NotForXCom
 Item = TypeVar("Item")
 
 _READY = ("ready", "active")
+MAX_REASON_LENGTH = 500
+"""Most characters of what the service says of a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,7 @@ def read_store(item: Any) -> ObjectStore:
         owner_name=_text(owner.get("name")),
         owner_credential_id=_text(owner.get("credential_id")),
         endpoint=_text(item.get("objectstore_endpoint")),
-        reason=item.get("reason") or item.get("details") or None,
+        reason=str(item.get("reason") or item.get("details") or "")[:MAX_REASON_LENGTH] or None,
     )
 
 
@@ -324,7 +326,7 @@ def is_method_unsupported(response: Response) -> bool:
 def _reason(response: Response) -> str:
     """Return the service's message with its details."""
     message = error_message(response, "reason", "message", "error", "details")
-    details = str((response.json_object() or {}).get("details") or "")[:500]
+    details = str((response.json_object() or {}).get("details") or "")[:MAX_REASON_LENGTH]
     return f"{message} ({details})" if details and details not in message else message
 
 
