@@ -162,8 +162,9 @@ class Rotation:
         state = strategy.complete(done.state, done.credential)
         if not strategy.is_applied(state, done.credential):
             raise ObjectStoreError(
-                f"a store was added to {store_names(state.stores)} or got another owner meanwhile: credential "
-                f"{done.credential.name} has no access to all of them. Nothing was retired: run this task again"
+                f"a store was added to {store_names(state.stores)}, or got another owner or other keys meanwhile: "
+                f"credential {done.credential.name} as it was published has no access to all of them. Nothing was "
+                "retired: run this task again"
             )
         retired = [member for member in done.replaced if not state.stores_of(member)]
         for credential in retired:

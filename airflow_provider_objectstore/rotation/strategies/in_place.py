@@ -99,7 +99,7 @@ class InPlace:
     def complete(self, state: LineageState, new: Credential) -> LineageState:
         """Take away the access that a rotation with overlap may have given to other credentials."""
         self._context.restrict_granted_access(state, new)
-        return state
+        return self._context.refresh()  # another worker may have set keys while the old ones were proven to be refused
 
     def _single_owner(self, state: LineageState) -> Credential:
         if len(state.owners) != 1:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
+from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.publishers import Publisher
@@ -129,3 +130,16 @@ def test_keys_of_another_rotation_are_not_undone(
         rotate_in_place(OvertakenHook(before_proof=lambda: rotate_in_place(hook, week=2)))
     assert unusable_keys(hook) == []
     assert find_problems(hook, before, "in_place", 2) == []
+
+
+def test_keys_that_are_taken_back_after_the_last_proof(before: Before, hook: CivoObjectStoreHook) -> None:
+    """By another worker on the same run, which has failed and undoes its change late: S3 may lag behind that."""
+    old = hook.require_credential(CREDENTIAL)
+    target = RotationTarget(credential=CREDENTIAL)
+    rotation = Rotation(hook, target, rotation_id_of_run(1), "in_place", [PUBLISHER], settle_timeout=1)
+    switched = rotation.switch(rotation.refresh())
+    hook.update_credential(old.id, access_key_id=old.access_key_id, secret_access_key=old.secret_access_key)
+    with pytest.raises(ObjectStoreError, match="other keys meanwhile"):
+        rotation.finish(switched)
+    assert rotate_in_place(hook)["strategy"] == "in_place"
+    assert find_problems(hook, before, "in_place") == []
