@@ -127,12 +127,15 @@ class CivoWaitingOperator(ObjectStoreOperator):
             object_store=store.id,
             min_size_gb=min_size_gb,
             poke_interval=self.poke_interval,
+            timeout=self.timeout,
         )
         self.log.info(
-            "Waiting until object store %s is ready, for at most %.0f s; its status is %s",
+            "Waiting until object store %s is ready; its status is %s: a poll every %g s, for at most %g s [%s]",
             store.name,
-            self.timeout,
             store.status or "unknown",
+            self.poke_interval,
+            self.timeout,
+            self.where,
         )
         if deferrable:
             self.defer(trigger=trigger, method_name=then, timeout=timedelta(seconds=self.timeout))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from airflow.sdk import PokeReturnValue
 
     from airflow_provider_objectstore.triggers.polling import PollingTrigger
+
+NO_TIME_LEFT = float("-inf")
+"""When a sensor has started whose time-out is over."""
 
 
 class BasePollingSensor(CheckedArguments, BaseSensorOperator):
@@ -141,6 +144,8 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         """
         from airflow.sdk import PokeReturnValue
 
+        from airflow_provider_objectstore.triggers.polling import summary
+
         try:
             if self._trigger is None:
                 self.read_arguments()
@@ -149,7 +154,8 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             with hook.client(ends=self._ends()) as client:
                 if not self._where:
                     self._where = hook.where
-                    self._log_start(self._trigger)
+                    if self._started != NO_TIME_LEFT:
+                        self.log.info("%s%s [%s]", self._trigger.plan(), self._until(), self._where)
                 result = client.run(self._trigger.poke())
         except AirflowNotFoundException as error:
             raise self._failure(error, non_retryable=False) from error
@@ -165,6 +171,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         if result is None:
             self.log.info("Not yet: %s", self._trigger.missing())
             return False
+        self.log.info("Found: %s [%s]", summary(result), self._where)
         return PokeReturnValue(is_done=True, xcom_value=result)
 
     def execute(self, context: Context) -> Any:
@@ -206,10 +213,10 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         except (AirflowSensorTimeout, AirflowSkipException) as error:
             if not any(isinstance(each, AirflowSensorTimeout) for each in (error, error.__cause__)):
                 raise
-            self._started = float("-inf")  # no time is left: one request
+            self._started = NO_TIME_LEFT  # one request
             found = self._first_poke(context)
             if found:
-                self.log.info("Found at the end of the time-out of %g s: %s", self.timeout, found.xcom_value)
+                self.log.info("The time-out of %g s was over already", self.timeout)
                 return found.xcom_value
             assert self._trigger is not None
             raise type(error)(
@@ -223,7 +230,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         :param context: the context that the task runs in.
         :param event: the payload of the trigger's event.
         """
-        from airflow_provider_objectstore.triggers.polling import PollFailedError, validate_event
+        from airflow_provider_objectstore.triggers.polling import PollFailedError, summary, validate_event
 
         try:
             result = validate_event(event)
@@ -232,7 +239,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         if self.end_from_trigger:
             reason = "it has outlets" if self.outlets else "it pushes an XCom, unless do_xcom_push=False"
             self.log.info("Ended on a worker despite end_from_trigger: %s", reason)
-        self.log.info("Found: %s", result)
+        self.log.info("Found: %s", summary(result))
         return result
 
     def _ends(self) -> float:
@@ -240,14 +247,12 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         self._started = time.monotonic() if self._started is None else self._started
         return self._started + float(self.timeout)
 
-    def _log_start(self, trigger: PollingTrigger) -> None:
-        self.log.info(
-            "Waiting for %s: a poll every %g s, for at most %g s [%s]",
-            trigger.missing(),
-            self.poke_interval,
-            self.timeout,
-            self._where,
-        )
+    def _until(self) -> str:
+        """Return when the time-out is, for the log; in reschedule mode Airflow alone knows when the first poll was."""
+        if self.reschedule and not self.deferrable:
+            return ""
+        end = datetime.now(UTC) + timedelta(seconds=min(float(self.timeout), 1e9))
+        return f", until {end:%Y-%m-%d %H:%M:%S} UTC"
 
     def _build_trigger(self) -> PollingTrigger:
         return self.build_trigger(
@@ -256,6 +261,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             max_wait=self.max_wait.total_seconds() if self.max_wait else None,
             max_consecutive_errors=self.max_consecutive_errors,
             end_from_trigger=self._ends_in_triggerer,
+            timeout=float(self.timeout),
         )
 
     @property

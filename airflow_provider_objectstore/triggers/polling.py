@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import field
 from itertools import count
 from random import randrange
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
@@ -20,6 +21,9 @@ from airflow_provider_objectstore.triggers.dataclass_trigger import DataclassTri
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+LOG_SECONDS = 600
+"""How often a wait that sees no change says in the log what is missing."""
 
 
 class PollingTrigger(DataclassTrigger):
@@ -35,6 +39,7 @@ class PollingTrigger(DataclassTrigger):
     :param max_wait: the longest wait between two polls with ``exponential_backoff``, in seconds; None means no limit.
     :param max_consecutive_errors: how many transient errors in a row are tolerated.
     :param end_from_trigger: end the task in the triggerer once there is a result. Anything else ends on a worker.
+    :param timeout: seconds after which Airflow ends the wait, for the log alone; None if that is not known.
     """
 
     poke_interval: float = 60
@@ -42,6 +47,7 @@ class PollingTrigger(DataclassTrigger):
     max_wait: float | None = None
     max_consecutive_errors: int = 5
     end_from_trigger: bool = False
+    timeout: float | None = None
     _missing_store_logged: bool = field(default=False, init=False)
 
     @abstractmethod
@@ -55,6 +61,13 @@ class PollingTrigger(DataclassTrigger):
     @abstractmethod
     def missing(self) -> str:
         """Say what has not been found yet, for log lines and for the error after a time-out."""
+
+    def plan(self) -> str:
+        """Say what is waited for, how often it is polled, and until when, for the first line of a log."""
+        every = f"a poll every {self.poke_interval:g} s" + (" at first, then less often" * self.exponential_backoff)
+        if self.timeout is None:
+            return f"Waiting for {self.missing()}: {every}"
+        return f"Waiting for {self.missing()}: {every}, for at most {self.timeout:g} s"
 
     def poke(self) -> Flow[Any | None]:
         """
@@ -78,8 +91,9 @@ class PollingTrigger(DataclassTrigger):
         hook = self.hook()
         try:
             async with hook.async_client() as client:
-                self.log.info("Waiting for %s: a poll every %g s [%s]", self.missing(), self.poke_interval, hook.where)
+                self.log.info("%s [%s]", self.plan(), hook.where)
                 result = await client.run(self.poll(queue_seconds=lambda: client.queue_seconds))
+                self.log.info("Found: %s [%s]", summary(result), hook.where)
         except ObjectStoreError as error:
             yield _failure(str(error), non_retryable=not is_transient(error))
         except AirflowNotFoundException as error:
@@ -114,7 +128,7 @@ class PollingTrigger(DataclassTrigger):
         previous = time.monotonic()
         deadline = previous + timeout
         interval, longest_logged = self.poke_interval, 1.0
-        errors, logged = 0, self.missing()
+        errors, logged, logged_at = 0, self.missing(), previous
         for number in count(1):
             queued = queue_seconds()
             try:
@@ -128,9 +142,10 @@ class PollingTrigger(DataclassTrigger):
                 errors = 0
                 if result is not None:
                     return result
-                if (missing := self.missing()) != logged:
+                missing = self.missing()
+                if missing != logged or time.monotonic() - logged_at >= LOG_SECONDS:
                     self.log.info("Not yet: %s", missing)
-                    logged = missing
+                    logged, logged_at = missing, time.monotonic()
             now = time.monotonic()
             if now >= deadline:
                 break
@@ -171,6 +186,15 @@ class PollFailedError(ObjectStoreError):
     def __init__(self, message: str = "", *, non_retryable: bool = False) -> None:
         super().__init__(message)
         self.non_retryable = non_retryable
+
+
+def summary(result: Any) -> str:
+    """
+    Return a result for a line of a log.
+
+    :param result: what was found.
+    """
+    return shorten(str(result), 300, placeholder=" …")
 
 
 def validate_event(event: Mapping[str, Any] | None) -> Any:

@@ -16,9 +16,13 @@ from tests.triggers.polling_triggers import HEAD, key_trigger, object_store_trig
 from tests.triggers.waiting import answers, events, once, revived, run
 
 TRIGGERS = {
-    "keys": key_trigger(region="eu-west-1", keys=("a", "b"), require="any", max_consecutive_errors=2, max_wait=60),
-    "object store": object_store_trigger(region="NYC1", max_consecutive_errors=2, max_wait=60, min_size_gb=500),
-    "usage": CivoUsageTrigger(civo_conn_id="c", object_store="photos", region="NYC1", max_wait=60),
+    "keys": key_trigger(
+        region="eu-west-1", keys=("a", "b"), require="any", max_consecutive_errors=2, max_wait=60, timeout=90
+    ),
+    "object store": object_store_trigger(
+        region="NYC1", max_consecutive_errors=2, max_wait=60, timeout=90, min_size_gb=500
+    ),
+    "usage": CivoUsageTrigger(civo_conn_id="c", object_store="photos", region="NYC1", max_wait=60, timeout=90),
 }
 
 
