@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
@@ -148,7 +149,8 @@ class ObjectStoreHook(BaseHook):
             with self.client(ends=time.monotonic() + TEST_SECONDS) as client:
                 return True, self._ping(client)
         except ObjectStoreError as error:
-            return False, str(error)
+            # Airflow's command line prints this as Rich's markup, which takes [region …] for a tag and drops it.
+            return False, re.sub(r"\[([a-z#/@][^\[\]]*)\]", r"(\1)", str(error))
 
     def bulk(
         self,

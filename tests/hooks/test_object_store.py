@@ -148,6 +148,20 @@ def test_test_connection(stores: AnypointObjectStoreHook, emulator: Emulator, mo
         list(CivoObjectStoreHook().list_object_stores())
 
 
+def test_airflows_command_line_shows_where_a_test_failed(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.cli.simple_table import AirflowConsole
+
+    wrong = {**emulator.connections()["civo_default"], "password": "of-another-account"}
+    monkeypatch.setenv("AIRFLOW_CONN_WRONG", json.dumps(wrong))
+    worked, said = CivoObjectStoreHook("wrong").test_connection()
+    assert not worked
+    assert said.endswith(" (connection wrong, region LON1)")
+    console = AirflowConsole()
+    with console.capture() as printed:
+        console.print(said)
+    assert " ".join(printed.get().split()) == said
+
+
 @pytest.mark.slow
 def test_nothing_heavy_is_imported_with_a_dag() -> None:
     modules = [
