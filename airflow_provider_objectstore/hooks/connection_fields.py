@@ -68,7 +68,7 @@ class Fields:
     def __post_init__(self) -> None:
         # Airflow takes a broken extra for an empty one, of which every member would be missing.
         if not _is_object(self.connection.extra):
-            self.problems.append("extra is no JSON object")
+            self.problems.append("extra must be a JSON object")
             self.extra = {}
 
     def require_type(self, conn_type: str) -> None:

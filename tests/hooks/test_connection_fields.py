@@ -16,7 +16,7 @@ SECRET = "hunter2-hunter2"
 def test_an_extra_that_is_no_object_is_the_problem(extra: str) -> None:
     """Airflow reads it as an empty one, or as what it is."""
     connection = Connection(conn_id="c", conn_type="civo", password="k", extra=extra)
-    with pytest.raises(ConfigurationError, match="'c' cannot be used: extra is no JSON object") as raised:
+    with pytest.raises(ConfigurationError, match="'c' cannot be used: extra must be a JSON object") as raised:
         resolve_civo(connection, connection.extra_dejson)
     assert SECRET not in str(raised.value)
 

@@ -92,8 +92,8 @@ def look_up(connection_id: str) -> Found:
     except AirflowNotFoundException:
         connection = None
     except Exception as error:
-        problem = f"connection {connection_id!r} could not be looked up: a secrets backend failed: "
-        return Found(None, ConfigurationError(problem + lookup_problem(error)), same_ids(connection_id))
+        failed = _failed(connection_id, f"a secrets backend: {lookup_problem(error)}")
+        return Found(None, failed, same_ids(connection_id))
     # Some databases ignore case: the right was checked for the id as it is in the address.
     if connection is None or connection.conn_id != connection_id:
         return _not_found(connection_id)
@@ -109,14 +109,19 @@ def _not_found(connection_id: str) -> Found:
     ids = same_ids(connection_id)
     if set(problems) == {METADATA_DATABASE} and connection_id in stored_connections():
         ids = frozenset()
-    text = (
+    if problems:
+        return Found(
+            None, _failed(connection_id, "; ".join(f"{where}: {what}" for where, what in problems.items())), ids
+        )
+    absent = ConfigurationError(
         f"there is no connection {connection_id!r}, or the API server cannot see it: workers may have environment "
         "variables and secrets backends of their own"
     )
-    if problems:
-        listed = "; ".join(f"{where}: {what}" for where, what in problems.items())
-        text = f"connection {connection_id!r} could not be looked up: {listed}"
-    return Found(None, ConfigurationError(text), ids)
+    return Found(None, absent, ids)
+
+
+def _failed(connection_id: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"connection {connection_id!r} could not be looked up: {reason}")
 
 
 def _hook_of(connection: Connection) -> PageHook:
