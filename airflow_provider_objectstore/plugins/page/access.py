@@ -134,8 +134,9 @@ def is_whole(request: Request) -> bool:
 
 FOREIGN = "Only Airflow's own UI may ask for this"
 SPELLINGS = (
-    "Airflow's metadata database has no such connection. In environment variables and secrets backends case need not "
-    "count: you need the right to read this id in lower and upper case, and in each case that the database has."
+    "What Airflow finds by this id is not the connection of its metadata database. In environment variables and "
+    "secrets backends case need not count: you need the right to read this id in lower and upper case, and as the "
+    "database has it."
 )
 
 
