@@ -18,7 +18,7 @@ from unittest import mock
 from airflow_provider_objectstore.api.call import Call
 from airflow_provider_objectstore.emulator.settings import CIVO_KEY, CLIENT_SECRET
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
-from airflow_provider_objectstore.hooks import connections
+from airflow_provider_objectstore.hooks import connection_fields
 from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 from tests.chaos.services import STALL_SECONDS, ChaosEmulator
@@ -254,7 +254,7 @@ def quick_retries(**settings: Any) -> Iterator[None]:
     """Let retries wait for hardly any time. Their number and their deadline stay as they are."""
     quick = partial(RetryPolicy, **{"initial_wait": 0.005, "max_wait": 0.03, "max_retry_after": 0.05, **settings})
     with (
-        mock.patch.object(connections, "RetryPolicy", quick),
+        mock.patch.object(connection_fields, "RetryPolicy", quick),
         mock.patch("botocore.retryhandler.delay_exponential", lambda *arguments, **named: 0.01),
     ):
         yield

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.hooks import connections
+from airflow_provider_objectstore.hooks import connection_fields
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.transport.retry import RetryPolicy
@@ -23,7 +23,7 @@ API = "airflow_api"
 def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call is tried twice, almost without a wait, and a connection that is refused as briefly."""
     fast = partial(RetryPolicy, attempts=2, deadline=1, initial_wait=0.001, max_wait=0.2)
-    monkeypatch.setattr(connections, "RetryPolicy", fast)
+    monkeypatch.setattr(connection_fields, "RetryPolicy", fast)
 
 
 @pytest.fixture

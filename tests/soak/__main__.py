@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from airflow_provider_objectstore.hooks import connections
+from airflow_provider_objectstore.hooks import connection_fields
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.transport.client import MAX_STATES
 from airflow_provider_objectstore.transport.retry import RetryPolicy
@@ -99,7 +99,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     quick = partial(RetryPolicy, attempts=2, deadline=0.01, initial_wait=0.001)
-    connections.RetryPolicy = quick  # type: ignore[assignment, misc]
+    connection_fields.RetryPolicy = quick  # type: ignore[assignment, misc]
     change_trigger.EVENT_DISTANCE = 0
     with TemporaryDirectory() as folder, connected():
         create(CivoObjectStoreHook(), "bucket")

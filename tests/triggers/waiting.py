@@ -19,7 +19,7 @@ from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR, TriggerFailureReason
 from airflow.triggers.base import TaskSuccessEvent
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.hooks import connections
+from airflow_provider_objectstore.hooks import connection_fields
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 from airflow_provider_objectstore.triggers.polling import PollingTrigger
 
@@ -31,7 +31,7 @@ ENDED = {"ended": "in the triggerer"}
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call is tried twice, with hardly any wait in between."""
     quick = partial(RetryPolicy, attempts=ATTEMPTS, initial_wait=0.001)
-    monkeypatch.setattr(connections, "RetryPolicy", quick)
+    monkeypatch.setattr(connection_fields, "RetryPolicy", quick)
 
 
 def revived(trigger: PollingTrigger) -> PollingTrigger:
