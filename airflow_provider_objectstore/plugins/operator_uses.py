@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, TypeAlias
 
-from airflow_provider_objectstore.exceptions import printable
-
 PACKAGE = __name__.rpartition(".plugins.")[0]
 
 
@@ -183,6 +181,8 @@ def guessed_places(task_type: str, names: Iterable[str], fields: Mapping[str, An
     :param names: the names of its template fields.
     :param fields: those that have values.
     """
+    from airflow_provider_objectstore.exceptions import printable
+
     uses = [use for use in _uses_with(frozenset(names)) if isinstance(use, PathUse) or use.connection in fields]
     found = [place for use in uses if (place := place_of(use, fields)) is not None]
     return [
