@@ -76,6 +76,7 @@ def stored(metadata_database: None) -> Iterator[Any]:  # noqa: F811
     with DAG("links", schedule=None) as dag:
         AnypointPutKeyOperator(task_id="constant", store_id="s", partition="p", key="k", value=1)
         AnypointPutKeyOperator(task_id="template", store_id="s", partition="{{ ds }}", key="k", value=1)
+        AnypointPutKeyOperator(task_id="rendered", store_id="s", partition="{{ ds }}", key="k", value=1)
         AnypointKeySensor(task_id="waits", store_id="s", partition="p", keys=["a", "b"], anypoint_conn_id="other")
         AnypointPutKeyOperator.partial(task_id="mapped", store_id="s", partition="p", value=1).expand(key=["a", "b"])
         AnypointPutKeyOperator(task_id="region", store_id="s", partition="p", key="k", value=1, region="eu-west-1")
@@ -136,8 +137,9 @@ def test_no_link_is_better_than_a_wrong_one(task_id: str, stored: Any) -> None:
 
 def test_what_has_run_is_linked_by_its_rendered_fields(stored: Any) -> None:
     fields = {"anypoint_conn_id": "mule", "region": None, "store_id": "s", "partition": "2026-03-01", "key": "***"}
-    records.render("links", "template", fields)
-    assert link("template") == f"{page_address()}/keys/mule?store=s&partition=2026-03-01"
+    assert link("rendered") == f"{page_address()}/partitions/anypoint_default?store=s"
+    records.render("links", "rendered", fields)
+    assert link("rendered") == f"{page_address()}/keys/mule?store=s&partition=2026-03-01"
     assert not link("mapped", 1)
     records.render("links", "mapped", {**fields, "key": "b"}, map_index=1)
     assert link("mapped", 1) == f"{page_address()}/keys/mule?store=s&partition=2026-03-01&prefix=b"
