@@ -1,6 +1,6 @@
 # Everything this file makes lives under .venv*, .cache/ and build/ of this folder.
 #   make demo            the emulator, a real Airflow and the example DAGs
-#   make test            everything, on the pinned environment
+#   make test            the tests, on the pinned environment
 #   AIRFLOW=3.2          choose another pinned environment (constraints/airflow-3.2.txt; there is 3.1 too)
 #   S3=rgw               the demo's buckets live in Ceph's gateway instead of moto
 #   RGW=skip             leave out the tests that need Ceph's gateway
@@ -95,7 +95,7 @@ up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-
 	@exec $(BIN)/python -m dev.demo --s3 $(S3) --up $(ARGS)
 
 .PHONY: test
-test: $(STAMP) $(if $(TESTS),,rclone $(if $(filter skip,$(RGW)),,rgw)) $(if $(filter skip,$(CHROMIUM)),,chromium) ## all tests
+test: $(STAMP) $(if $(TESTS),,rclone $(if $(filter skip,$(RGW)),,rgw)) $(if $(filter skip,$(CHROMIUM)),,chromium) ## the tests, without what takes hours
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(or $(TESTS),-m "not distributed") $(ARGS)
 
 .PHONY: test-all

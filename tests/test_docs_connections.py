@@ -62,3 +62,11 @@ def test_hooks_take_them(words: list[str], monkeypatch: pytest.MonkeyPatch) -> N
     urls = [next(iter(hook()._connection.base_urls.values())) for hook in HOOKS.values()]
     assert urls[0].startswith("https://object-store-eu-central-1.eu1.anypoint.mulesoft.com/")
     assert urls[1] == "https://api.civo.com/v2"
+
+
+def test_the_example_of_retries_is_what_a_hook_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    section = re.search(r"^## Retries\n.*?^```console\n(.*?)^```", PAGE, re.M | re.S)
+    assert section
+    exported(shlex.split(section[1]), monkeypatch)
+    retry = CivoObjectStoreHook().resolve().retry
+    assert (retry.attempts, retry.deadline) == (10, 600)
