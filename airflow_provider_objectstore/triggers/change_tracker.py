@@ -27,11 +27,13 @@ class ChangeTracker:
 
     :param stores: the state store of each asset, see :func:`.compat.triggerer.asset_state_stores`.
     :param name: the entry of the state store that belongs to this trigger.
+    :param watched: what is watched, for the log.
     """
 
-    def __init__(self, stores: Sequence[Any], name: str) -> None:
+    def __init__(self, stores: Sequence[Any], name: str, watched: object) -> None:
         self._stores = stores
         self._name = name
+        self._watched = watched
         self._loaded = False
         self._stored: dict[str, str] | None = None
         self._last_key = ""
@@ -65,7 +67,8 @@ class ChangeTracker:
         unreadable = {digest(key.encode()) for key in snapshot.unreadable if key_filter.matches(key)}
         if self.known is None:
             log.info(
-                "First snapshot: %d keys exist. Keys that appear or change from now on fire",
+                "First snapshot of %s: %d keys exist. Keys that appear or change from now on fire",
+                self._watched,
                 len(current) + len(unreadable),
             )
             self.known = {**states, **dict.fromkeys(unreadable, UNREADABLE)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping
@@ -21,6 +22,8 @@ from airflow_provider_objectstore.triggers.snapshots import KeyFilter, Snapshot,
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
+
+log = logging.getLogger(__name__)
 
 EVENT_DISTANCE = 10.0
 """
@@ -99,7 +102,8 @@ class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
         :param shared_stream: the snapshots.
         """
         with WatchRegistry(self.shared_stream_key(), self._key_filter):
-            tracker = ChangeTracker(asset_state_stores(self), self._state_name)
+            source, _ = self._source()
+            tracker = ChangeTracker(asset_state_stores(self), self._state_name, source)
             next_event = time.monotonic() + EVENT_DISTANCE  # there may have been one just before a restart
             async for snapshot in shared_stream:
                 if self._key_filter not in snapshot.key_filters or not await tracker.load():
@@ -109,6 +113,7 @@ class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
                 # In a thread: of 100,000 keys it takes longer than a triggerer's event loop may wait.
                 keys, pending = await asyncio.to_thread(tracker.changes, snapshot, self._key_filter)
                 if keys:
+                    log.info("%d of the keys of %s appeared or changed: an event", len(keys), source)
                     details = {key: snapshot.keys[key].details for key in sorted(keys)}
                     yield TriggerEvent(self._payload(details, pending))  # type: ignore[no-untyped-call]
                     next_event = time.monotonic() + EVENT_DISTANCE

@@ -36,6 +36,17 @@ async def test_fires_for_what_appears_and_changes(emulator: Emulator, keys: Keys
         assert watch.keys() == []
 
 
+async def test_log_names_what_is_watched(emulator: Emulator, keys: Keys, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        async with watching(emulator) as watch:
+            await watch.snapshots()
+            await keys.put("new")
+            await watch.snapshots()
+    place = "store s, partition p through connection anypoint_default"
+    assert f"First snapshot of {place}: 0 keys exist" in caplog.text
+    assert f"1 of the keys of {place} appeared or changed: an event" in caplog.text
+
+
 @pytest.mark.slow
 async def test_first_poll_fires_nothing(emulator: Emulator, keys: Keys) -> None:
     await keys.put("old")

@@ -36,7 +36,7 @@ class TestAnEventIsBounded:
 
     def looks(self, changing: Sequence[str], times: int) -> Iterator[tuple[list[str], int]]:
         """What each of so many looks finds if these keys change between any two of them."""
-        tracker = change_tracker.ChangeTracker([], "state")
+        tracker = change_tracker.ChangeTracker([], "state", "store s")
         tracker.known = {}
         for number in range(times):
             states = {key: KeyState("STRING", str(number)) for key in sorted(changing)}
