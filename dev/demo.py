@@ -93,7 +93,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--s3", choices=S3_BACKENDS, default="moto", help="the S3 backend")
     parser.add_argument("--dags", type=Path, default=ROOT / "example_dags", help="folder of the DAG files")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds that a run may take")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds in which something must happen")
     parser.add_argument("--up", action="store_true", help="run a few DAGs, stay up until Ctrl-C")
     return parser.parse_args()
 
@@ -119,17 +119,19 @@ def s3_backend(name: str) -> S3Backend:
 def run_plan(
     airflow: Airflow, plan: list[list[str]], progress: Progress, timeout: float
 ) -> tuple[list[Run], list[Task]]:
-    """Run all chains in parallel, each up to its first failure."""
+    """Run all chains in parallel, each up to its first failure. A run ends if no run has moved on for ``timeout``."""
     tasks: dict[Run, list[Task]] = {}  # of every run that has started
     chains = [iter(planned_runs(airflow, chain)) for chain in plan]
     running = {run: chain for chain in chains if (run := start_next(chain))}
+    states: list[tuple[object, ...]] = []
+    moved = time.monotonic()  # a slow machine is no fault: what counts is whether anything happens
     while running:
         time.sleep(0.4)
         airflow.check()
         for run, chain in list(running.items()):
             tasks[run] = run.refresh()
-            elapsed = time.monotonic() - run.started
-            if run.state in DONE or elapsed > timeout:
+            elapsed, still = (time.monotonic() - since for since in (run.started, max(moved, run.started)))
+            if run.state in DONE or still > timeout:
                 more = "" if run.state in DONE else f'; ARGS="--timeout {5 * timeout:.0f}" would wait longer'
                 progress.log(f"{run.dag_id}, run {run.number}: {run.state} after {elapsed:.1f} s{more}")
                 del running[run]
@@ -138,6 +140,9 @@ def run_plan(
                 running[run] = iter(())  # only its end is awaited
             if goes_on and (next_run := start_next(chain)):
                 running[next_run] = chain
+        found = [(task.dag_id, task.run, task.name, task.state) for of_run in tasks.values() for task in of_run]
+        if found != states:
+            states, moved = found, time.monotonic()
         progress.show([task for run in running for task in tasks.get(run, ())])
     return list(tasks), [task for of_run in tasks.values() for task in of_run]
 

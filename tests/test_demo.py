@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 from dev.demo import PLAN, run_plan
 from dev.report import Progress
 from dev.rotation import EACH, HELD, ObservedRotation, ReadLog
+from dev.runs import Task
 
 EACH_LOG: ReadLog = {"old": {"first": 1, "last": 14, "reads": 9}, "new": {"first": 15, "last": 31, "reads": 9}}
 HELD_LOG: ReadLog = {"old": {"first": 2, "last": 20, "reads": 9}}
@@ -72,3 +74,25 @@ def test_a_slow_machine_is_told_how_to_wait(capsys: pytest.CaptureFixture[str]) 
     assert runs == [slow]
     assert "slow, run 1: running after" in (shown := capsys.readouterr().out)
     assert 'ARGS="--timeout 5" would wait longer' in shown
+
+
+def test_a_slow_machine_has_time_as_long_as_something_happens() -> None:
+    class Moving:
+        dag_id, number, state, started = "moving", 1, "running", 0.0
+        rounds = 0
+
+        def refresh(self) -> list[Task]:
+            self.rounds += 1
+            self.state = "success" if self.rounds == 9 else "running"
+            return [Task("moving", 1, "task", f"state {self.rounds}", None, False)]
+
+    moving: Any = Moving()
+    airflow: Any = SimpleNamespace(check=lambda: None)
+    clock = itertools.count(0, 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dev.demo.planned_runs", lambda _, chain: [moving])
+        patch.setattr("dev.demo.start_next", lambda runs: next(runs, None))
+        patch.setattr("dev.demo.time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None))
+        run_plan(airflow, [["moving"]], Progress(Console(width=120)), 120)
+    assert moving.state == "success"
+    assert next(clock) > 240
