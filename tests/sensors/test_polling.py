@@ -256,14 +256,6 @@ def test_object_that_is_there_at_the_end_of_the_timeout(case: Case, mode: dict[s
     assert case.sensor(**mode).resume_execution("__fail__", timed_out, context)
 
 
-def test_says_what_it_waits_for(case: Case, mode: dict[str, bool], capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(AirflowSensorTimeout):
-        run(case.sensor(**mode, timeout=0.1))
-    printed = "".join(capfd.readouterr())
-    assert f"Waiting for {case.missing}: a poll every 0.01 s" in printed
-    assert f"[connection {case.connection}, " in printed
-
-
 SKIPPING = {
     "permanent": {"kind": "status", "status": 403},
     "transient": {"kind": "status", "status": 500},
