@@ -108,7 +108,7 @@ def test_button(pages: Pages, server: ApiServer, services: Emulator) -> None:
     title, text = pages.test_connection("wrong_secret")
     assert title == failure
     assert "the service answered 401: Invalid client id or secret" in text
-    assert text.endswith("[environment emulator-env, region us-east-1]")
+    assert text.endswith("(environment emulator-env, region us-east-1)")
     expected = "the connection cannot be used: extra region is missing"
     assert pages.test_connection("without_extra") == (failure, expected)
     if DECLARED_FORMS:  # it is tried for a while: once is enough
@@ -116,7 +116,7 @@ def test_button(pages: Pages, server: ApiServer, services: Emulator) -> None:
         title, text = pages.test_connection("dead_service")
         assert title == failure
         assert "Connection refused" in text
-        assert text.endswith("[region LON1]")
+        assert text.endswith("(region LON1)")
 
     # Airflow takes the port 0, which its page sends for none, for another service than the one that was saved
     # (apache/airflow#73298). When this fails, docs/connections.md no longer needs to say so.
