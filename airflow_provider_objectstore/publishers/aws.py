@@ -20,7 +20,7 @@ from airflow_provider_objectstore.exceptions import (
     TransportError,
     error_for,
 )
-from airflow_provider_objectstore.publishers.checks import naming_missing_connection
+from airflow_provider_objectstore.publishers.checks import missing_connection
 from airflow_provider_objectstore.publishers.stored_connection import StoredConnection
 from airflow_provider_objectstore.transport.failures import failure_text, forget_handled, shown_cause
 
@@ -63,16 +63,13 @@ class AwsStoredConnection(StoredConnection):
         """
         from airflow_provider_objectstore.hooks.connection_fields import require_type
 
-        if self._conn_id is not None and self._hook is not None:
-            require_type(self._conn_id, self._conn_type, "aws")
-
-    @cached_property
-    def _conn_type(self) -> str | None:
-        """The connection's type. The amazon provider takes a missing connection for one without keys, and warns."""
-        from airflow.providers.common.compat.sdk import BaseHook
-
-        with naming_missing_connection(self._publisher, str(self._conn_id)):
-            return BaseHook.get_connection(str(self._conn_id)).conn_type
+        if self._conn_id is None:
+            return
+        if found := self._hook.conn_config:
+            require_type(self._conn_id, found.conn_type, "aws")
+            return
+        # The amazon provider treats a missing connection as one without keys.
+        raise missing_connection(self._publisher, self._conn_id)
 
     @cached_property
     def _hook(self) -> Any:
