@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Generator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -71,27 +72,26 @@ def _reconcile(lookup: Generator[Any, Any, T | None], unknown: OutcomeUnknownErr
 
 def _with_retries(call: Call[T], state: SharedState, ends: float) -> Generator[Any, Any, T]:
     started = time.monotonic()
-    ends = min(ends, state.retry_ends(call, started))
+    last_start = partial(state.retry_ends, call, started, ends)  # asked anew each time: an answer ends an outage
     retry_state: CallState | None = None
     response_lost = False
     while True:
         try:
-            response, result = yield from attempt(call, state, ends)
+            response, result = yield from attempt(call, state, last_start(), started)
         except NotFoundError as error:
-            yield from _confirm_absence(call, ends, error)
+            yield from _confirm_absence(call, last_start(), error)
             if not response_lost:
                 raise
             return _result_of_lost_response(call, error)
         except ObjectStoreError as error:
             # After a 429 or 401 nothing was done, so a later 404 means what it says.
             response_lost |= isinstance(error, (ServerError, TransportError)) and error.request_sent
-            state.note_failure(call, error, started)
             if retry_state is None:
-                retry_state = state.connection.retry.begin(started, ends)
+                retry_state = state.connection.retry.begin(started, last_start())
             retry_state.set_exception(sys.exc_info())  # type: ignore[arg-type]
         else:
             if response.status == 404:
-                yield from _confirm_absence(call, ends)
+                yield from _confirm_absence(call, last_start())
             elif call.method != "GET":
                 state.parents.forget(call.path)
             return result
@@ -150,17 +150,18 @@ def _confirm_absence(call: Call[Any], ends: float, error: NotFoundError | None =
         ) from error
 
 
-def attempt(call: Call[T], state: SharedState, ends: float) -> Generator[Any, Any, tuple[Response, T]]:
+def attempt(call: Call[T], state: SharedState, ends: float, started: float) -> Generator[Any, Any, tuple[Response, T]]:
     """
     Send a call once, and once more with a new token if its token was rejected. Return the response and its result.
 
     :param ends: when the last attempt may start, by the monotonic clock.
+    :param started: when the call started, or the one that needs its token, likewise.
     :raises OutcomeUnknownError: if a call that is not idempotent may have taken effect.
     """
     token: str | None = None
     for refreshed in (False, True):
         if call.authorized:
-            token = yield GetToken(token, ends)
+            token = yield GetToken(started, token, ends)
         try:
             with state.connection.redacting(token, state.token, *state.secrets):
                 response = yield from _send(call, state, token, ends)
@@ -168,6 +169,7 @@ def attempt(call: Call[T], state: SharedState, ends: float) -> Generator[Any, An
                     continue
                 return response, call.interpret(response)
         except (TransportError, ServerError) as error:
+            state.note_failure(call, error, started)
             if isinstance(error, ServerError) and error.status is not None and error.status < 500:
                 state.suspected = time.monotonic()
             if call.idempotent or not error.request_sent:

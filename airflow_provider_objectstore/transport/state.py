@@ -69,37 +69,45 @@ class SharedState:
         """By host: one may be out of reach while another answers, as that of the tokens."""
         self._forbidden_until = 0.0
 
-    def retry_ends(self, call: Call[Any], started: float) -> float:
+    def retry_ends(self, call: Call[Any], started: float, at_most: float = float("inf")) -> float:
         """
         Return when the last attempt of a call may start, by the monotonic clock.
 
-        An outage costs the calls to a host that follow each other in it the promised time once, not each of them.
+        An outage costs the calls to a host that follow each other in it the promised time once, not each of them; that
+        of the host that issues tokens costs it all calls that need a token.
 
         :param call: the call.
-        :param started: when the call starts, likewise.
+        :param started: when the call started, likewise.
+        :param at_most: the latest that the caller allows, likewise.
         """
-        outage = self._outages.get(self._host_of(call))
-        goes_on = outage is not None and started - outage.latest <= OUTAGE_GAP
-        return (outage.began if outage and goes_on else started) + self.retry_seconds
+        needed = [call]
+        if call.authorized and self.connection.token_call and not self.usable_token(None):
+            needed.append(self.connection.token_call)
+        outages = (self._outage_of(each, started) for each in needed)
+        began = min((outage.began for outage in outages if outage), default=started)
+        return min(began + self.retry_seconds, at_most)
 
     def note_failure(self, call: Call[Any], error: ObjectStoreError, started: float) -> None:
         """
         Remember that a call got no connection, if that is what its error says.
 
         :param call: the call.
-        :param error: the error of an attempt.
-        :param started: when the call started, by the monotonic clock.
+        :param error: the error of its own request.
+        :param started: when the call started, or the one that needs its token, by the monotonic clock.
         """
         if not (isinstance(error, TransportError) and error.unreachable):
             return
-        now, host = time.monotonic(), self._host_of(call)
-        outage = self._outages.get(host)
-        goes_on = outage is not None and now - outage.latest <= OUTAGE_GAP
-        self._outages[host] = _Outage(outage.began if outage and goes_on else started, now)
+        outage = self._outage_of(call, started)
+        self._outages[self._host_of(call)] = _Outage(outage.began if outage else started, time.monotonic())
 
     def note_response(self, call: Call[Any]) -> None:
         """Remember that the host of a call answers."""
         self._outages.pop(self._host_of(call), None)
+
+    def _outage_of(self, call: Call[Any], started: float) -> _Outage | None:
+        """Return the outage in which a call started, if any. How long its attempts take says nothing."""
+        outage = self._outages.get(self._host_of(call))
+        return outage if outage and started - outage.latest <= OUTAGE_GAP else None
 
     def _host_of(self, call: Call[Any]) -> str:
         return self._hosts.get(call.base_url, "")

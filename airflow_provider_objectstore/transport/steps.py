@@ -19,10 +19,12 @@ class GetToken:
     """
     Return a usable token.
 
+    :param started: when the call that needs it started, by the monotonic clock.
     :param rejected: a token that the service rejected; another one is needed.
     :param ends: when the last attempt to fetch one may start, by the monotonic clock.
     """
 
+    started: float
     rejected: str | None = None
     ends: float = float("inf")
 

@@ -38,7 +38,8 @@ def obtain_token(state: SharedState, step: GetToken, fetches_seen: int) -> Gener
     call = state.connection.token_call
     assert call is not None, "a resolved connection has a token or a call that fetches one"
     try:
-        _, fetched = yield from attempt(call, state, min(time.monotonic() + state.retry_seconds, step.ends))
+        ends = min(time.monotonic() + state.retry_seconds, step.ends)
+        _, fetched = yield from attempt(call, state, ends, step.started)
         state.token_error = None
     except ObjectStoreError as error:
         state.token_error = _token_error(error, call, state)

@@ -39,9 +39,9 @@ def dripping(begin: bytes = b"", every: float = 0.05) -> Iterator[bytes]:
 
 
 @contextmanager
-def serving(answer: Callable[[bytes], Answer]) -> Iterator[str]:
+def serving(answer: Callable[[bytes], Answer], port: int = 0) -> Iterator[str]:
     """Start a server that answers each request, given as head and body; yield its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         threading.Thread(target=_accept, args=(listener, answer), daemon=True).start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 

@@ -138,3 +138,32 @@ def test_another_host_that_answers_ends_no_outage(connect: Connect, unused_port:
             tries.append("Tried" in str(raised.value))
             assert driver.send(usage) == ()
     assert tries == [True] + [False] * 9
+
+
+def test_an_outage_is_over_with_the_first_answer(connect: Connect, unused_port: int) -> None:
+    """A service that comes back often refuses a request or two before it works."""
+    answers = [http(b"{}", status="503 Service Unavailable"), http(b"[]")]
+    driver = connect(civo_connection(f"http://127.0.0.1:{unused_port}", retry=replace(QUICK, deadline=0.5)))
+    with pytest.raises(TransportError):
+        driver.send(civo.list_regions())
+    with serving(lambda _: answers.pop(0), unused_port):
+        assert driver.send(civo.list_regions()) == ()
+
+
+def test_tokens_that_are_out_of_reach_are_no_outage_of_the_stores(connect: Connect, unused_port: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stores = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    tokens = f"http://127.0.0.1:{unused_port}"
+    urls = anypoint_access.base_urls(stores, tokens, "emulator-org", "emulator-env", stores)
+    driver = connect(anypoint_connection(tokens, base_urls=urls, retry=replace(QUICK, deadline=0.5)))
+    tries = []
+    for _ in range(5):
+        with pytest.raises(TransportError, match="could not get a token") as raised:
+            driver.send(anypoint.get_store("s"))
+        tries.append("Tried" in str(raised.value))
+    with serving(lambda _: http(b'{"access_token": "fetched-token", "expires_in": 3600}'), unused_port):
+        for _ in range(5):
+            with pytest.raises(TransportError, match="GET to") as raised:
+                driver.send(anypoint.get_store("s"))
+            tries.append("Tried" in str(raised.value))
+    assert tries == 2 * [True, False, False, False, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from airflow_provider_objectstore.exceptions import (
     PermissionDeniedError,
     TransportError,
 )
+from airflow_provider_objectstore.transport import state as state_module
 from airflow_provider_objectstore.transport.state import ParentCache, SharedState
 from tests.transport.drivers import Driver, anypoint_connection, count
 
@@ -57,6 +59,20 @@ def test_an_outage_is_that_of_one_host() -> None:
     assert state.retry_ends(anypoint.get_store("s"), now) == now - 60 + state.retry_seconds
     state.note_response(anypoint.list_regions())
     assert state.retry_ends(anypoint.get_store("s"), now) == now + state.retry_seconds
+
+
+def test_attempts_that_last_are_of_one_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing answers, not even with a refusal, each attempt takes the connection's time-out."""
+    now, attempts = 1000.0, list[int]()
+    monkeypatch.setattr(state_module, "time", SimpleNamespace(monotonic=lambda: now))
+    state, call = SharedState(anypoint_connection("http://127.0.0.1:1")), anypoint.get_store("s")
+    for _ in range(6):
+        started, number = now, 0
+        while number == 0 or now < state.retry_ends(call, started):
+            now, number = now + 30, number + 1
+            state.note_failure(call, TransportError("timed out", unreachable=True), started)
+        attempts.append(number)
+    assert attempts == [4, 1, 1, 1, 1, 1]
 
 
 class TestParentCache:
