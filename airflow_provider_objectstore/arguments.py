@@ -303,6 +303,11 @@ def _iso_duration(what: str, text: str) -> timedelta:
     return timedelta(**parts)
 
 
+def shortened(value: Any, limit: int) -> str:
+    """Return a value's text for a log or an error: its beginning, however long it and its words are."""
+    text = str(value)
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
 def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 200 else f"{shown[:200]}…"
+    return shortened(repr(value), 200)

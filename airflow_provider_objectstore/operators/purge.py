@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from textwrap import shorten
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from airflow_provider_objectstore import arguments as read
@@ -123,7 +122,7 @@ class AnypointPurgePartitionsOperator(LineageMixin, AnypointBulkOperator):
         self.read_arguments()
         with self.naming_task():
             plan = self._plan()
-        what = shorten(str(plan), 200, placeholder=" …")
+        what = read.shortened(plan, 200)
         self.log.info("Purging store %r (%s): %s", self.store_id, self.where, what)
         runner = PurgeRunner(plan, self.log)
         bulk = self._start_bulk(runner.log_progress)

@@ -144,7 +144,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         """
         from airflow.sdk import PokeReturnValue
 
-        from airflow_provider_objectstore.triggers.polling import summary
+        from airflow_provider_objectstore.triggers.polling import MAX_SUMMARY
 
         try:
             if self._trigger is None:
@@ -171,7 +171,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         if result is None:
             self.log.info("Not yet: %s", self._trigger.missing())
             return False
-        self.log.info("Found: %s [%s]", summary(result), self._where)
+        self.log.info("Found: %s [%s]", read.shortened(result, MAX_SUMMARY), self._where)
         return PokeReturnValue(is_done=True, xcom_value=result)
 
     def execute(self, context: Context) -> Any:
@@ -230,7 +230,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         :param context: the context that the task runs in.
         :param event: the payload of the trigger's event.
         """
-        from airflow_provider_objectstore.triggers.polling import PollFailedError, summary, validate_event
+        from airflow_provider_objectstore.triggers.polling import MAX_SUMMARY, PollFailedError, validate_event
 
         try:
             result = validate_event(event)
@@ -239,7 +239,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         if self.end_from_trigger:
             reason = "it has outlets" if self.outlets else "it pushes an XCom, unless do_xcom_push=False"
             self.log.info("Ended on a worker despite end_from_trigger: %s", reason)
-        self.log.info("Found: %s", summary(result))
+        self.log.info("Found: %s", read.shortened(result, MAX_SUMMARY))
         return result
 
     def _ends(self) -> float:

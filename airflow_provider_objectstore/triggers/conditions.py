@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, field
-from textwrap import shorten
 from typing import Any
 
 from airflow_provider_objectstore import arguments as read
@@ -69,7 +68,7 @@ class AnypointKeyTrigger(AnypointPollingTrigger):
         """Name the keys that are still missing, and the partition."""
         keys = read.names("keys", self.keys)
         left = [key for key in keys if key not in self._found]
-        names = shorten(", ".join(map(repr, left)), 200, placeholder=" …")
+        names = read.shortened(", ".join(map(repr, left)), 200)
         how_many = "any" if self.require == "any" else len(left)
         what = f"key {names}" if len(keys) == 1 else f"{how_many} of {len(keys)} keys ({names})"
         return f"{what} of partition {self.partition!r}, store {self.store_id!r}"

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import field
 from itertools import count
 from random import randrange
-from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
+from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.call import Flow, Pause
 from airflow_provider_objectstore.exceptions import ObjectStoreError, StoreNotFoundError, is_transient
 from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LOG_SECONDS = 600
 """How often a wait that sees no change says in the log what is missing."""
+MAX_SUMMARY = 300
+"""Most characters of what was found in a line of a log."""
 
 
 class PollingTrigger(DataclassTrigger):
@@ -93,7 +95,7 @@ class PollingTrigger(DataclassTrigger):
             async with hook.async_client() as client:
                 self.log.info("%s [%s]", self.plan(), hook.where)
                 result = await client.run(self.poll(queue_seconds=lambda: client.queue_seconds))
-                self.log.info("Found: %s [%s]", summary(result), hook.where)
+                self.log.info("Found: %s [%s]", read.shortened(result, MAX_SUMMARY), hook.where)
         except ObjectStoreError as error:
             yield _failure(str(error), non_retryable=not is_transient(error))
         except AirflowNotFoundException as error:
@@ -186,15 +188,6 @@ class PollFailedError(ObjectStoreError):
     def __init__(self, message: str = "", *, non_retryable: bool = False) -> None:
         super().__init__(message)
         self.non_retryable = non_retryable
-
-
-def summary(result: Any) -> str:
-    """
-    Return a result for a line of a log.
-
-    :param result: what was found.
-    """
-    return shorten(str(result), 300, placeholder=" …")
 
 
 def validate_event(event: Mapping[str, Any] | None) -> Any:

@@ -151,3 +151,19 @@ def test_a_wait_that_is_rescheduled_tells_no_end(case: Case, capsys: pytest.Capt
     """Each of its polls is in a process of its own, and only Airflow knows when the first one was."""
     case.build(mode="reschedule").poke({})
     assert "for at most 20 s [" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_long_name_is_told_as_far_as_it_fits(
+    deferrable: bool, emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The service allows 256 characters, and a list has as many names as one likes."""
+    keys = [f"{number}  {'k' * 230}" for number in range(2)]
+    with pytest.raises(AirflowSensorTimeout, match="keys \\('0  kkk"):
+        run(CASES[0].build(keys=keys, deferrable=deferrable, timeout=0.2))
+    put(*keys)
+    assert run(CASES[0].build(keys=keys, deferrable=deferrable)) == keys
+    printed = lines(capsys)
+    assert any("Waiting for 2 of 2 keys ('0  kkk" in line for line in printed), printed
+    assert any("Found: ['0  kkk" in line for line in printed), printed
+    assert max(map(len, printed)) < 1000
