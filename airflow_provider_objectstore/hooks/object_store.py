@@ -150,7 +150,10 @@ class ObjectStoreHook(BaseHook):
                 return True, self._ping(client)
         except ObjectStoreError as error:
             # Airflow's command line prints this as Rich's markup, which takes [region …] for a tag and drops it.
-            return False, re.sub(r"\[([a-z#/@][^\[\]]*)\]", r"(\1)", str(error))
+            message, found = str(error), 1
+            while found:  # from the inside to the outside
+                message, found = re.subn(r"\[([a-z#/@][^\[\]]*)\]", r"(\1)", message)
+            return False, message
 
     def bulk(
         self,

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -207,3 +208,22 @@ def test_get_conn_is_the_client_that_the_methods_use(emulator: Emulator) -> None
     hook = AnypointObjectStoreHook()
     assert hook.get_conn().send(list_stores()).items == ()
     assert hook.get_conn() is hook.get_conn() is hook._client
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["no [red], [of [many]] [kinds", "[a [/b] c]", "[link=[x]] y", "\\[bold] z", "plain [1, 2] http://[::1]:80"],
+)
+def test_airflows_command_line_shows_all_of_an_error(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.cli.simple_table import AirflowConsole
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ObjectStoreError(reason)
+
+    monkeypatch.setattr(CivoObjectStoreHook, "client", refuse)
+    worked, said = CivoObjectStoreHook().test_connection()
+    console = AirflowConsole()
+    with console.capture() as printed:
+        console.print(said)
+    words = re.findall(r"[\w:]+", reason)
+    assert (worked, re.findall(r"[\w:]+", printed.get())) == (False, words)
