@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, ObjectStoreError
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.api.anypoint.models import Store
@@ -90,10 +90,14 @@ def set_attributes(
     :param store_id: the store.
     :param wanted: the attributes, by the names of :func:`attributes_of`.
     :param create: whether the store does not exist.
-    :raises ObjectStoreError: if the store then has other attributes.
+    :raises ObjectStoreError: if they cannot be set, or the store then has others.
     """
     send = hook.create_store if create else hook.update_store
-    send(store_id, **{argument: wanted.get(name) for name, argument in _SETTABLE.items()})
+    try:
+        send(store_id, **{argument: wanted.get(name) for name, argument in _SETTABLE.items()})
+    except InvalidArgumentError as error:  # the service may return what it does not take, such as 0.5 s
+        do = "create it first, with AnypointCreateStoreOperator" if create else "give if_attributes_differ='keep'"
+        raise InvalidArgumentError(f"store {store_id} cannot get the original's attributes ({error}): {do}") from None
     result = compare(wanted, hook.get_store(store_id))
     if result.differences:
         raise ObjectStoreError(f"the service accepted the attributes of store {store_id}, but {result.differences}")

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from airflow_provider_objectstore.api.anypoint.models import Store
 from airflow_provider_objectstore.emulator import Emulator, Settings
 from airflow_provider_objectstore.emulator.anypoint import operations as service
 from airflow_provider_objectstore.emulator.messages import json_response
@@ -277,3 +279,21 @@ def test_slow_and_failing_services(hook: AnypointObjectStoreHook, emulator: Emul
     assert done["values"] == 60
     assert done["retries"] > 0
     assert dict(hook.partition("t", "p")) == {f"k{number}": number for number in range(60)}
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_time_to_live_that_cannot_be_set(
+    exists: bool, hook: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service returns it in milliseconds, and takes whole seconds."""
+    read = AnypointObjectStoreHook.get_store
+
+    def half_a_second(self: AnypointObjectStoreHook, store_id: str) -> Store:
+        return replace(read(self, store_id), **({"default_ttl_seconds": 0.5} if store_id == "s" else {}))
+
+    monkeypatch.setattr(AnypointObjectStoreHook, "get_store", half_a_second)
+    if exists:
+        hook.create_store("t")
+    do = "if_attributes_differ='keep'" if exists else "AnypointCreateStoreOperator"
+    with pytest.raises(InvalidArgumentError, match=rf"store t cannot get .*whole number of seconds, not 0.5\): .*{do}"):
+        copy(if_attributes_differ="update")
