@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.api.addresses import web_address
 from airflow_provider_objectstore.api.call import fits_header
-from airflow_provider_objectstore.arguments import boolean
+from airflow_provider_objectstore.arguments import boolean, shortened
 from airflow_provider_objectstore.compat.connection_forms import is_of_test_button
 from airflow_provider_objectstore.exceptions import ConfigurationError
 from airflow_provider_objectstore.transport.retry import RetryPolicy
@@ -20,6 +20,7 @@ from airflow_provider_objectstore.transport.retry import RetryPolicy
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
+_NO_OBJECT = "extra must be a JSON object"
 _FOLDED_PATH = re.compile(r"//|/\.{1,2}/")
 
 
@@ -68,7 +69,7 @@ class Fields:
     def __post_init__(self) -> None:
         # Airflow takes a broken extra for an empty one, of which every member would be missing.
         if not _is_object(self.connection.extra):
-            self.problems.append("extra must be a JSON object")
+            self.problems.append(_NO_OBJECT)
             self.extra = {}
 
     def require_type(self, conn_type: str) -> None:
@@ -84,7 +85,7 @@ class Fields:
         return default if value is None or value == "" else str(value).strip()
 
     def required(self, what: str, value: str | None) -> str:
-        if not value:
+        if not value and not (_NO_OBJECT in self.problems and what.startswith("extra ")):
             self.problems.append(f"{what} is missing")
         return value or ""
 
@@ -96,7 +97,7 @@ class Fields:
             number = 0
         if not 0 < number <= at_most:
             limit = " of at most a day" if at_most == 86_400 else ""
-            self.problems.append(f"extra {name} must be a positive number{limit}, not {text!r}")
+            self.problems.append(f"extra {name} must be a positive number{limit}, not {_shown(text)}")
         return number
 
     def retry(self) -> RetryPolicy:
@@ -104,7 +105,7 @@ class Fields:
         settings: dict[str, Any] = {}
         if text := self.text("retry_attempts"):
             if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
-                self.problems.append(f"extra retry_attempts must be a whole number, at least 1, not {text[:100]!r}")
+                self.problems.append(f"extra retry_attempts must be a whole number, at least 1, not {_shown(text)}")
             else:
                 settings["attempts"] = int(text)
         if self.text("retry_deadline"):
@@ -115,7 +116,7 @@ class Fields:
         value = self.text(name, choices[0]).lower()
         if value in choices:
             return value
-        self.problems.append(f"extra {name} must be one of {', '.join(filter(None, choices))}, not {value!r}")
+        self.problems.append(f"extra {name} must be one of {', '.join(filter(None, choices))}, not {_shown(value)}")
         return choices[0]
 
     def base_url(self, what: str, value: str, port: int | None = None, *, without: str = "") -> str:
@@ -156,7 +157,7 @@ class Fields:
             verify = boolean(verify)
         except ValueError:
             if not _is_file(str(verify)):
-                self.problems.append(f"extra verify must be true, false or an existing file, not {str(verify)[:100]!r}")
+                self.problems.append(f"extra verify must be true, false or an existing file, not {_shown(verify)}")
         proxy = self.text("proxy") or None
         if proxy and web_address(proxy) is None:
             self.problems.append(
@@ -181,6 +182,10 @@ class Fields:
             conn_id = str(self.connection.conn_id)
             which = "the connection" if is_of_test_button(conn_id) else f"connection {conn_id!r}"
             raise ConfigurationError(f"{which} cannot be used: {'; '.join(self.problems)}")
+
+
+def _shown(value: Any) -> str:
+    return shortened(repr(value), 100)
 
 
 def _is_object(extra: Any) -> bool:

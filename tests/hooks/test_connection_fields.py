@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -19,6 +20,16 @@ def test_an_extra_that_is_no_object_is_the_problem(extra: str) -> None:
     with pytest.raises(ConfigurationError, match="'c' cannot be used: extra must be a JSON object") as raised:
         resolve_civo(connection, connection.extra_dejson)
     assert SECRET not in str(raised.value)
+    assert "missing" not in str(raised.value), "what is in it cannot be told"
+
+
+@pytest.mark.parametrize("name", ["timeout", "requests_per_second", "retry_deadline", "retry_attempts", "auth"])
+def test_no_more_than_the_beginning_of_a_wrong_field_is_shown(name: str) -> None:
+    extra = {"organization_id": "o", "environment_id": "e", name: "9x" * 5000}
+    connection = Connection(conn_id="c", conn_type="anypoint", login="a", password="b", extra=json.dumps(extra))
+    with pytest.raises(ConfigurationError, match=f"extra {name} must be") as raised:
+        resolve_anypoint(connection, connection.extra_dejson)
+    assert len(str(raised.value)) < 500
 
 
 def test_the_type_in_an_error_is_no_more_than_a_type() -> None:
