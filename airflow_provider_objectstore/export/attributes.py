@@ -96,8 +96,10 @@ def set_attributes(
     try:
         send(store_id, **{argument: wanted.get(name) for name, argument in _SETTABLE.items()})
     except InvalidArgumentError as error:  # the service may return what it does not take, such as 0.5 s
-        do = "create it first, with AnypointCreateStoreOperator" if create else "give if_attributes_differ='keep'"
-        raise InvalidArgumentError(f"store {store_id} cannot get the original's attributes ({error}): {do}") from None
+        raise InvalidArgumentError(
+            f"store {store_id} cannot get the original's attributes: {error}. Create it with "
+            "AnypointCreateStoreOperator first, and give if_attributes_differ='keep' if this is a copy"
+        ) from None
     result = compare(wanted, hook.get_store(store_id))
     if result.differences:
         raise ObjectStoreError(f"the service accepted the attributes of store {store_id}, but {result.differences}")
