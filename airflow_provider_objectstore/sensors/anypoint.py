@@ -20,7 +20,7 @@ class AnypointKeySensor(AnypointOperator, BasePollingSensor):
     It sends HEAD requests, which transfer no value, and only for keys that are still missing. Store and partition need
     not exist yet.
 
-    XCom: the list of keys that were found.
+    XCom: the list of keys that were found, in the order in which they are given.
 
     :param store_id: id of the store.
     :param partition: name of the partition.

@@ -37,7 +37,7 @@ class AnypointKeyTrigger(AnypointPollingTrigger):
     """
     Waits for keys of a partition, with HEAD requests only for keys that are still missing.
 
-    The result is the list of the keys that were found.
+    The result is the list of the keys that were found, in the order in which they are given.
 
     :param store_id: id of the store.
     :param partition: name of the partition.
@@ -62,7 +62,7 @@ class AnypointKeyTrigger(AnypointPollingTrigger):
             self._found.append(key)
             if require == "any":
                 return list(self._found)
-        return list(self._found) if len(self._found) == len(calls) else None
+        return list(calls) if len(self._found) == len(calls) else None
 
     def missing(self) -> str:
         """Name the keys that are still missing, and the partition."""

@@ -55,7 +55,8 @@ async def test_says_how_many_keys_are_missing(
     assert trigger.missing() == "2 of 3 keys ('a', 'c') of partition 'p', store 's'"
     for key in "ac":
         await asyncio.to_thread(key_hook.put_key, "s", "p", key, "v")
-    await waiting
+    (event,) = await waiting
+    assert event["result"] == ["a", "b", "c"], "in the order given, though 'b' was there first"
     printed = "".join(capfd.readouterr())
     assert "Waiting for 3 of 3 keys ('a', 'b', 'c')" in printed
     assert printed.count("Not yet: 2 of 3 keys ('a', 'c')") == 1
