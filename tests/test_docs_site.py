@@ -42,7 +42,9 @@ def test_the_table_has_every_task() -> None:
     assert [name for name in (item.name for item in TASKS) if f":py:class:`~{name}`" not in table] == []
     fields = "``anypoint_conn_id``, ``region``, ``store_id``, ``partition``, ``key``, ``if_missing``"
     assert f"{fields}\n     - nothing" in table
-    assert "``keys``, ``require``\n     - the list of keys that were found." in table
+    assert (
+        "``keys``, ``require``\n     - the list of keys that were found, in the order in which they are given." in table
+    )
 
 
 def test_compatibility_is_that_of_the_project() -> None:
