@@ -66,7 +66,8 @@ def miss_deadline() -> None:
         callback = AsyncCallback(AnypointKeyNotifier, arguments)
         late: Any = Deadline(run.run_after + timedelta(hours=1), callback, run.id, **more)
         session.add(late)
-        session.flush()
+        session.commit()
+        session.refresh(late)  # as the scheduler reads it: with an id of the database's own kind
         late.handle_miss(session)
         stored = late.trigger if hasattr(late, "trigger") else late.callback.trigger
         trigger = import_string(stored.classpath)(**stored.kwargs)
