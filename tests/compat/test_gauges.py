@@ -36,7 +36,7 @@ def test_airflow_without_metrics() -> None:
 SEND = """
 import airflow
 
-if airflow.__version__.startswith("3.2."):  # there the task runner does this for its process, elsewhere the first metric
+if airflow.__version__.startswith("3.2."):  # there the task runner does this for its process
     from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
     from airflow.sdk.observability.stats import Stats
 
