@@ -60,10 +60,10 @@ def build_app(views: tuple[View, ...]) -> FastAPI:
 
     :param views: what it can show of a connection.
     """
-    app = FastAPI(title="Object stores", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Object stores", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     by_name = {view.name: view for view in views}
     turns, rendering = Turns(), Threads(2)
-    opener = Opener(turns)
+    opener = Opener(Turns(4))  # of its own: a look-up never waits for a service
     guarded = GuardedRouter()
 
     def add(view: View, read: Callable[[PageHook, Parameters, Any], Awaitable[Context]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -73,7 +74,7 @@ class Opener:
             await self._threads.run(partial(require_rights, user, found.ids))
         if found.hook is None:
             assert found.problem is not None
-            raise found.problem
+            raise copy(found.problem)
         if service not in (None, found.hook.conn_type):
             raise ConfigurationError(
                 f"connection {connection_id!r} is of type {found.hook.conn_type!r}, not {service!r}"
@@ -101,7 +102,7 @@ def look_up(connection_id: str) -> Found:
     try:
         return Found(_hook_of(connection), None, ids)
     except ObjectStoreError as error:
-        return Found(None, error.with_traceback(None), ids)
+        return Found(None, copy(error), ids)
 
 
 def _not_found(connection_id: str) -> Found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
@@ -283,7 +284,7 @@ class Turns:
             result, rows = await self._threads.run(partial(_outcome, function))
             self._keep(key, keep, result, rows)
         if isinstance(result, ObjectStoreError):
-            raise result
+            raise copy(result)
         return result  # type: ignore[no-any-return]
 
     def _keep(self, key: Hashable, seconds: float, result: Any, rows: int) -> None:
@@ -312,5 +313,5 @@ def _outcome(function: Callable[[], Any]) -> tuple[Any, int]:
     try:
         result = function()
     except ObjectStoreError as error:
-        return error.with_traceback(None), 0
+        return copy(error), 0  # without the traceback and the causes, whose frames may hold secrets
     return result, _rows(result)

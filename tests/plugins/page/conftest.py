@@ -45,6 +45,15 @@ def metadata_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     settings.configure_orm()
 
 
+def signed_in(user: str) -> dict[str, str]:
+    """Return the cookie of a user who is signed in."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    found: Any = SimpleAuthManagerUser(username=user, role=USERS[user].upper())
+    return {"_token": get_auth_manager().generate_jwt(found)}
+
+
 class Browser:
     """
     What a browser does, without one.
@@ -63,13 +72,9 @@ class Browser:
         :param user: who is signed in; None for nobody.
         :param headers: further headers.
         """
-        from airflow.api_fastapi.app import get_auth_manager
-        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-
         self._client.cookies.clear()
         if user:
-            signed_in: Any = SimpleAuthManagerUser(username=user, role=USERS[user].upper())
-            self._client.cookies.set("_token", get_auth_manager().generate_jwt(signed_in))
+            self._client.cookies.update(signed_in(user))
         return self._client.get(f"{URL_PREFIX}{path}", headers=headers)
 
     def whole(self, path: str, user: str | None = "ann") -> Any:

@@ -71,6 +71,10 @@ def test_a_connection_can_be_opened_by_its_id(id: str, status: int, browser: Bro
     assert browser.get(f"/open?id={id}").status_code == status
 
 
+def test_an_address_without_its_end_leads_nowhere(browser: Browser) -> None:
+    assert browser.get("/stores", user=None).status_code == 404
+
+
 def test_an_id_may_have_a_slash(browser: Browser, stored: Emulator, store_connection: Callable[..., Any]) -> None:
     store_connection("team/mule", stored.connections()["anypoint_default"])
     store_connection("team/..", stored.connections()["anypoint_default"])

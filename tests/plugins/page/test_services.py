@@ -6,13 +6,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
+import httpx  # noqa: TID251 - it speaks to an application within the event loop of the test
 import pytest
+from fastapi import FastAPI
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from airflow_provider_objectstore.plugins.object_stores import URL_PREFIX
 from airflow_provider_objectstore.plugins.page import services as page_services
+from airflow_provider_objectstore.plugins.page.app import SafePage, build_app
 from airflow_provider_objectstore.plugins.page.services import (
     BUDGET,
     TIMEOUT,
@@ -22,7 +27,8 @@ from airflow_provider_objectstore.plugins.page.services import (
     Turns,
     within_budget,
 )
-from tests.plugins.page.conftest import Browser
+from airflow_provider_objectstore.plugins.page.views import all_views
+from tests.plugins.page.conftest import FRAGMENT, Browser, signed_in
 
 
 @pytest.fixture
@@ -88,6 +94,42 @@ async def test_errors_are_kept_for_seconds(
         with pytest.raises(ObjectStoreError, match="no"):
             await turns.run("a", "x", keep, failing)
     assert failing.calls == calls
+
+
+async def test_a_kept_error_keeps_nothing_else() -> None:
+    def fail() -> None:
+        try:
+            raise ValueError("in a frame with a secret")
+        except ValueError as error:
+            raise ObjectStoreError("no") from error
+
+    turns, raised = Turns(), []
+    for _ in range(3):
+        with pytest.raises(ObjectStoreError, match=r"^no$") as caught:
+            await turns.run("a", "x", 300, fail)
+        raised.append(caught.value)
+        ((_, _, kept),) = turns._results.values()
+        assert (kept.__traceback__, kept.__cause__, kept.__context__) == (None, None, None)
+    assert len({id(error) for error in raised}) == 3, "each request gets an error of its own"
+
+
+async def test_a_slow_service_delays_no_card_that_asks_none(metadata_database: None, stored: Emulator) -> None:
+    slow = Blocking({"where": {}, "stores": [], "rows": 0, "next": None})
+    views = {view.name: view for view in all_views()}
+    views["stores"] = replace(views["stores"], read=lambda hook, parameters: slow())  # type: ignore[arg-type, return-value]
+    root = FastAPI()
+    root.mount(URL_PREFIX, SafePage(build_app(tuple(views.values()))))
+    transport = httpx.ASGITransport(root)
+    async with httpx.AsyncClient(transport=transport, base_url="http://page", cookies=signed_in("ann")) as client:
+        waiting = asyncio.create_task(client.get(f"{URL_PREFIX}/stores/mule", headers=FRAGMENT))
+        await started(slow)
+        try:
+            async with asyncio.timeout(10):
+                found = await client.get(f"{URL_PREFIX}/tasks/mule", headers=FRAGMENT)
+        finally:
+            slow.released.set()
+            await waiting
+    assert found.status_code == 200
 
 
 async def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
