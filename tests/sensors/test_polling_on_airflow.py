@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from dev.server import Airflow
 from tests.features import START_FROM_TRIGGER
 from tests.triggers.waiting import answers
@@ -61,6 +62,10 @@ ON_WORKER = "DAG bundles loaded"
 
 def test_waits_of_every_kind(airflow: Airflow, emulator: Emulator) -> None:
     start(airflow, "waits")
+    waiting = {("no_worker", -1), ("with_outlet", -1), ("with_xcom", -1), *(("mapped", index) for index in (0, 1, 3))}
+    until(lambda: waiting <= {name for name, state in states(airflow, "waits").items() if state == "deferred"}, 180)
+    for key in (f"{RUN}/x", "outlet", "named", "a", "b", "c"):
+        AnypointObjectStoreHook().put_key("waits", "p", key, "v")
     until(lambda: airflow.call("GET", f"/dags/waits/dagRuns/{RUN}")["state"] in ("success", "failed"))
     ended = states(airflow, "waits")
     bad = {name for name, state in ended.items() if state != "success"}
