@@ -198,7 +198,7 @@ def within_budget(items: Iterable[Item], what: str, budget: Budget) -> Iterator[
 
 class Threads:
     """
-    Runs blocking functions in so many threads at most. Airflow's own requests share the usual ones, so none of them.
+    Runs blocking functions in so many threads at most, none of which are those that Airflow's own requests share.
 
     It belongs to one event loop.
 
