@@ -233,7 +233,8 @@ class _Turn:
     """One connection's turn: who holds the lock may send requests."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    waiting: int = 0
+    users: int = 0
+    """How many hold it or wait for it."""
 
 
 class Turns:
@@ -246,7 +247,7 @@ class Turns:
     :param threads: how many threads it uses at most.
     """
 
-    def __init__(self, threads: int = 16) -> None:
+    def __init__(self, threads: int = 64) -> None:
         self._threads = Threads(threads)
         self._turns: dict[str, _Turn] = {}
         self._results: dict[Hashable, tuple[float, int, Any]] = {}
@@ -263,20 +264,21 @@ class Turns:
         :raises ObjectStoreError: if the function does.
         """
         turn = self._turns.setdefault(connection_id, _Turn())
-        turn.waiting += 1
+        turn.users += 1
         try:
-            async with asyncio.timeout(PATIENCE):
-                await turn.lock.acquire()
-        except TimeoutError:
-            raise BusyError(f"Connection {connection_id} is busy with earlier requests of this page") from None
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await turn.lock.acquire()
+            except TimeoutError:
+                raise BusyError(f"Connection {connection_id} is busy with earlier requests of this page") from None
+            try:
+                return await self._run((connection_id, key), keep, function)
+            finally:
+                turn.lock.release()
         finally:
-            turn.waiting -= 1
-        try:
-            return await self._run((connection_id, key), keep, function)
-        finally:
-            turn.lock.release()
-            if not turn.waiting and not turn.lock.locked():
-                self._turns.pop(connection_id, None)
+            turn.users -= 1
+            if not turn.users:
+                del self._turns[connection_id]
 
     async def _run(self, key: Hashable, keep: float, function: Callable[[], T]) -> T:
         until, _, result = self._results.get(key, (0.0, 0, None))

@@ -132,6 +132,30 @@ async def test_a_slow_service_delays_no_card_that_asks_none(metadata_database: N
     assert found.status_code == 200
 
 
+async def test_many_dead_services_delay_no_other_card() -> None:
+    turns, dead = Turns(), [Blocking() for _ in range(50)]
+    waiting = [asyncio.create_task(turns.run(str(number), "x", 0, function)) for number, function in enumerate(dead)]
+    await started(dead[-1])
+    assert await turns.run("alive", "x", 0, lambda: "at once") == "at once"
+    for function in dead:
+        function.released.set()
+    assert await asyncio.gather(*waiting) == ["done"] * len(dead)
+
+
+async def test_who_goes_away_while_waiting_leaves_nothing() -> None:
+    turns, slow = Turns(), Blocking()
+    first = asyncio.create_task(turns.run("a", "x", 0, slow))
+    await started(slow)
+    second = asyncio.create_task(turns.run("a", "y", 0, lambda: None))
+    await asyncio.sleep(0)
+    slow.released.set()
+    while not first.done():
+        await asyncio.sleep(0)
+    second.cancel()  # it has just been given the turn
+    await asyncio.gather(first, second, return_exceptions=True)
+    assert not turns._turns
+
+
 async def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_services, "PATIENCE", 0.01)
     turns, slow = Turns(), Blocking()
