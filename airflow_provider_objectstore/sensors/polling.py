@@ -101,7 +101,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         self._reason_not_startable: str | None = None
         self._trigger: PollingTrigger | None = None
         self._where = ""
-        self._errors = 0
+        self._errors, self._problem = 0, ""
         self._started: float | None = None
 
     @abstractmethod
@@ -155,23 +155,24 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
                 if not self._where:
                     self._where = hook.where
                     if self._started != NO_TIME_LEFT:
-                        self.log.info("%s%s [%s]", self._trigger.plan(), self._until(), self._where)
+                        self.log.info("%s%s%s", self._trigger.plan(), self._until(), self._place)
                 result = client.run(self._trigger.poke())
         except AirflowNotFoundException as error:
+            self._problem = str(error)
             raise self._failure(error, non_retryable=False) from error
         except ObjectStoreError as error:
-            self._errors += 1
+            self._errors, self._problem = self._errors + 1, str(error)
             if is_transient(error) and self._errors <= self.max_consecutive_errors:
                 self.log.warning(
                     "%s. Error %d of at most %d in a row", error, self._errors, self.max_consecutive_errors
                 )
                 return False
             raise self._failure(error, non_retryable=not is_transient(error)) from error
-        self._errors = 0
+        self._errors, self._problem = 0, ""
         if result is None:
             self.log.info("Not yet: %s", self._trigger.missing())
             return False
-        self.log.info("Found: %s [%s]", read.shortened(result, MAX_SUMMARY), self._where)
+        self.log.info("Found: %s%s", read.shortened(result, MAX_SUMMARY), self._place)
         return PokeReturnValue(is_done=True, xcom_value=result)
 
     def execute(self, context: Context) -> Any:
@@ -188,10 +189,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             try:
                 return super().execute(context)
             except AirflowSensorTimeout as error:
-                assert self._trigger is not None
-                raise AirflowSensorTimeout(
-                    f"{error} Still missing: {self._trigger.missing()} [{self._where}]"
-                ) from None
+                raise AirflowSensorTimeout(f"{error} Still missing: {self._missing()}") from None
         found = self._first_poke(context)
         if found:
             return found.xcom_value
@@ -218,10 +216,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             if found:
                 self.log.info("The time-out of %g s was over already", self.timeout)
                 return found.xcom_value
-            assert self._trigger is not None
-            raise type(error)(
-                f"not found within {self.timeout:g} s: {self._trigger.missing()} [{self._where}]"
-            ) from None
+            raise type(error)(f"not found within {self.timeout:g} s: {self._missing()}") from None
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """
@@ -241,6 +236,17 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             self.log.info("Ended on a worker despite end_from_trigger: %s", reason)
         self.log.info("Found: %s", read.shortened(result, MAX_SUMMARY))
         return result
+
+    @property
+    def _place(self) -> str:
+        """Where the objects are, for the log; nothing as long as no connection was found."""
+        return f" [{self._where}]" if self._where else ""
+
+    def _missing(self) -> str:
+        """Return what was not found, and why the last poll could not tell."""
+        assert self._trigger is not None
+        problem = f". The last poll failed, so it may be there: {self._problem}" if self._problem else ""
+        return f"{self._trigger.missing()}{self._place}{problem}"
 
     def _ends(self) -> float:
         """Return until when a poll on a worker may try again: until the time-out, as far as this process knows."""

@@ -44,13 +44,24 @@ def test_an_outage_does_not_outlast_the_time_out(unused_port: int, monkeypatch: 
     monkeypatch.setenv("AIRFLOW_CONN_ANYPOINT_DEFAULT", json.dumps({**connection, "extra": extra}))
     begin = time.monotonic()
     with pytest.raises(
-        AirflowSensorTimeout, match=r"Still missing: key 'k' of partition 'p', store 's' \[connection any"
+        AirflowSensorTimeout,
+        match=r"Still missing: key 'k' of partition 'p', store 's' \[connection any.*The last poll failed.*refused",
     ):
         keys_sensor(task_id="wait", timeout=1, poke_interval=0.1, deferrable=False).execute({})
+    with pytest.raises(AirflowSensorTimeout, match=r"not found within 1 s: key 'k'.*The last poll failed.*refused"):
+        keys_sensor(task_id="wait", timeout=1).resume_execution("__fail__", {"error": "Trigger timeout"}, {})
     sensor = keys_sensor(task_id="wait", timeout=100)
     sensor._started = float("-inf")
     assert sensor.poke({}) is False
     assert time.monotonic() - begin < 60
+
+
+def test_silent_fail_without_a_connection_says_that_nothing_is_known() -> None:
+    sensor = keys_sensor(
+        task_id="wait", anypoint_conn_id="nowhere", silent_fail=True, timeout=0.1, poke_interval=0.01, deferrable=False
+    )
+    with pytest.raises(AirflowSensorTimeout, match=r"store 's'\. The last poll failed, so .*nowhere"):
+        sensor.execute({})
 
 
 @dataclass(frozen=True)
