@@ -16,10 +16,11 @@ from pathlib import Path
 from rich.console import Console
 
 from airflow_provider_objectstore.emulator import Emulator, S3Backend, Settings
+from dev.processes import AirflowError
 from dev.report import Progress, content_tables, task_table
 from dev.rotation import ObservedRotation
 from dev.runs import DONE, Run, Task
-from dev.server import Airflow, AirflowError, free_port
+from dev.server import Airflow, free_port
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".cache" / "demo"

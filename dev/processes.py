@@ -20,6 +20,10 @@ from pathlib import Path
 import psutil
 
 
+class AirflowError(RuntimeError):
+    """Airflow did not start, or rejected a request."""
+
+
 class Processes:
     """
     Starts the programs.

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from dev.server import Airflow, AirflowError
+from dev.processes import AirflowError
+from dev.server import Airflow
 
 DONE = ("success", "failed")
 _DEFERRED = ("Pausing task as DEFERRED", "trigger starting")

@@ -182,8 +182,9 @@ def main() -> int:
     from rich.console import Console
 
     from dev.demo import POOLS, emulator, list_connections, run_plan
+    from dev.processes import AirflowError
     from dev.report import Progress
-    from dev.server import Airflow, AirflowError
+    from dev.server import Airflow
     from tests.browser.airflow_pages import Pages
     from tests.browser.chromium import chromium
 

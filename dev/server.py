@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -19,11 +18,8 @@ from typing import Any, Self, TextIO
 import requests
 import tenacity
 
-from dev.processes import Processes
-
-
-class AirflowError(RuntimeError):
-    """Airflow did not start, or rejected a request."""
+from dev.database import create_database
+from dev.processes import AirflowError, Processes
 
 
 class LockedError(AirflowError):
@@ -123,10 +119,7 @@ class Airflow:
     def __enter__(self) -> Self:
         shutil.rmtree(self.home, ignore_errors=True)
         self.logs.mkdir(parents=True)
-        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-        result = subprocess.run(migrate, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if result.returncode:
-            raise AirflowError(f"airflow db migrate failed:\n{result.stderr[-3000:]}")
+        create_database(self.environment)
         self._start()
         with ExitStack() as cleanup:
             cleanup.callback(self._stop)

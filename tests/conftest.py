@@ -16,6 +16,7 @@ from airflow.sdk._shared.secrets_masker.secrets_masker import _secrets_masker
 from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from airflow_provider_objectstore.transport import client as sync_client
 from airflow_provider_objectstore.transport.state import ParentCache
+from dev.database import EMPTY_DATABASES
 from tests.rgw.certificate import write_certificate
 
 ALL = os.environ.get("ALL") == "1"
@@ -54,6 +55,15 @@ def data_of_botocore() -> Iterator[None]:
     """Reading the description of S3 anew takes most of the time of a new client: all sessions share it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All Airflows of a run start with a copy of the first one's database."""
+    folder = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(EMPTY_DATABASES, str(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder))
         yield
 
 

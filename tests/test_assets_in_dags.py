@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from dev.database import create_database
 
 pytestmark = pytest.mark.airflow
 
@@ -76,7 +77,7 @@ def found(tmp_path: Path, emulator: Emulator) -> dict[str, Any]:
         assert "emulator-key" not in printed
         return printed
 
-    run(*AIRFLOW, "db", "migrate")
+    create_database(environment)
     run(*AIRFLOW, "dags", "reserialize")
     assert "Pausing task as DEFERRED" in run(sys.executable, "-c", RUN, str(folder))
     run(*AIRFLOW, "scheduler", "--num-runs", "3", "--skip-serve-logs")

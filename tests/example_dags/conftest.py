@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
+from dev.database import create_database
 from tests.example_dags.runs import EXAMPLES, PREPARE
 from tests.forks import Forks
 
@@ -23,7 +22,6 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
     }
-    airflow = [sys.executable, "-m", "airflow"]
-    subprocess.run([*airflow, "db", "migrate"], env=environment, check=True, capture_output=True, timeout=300)
+    create_database(environment)
     with Forks(PREPARE, environment) as forks:
         yield forks

@@ -15,6 +15,7 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError, StoreNotFoundError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.notifications.anypoint import AnypointKeyNotifier
+from dev.database import create_database
 
 CALLBACKS = Path(__file__).parent / "callbacks.py"
 
@@ -105,7 +106,7 @@ def test_all_callbacks_of_airflow(emulator: Emulator, tmp_path: Path) -> None:
         assert "emulator-secret" not in done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    run(sys.executable, "-m", "airflow", "db", "migrate")
+    create_database(environment)
     shown = run(sys.executable, str(CALLBACKS))
     good, bad = [line.split()[-1] for line in shown.splitlines() if line.startswith("RUN")]
     assert "TRIGGER ['running', 'success']" in shown

@@ -14,7 +14,8 @@ import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-from dev.server import Airflow, AirflowError
+from dev.processes import AirflowError
+from dev.server import Airflow
 from tests.operators.test_purge import DELETE_PARTITION, NAMES, fill, hook
 from tests.triggers.waiting import answers
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import Any, Self
 import requests
 from cryptography.fernet import Fernet
 
+from dev.database import create_database
 from dev.processes import Processes
 from dev.server import free_port
 
@@ -50,9 +50,8 @@ class ApiServer:
         }
 
     def __enter__(self) -> Self:
-        airflow = [sys.executable, "-m", "airflow"]
-        subprocess.run([*airflow, "db", "migrate"], env=self.environment, check=True, capture_output=True)
-        command = [*airflow, "api-server", "--host", "127.0.0.1", "--port", str(self.port)]
+        create_database(self.environment)
+        command = [sys.executable, "-m", "airflow", "api-server", "--host", "127.0.0.1", "--port", str(self.port)]
         self._processes = Processes({"api-server": command}, self.environment, self._logs)
         with ExitStack() as undo:
             undo.callback(self._processes.stop)

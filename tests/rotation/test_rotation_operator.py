@@ -21,6 +21,7 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.rotation.rotation import Rotation
 from airflow_provider_objectstore.rotation.state import RotationTarget, read_state
+from dev.database import create_database
 from tests.rotation.conftest import ConfigureEmulator
 from tests.rotation.harness import (
     CREDENTIAL,
@@ -213,8 +214,7 @@ def test_in_a_dag(before: Before, hook: CivoObjectStoreHook, emulator: Emulator,
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
     }
-    airflow = [sys.executable, "-m", "airflow"]
-    subprocess.run([*airflow, "db", "migrate"], env=environment, check=True, capture_output=True, timeout=300)
+    create_database(environment)
     command = [sys.executable, str(tmp_path / "rotation.py")]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     shown = ran.stdout + ran.stderr
