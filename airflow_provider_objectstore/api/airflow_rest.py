@@ -112,7 +112,7 @@ def _failure(api_conn_id: str) -> Any:
             response.status,
             reason=_message(response),
             hint=hints.get(response.status, hint),
-            retry_after=response.headers.get("retry-after"),
+            retry_after=response.retry_after,
         )
 
     return failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from airflow_provider_objectstore.api.encoding import parse_json
@@ -19,8 +20,6 @@ Item = TypeVar("Item")
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Largest body of a response in bytes, decompressed."""
-MAX_EMPTY_PAGES = 100
-"""A listing fails after more empty pages in a row than this."""
 
 Query: TypeAlias = tuple[tuple[str, str], ...]
 """Query parameters, not yet encoded."""
@@ -60,6 +59,16 @@ class Response:
         return parsed if isinstance(parsed, dict) else None
 
     @property
+    def retry_after(self) -> str | None:
+        """The ``Retry-After`` header; a date counts from the response's own, as this machine's clock may differ."""
+        header = self.headers.get("retry-after")
+        try:
+            until, now = parsedate_to_datetime(str(header)), parsedate_to_datetime(self.headers["date"])
+            return str((until - now).total_seconds())
+        except (LookupError, TypeError, ValueError, OverflowError):
+            return header
+
+    @property
     def is_json_or_empty(self) -> bool:
         """Whether the body is JSON or empty, as the services' bodies are."""
         try:
@@ -91,11 +100,15 @@ class Page(Generic[Item]):
     :param items: its items.
     :param next: the token of the next page; None on the last one.
     :param number: its own token; None where the service does not return it.
+    :param last: the number of the last page, where pages are numbered.
+    :param ids: the ids of its items, where pages are numbered.
     """
 
     items: tuple[Item, ...]
     next: str | None = None
     number: str | None = None
+    last: int | None = None
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,61 +274,6 @@ def fits_header(token: str) -> bool:
 
 Flow: TypeAlias = Generator[Any, Any, T]
 """A generator that yields calls and pauses, is sent their results, and returns its own. Runs sync and async."""
-
-
-class Paging(Generic[Item]):
-    """
-    Steps through the pages of a listing, and fails if it would never end.
-
-    :param call: the call for the first page.
-    """
-
-    def __init__(self, call: Call[Page[Item]]) -> None:
-        self.call: Call[Page[Item]] | None = call
-        """The call for the next page; None at the end."""
-        self._seen: set[str] = set()
-        self._empty = 0
-        self._unconfirmed_end = False
-
-    def accepts(self, page: Page[Item]) -> bool:
-        """
-        Take the page that :attr:`call` returned, and tell whether its items count.
-
-        A later page without items and successor may be the end or a broken response: it is requested once more, and
-        counts if it is the same.
-
-        :raises ServerError: if the listing would never end.
-        """
-        call = self.call
-        assert call is not None
-        if call.is_next_page and not page.items and not page.next and not self._unconfirmed_end:
-            self._unconfirmed_end = True
-            return False
-        self._unconfirmed_end = False
-        self._empty = 0 if page.items else self._empty + 1
-        if page.next and page.next in self._seen:
-            raise ServerError(f"{call}: the service repeats a page token, so the listing would never end")
-        if self._empty > MAX_EMPTY_PAGES:
-            raise ServerError(f"{call}: {self._empty} pages in a row are empty, so the listing would never end")
-        if page.next:
-            self._seen.add(page.next)
-        self.call = call.for_page(page.next) if page.next else None
-        return True
-
-
-def list_all(call: Call[Page[Item]]) -> Flow[list[Item]]:
-    """
-    Return the items of all pages.
-
-    :param call: the call for the first page.
-    """
-    items: list[Item] = []
-    paging = Paging(call)
-    while paging.call is not None:
-        page = yield paging.call
-        if paging.accepts(page):
-            items.extend(page.items)
-    return items
 
 
 def drop_none(**fields: Any) -> dict[str, Any]:

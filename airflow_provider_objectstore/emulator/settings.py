@@ -47,6 +47,7 @@ class Settings:
         only the ``bucket``, so that the objects in it remain readable to their old owner only; or nothing
         (``ignored``). The response is 200 each time.
     :param keep_own_credential: whether a credential that was created with a store stays when the store is deleted.
+    :param max_per_page: the most that a page of Civo's listings has, whatever ``per_page`` requests.
     :param quota_gb: Civo's ``objectstore_gb_limit``, in GB.
     :param seed: seed of the random numbers that decide a fault's ``share``.
     :param clock: returns seconds that never go back; a test can replace it to move time.
@@ -65,6 +66,7 @@ class Settings:
     update_method: Literal["both", "patch", "put"] = "both"
     owner_change: Literal["whole", "bucket", "ignored"] = "whole"
     keep_own_credential: bool = True
+    max_per_page: int = 10_000
     quota_gb: int = 10_000
     seed: int = 0
     clock: Callable[[], float] = time.monotonic

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from airflow_provider_objectstore.api.call import Call, Flow, Page, Paging, Pause, Response
+from airflow_provider_objectstore.api.call import Call, Flow, Page, Pause, Response
+from airflow_provider_objectstore.api.paging import Paging
 from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectStoreError, TransportError
 from airflow_provider_objectstore.transport.body import BodyReader, TooLargeError
 from airflow_provider_objectstore.transport.connection import Request, ResolvedConnection
@@ -210,14 +211,14 @@ class AsyncClient:
 
     async def pages(self, call: Call[Page[Item]]) -> AsyncIterator[Page[Item]]:
         """
-        Yield the pages of a listing. Each is requested when it is needed.
+        Yield the pages of a listing. Each is requested when it is needed. No item comes twice by a page that shifts.
 
         :param call: the call for the first page.
         """
         paging = Paging(call)
         while paging.call is not None:
-            page = await self.send(paging.call)
-            if paging.accepts(page):
+            page = paging.take(await self.send(paging.call))
+            if page is not None:
                 yield page
 
     async def _run_flow(self, flow: Flow[T], state: _AsyncState) -> T:

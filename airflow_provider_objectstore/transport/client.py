@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_objectstore.api.call import Call, Flow, Page, Paging, Pause, Response
+from airflow_provider_objectstore.api.call import Call, Flow, Page, Pause, Response
+from airflow_provider_objectstore.api.paging import Paging
 from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectStoreError, TransportError
 from airflow_provider_objectstore.transport.body import BodyReader, TooLargeError
 from airflow_provider_objectstore.transport.connection import Request, ResolvedConnection
@@ -145,14 +146,14 @@ class Client:
 
     def pages(self, call: Call[Page[Item]]) -> Iterator[Page[Item]]:
         """
-        Yield the pages of a listing. Each is requested when it is needed.
+        Yield the pages of a listing. Each is requested when it is needed. No item comes twice by a page that shifts.
 
         :param call: the call for the first page.
         """
         paging = Paging(call)
         while paging.call is not None:
-            page = self.send(paging.call)
-            if paging.accepts(page):
+            page = paging.take(self.send(paging.call))
+            if page is not None:
                 yield page
 
     def _run_flow(self, flow: Flow[T], state: _SyncState) -> T:

@@ -7,7 +7,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from airflow_provider_objectstore.api import anypoint as api
-from airflow_provider_objectstore.api.call import Flow, list_all
+from airflow_provider_objectstore.api.call import Flow
+from airflow_provider_objectstore.api.paging import list_all
 from airflow_provider_objectstore.exceptions import (
     InvalidArgumentError,
     NotFoundError,

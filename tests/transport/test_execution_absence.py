@@ -8,7 +8,8 @@ import pytest
 
 from airflow_provider_objectstore.api import anypoint, civo
 from airflow_provider_objectstore.api.anypoint import access as anypoint_access
-from airflow_provider_objectstore.api.call import Call, list_all
+from airflow_provider_objectstore.api.call import Call
+from airflow_provider_objectstore.api.paging import list_all
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
     AuthenticationError,
@@ -179,7 +180,11 @@ class TestListings:
         assert len(many.items(anypoint.list_keys("s", "p"))) == 60
         assert count(emulator, "anypoint.list_keys") == 4
 
-    def test_civo(self, buckets: Driver, emulator: Emulator) -> None:
+    @pytest.fixture
+    def pages_of_twenty(self, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(emulator.settings, "max_per_page", 20)
+
+    def test_civo(self, pages_of_twenty: None, buckets: Driver, emulator: Emulator) -> None:
         for number in range(22):
             buckets.send(civo.create_credential(f"c{number}"))
         fault(emulator, "civo.list_credentials", status=404, body={"code": "database_x"}, skip=1, times=1)
@@ -200,7 +205,7 @@ class TestListings:
         ids=str,
     )
     def test_another_page_of_civo_than_asked_for(
-        self, page: dict[str, Any], buckets: Driver, emulator: Emulator
+        self, page: dict[str, Any], pages_of_twenty: None, buckets: Driver, emulator: Emulator
     ) -> None:
         for number in range(22):
             buckets.send(civo.create_credential(f"c{number}"))

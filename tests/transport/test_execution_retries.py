@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_objectstore.api import anypoint, civo
 from airflow_provider_objectstore.api.anypoint import access as anypoint_access
-from airflow_provider_objectstore.api.call import list_all
+from airflow_provider_objectstore.api.paging import list_all
 from airflow_provider_objectstore.emulator import Emulator, Settings
 from airflow_provider_objectstore.exceptions import (
     ApiError,

@@ -245,7 +245,7 @@ def failure_with(forbidden_hint: str) -> Callable[[Call[Any], Response], ApiErro
             reason=error_message(response, "message", "error", "statusMessage"),
             hint=forbidden_hint if not call.authorized else hints.get(response.status),
             request_id=next(filter(None, ids), None),
-            retry_after=response.headers.get("retry-after"),
+            retry_after=response.retry_after,
         )
 
     return failure

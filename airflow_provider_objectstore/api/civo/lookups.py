@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from airflow_provider_objectstore.api.call import Call, Flow, Page, Pause, list_all
+from airflow_provider_objectstore.api.call import Call, Flow, Page, Pause
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
 from airflow_provider_objectstore.api.civo.operations import get_credential, list_credentials, list_object_stores
 from airflow_provider_objectstore.api.encoding import segment
+from airflow_provider_objectstore.api.paging import list_all
 from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.xcom import NotForXCom
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", "Credential", "ObjectStore")
 
 _READY = ("ready", "active")
 MAX_REASON_LENGTH = 500
@@ -253,9 +253,13 @@ def page_of(read: Callable[[Any], Item]) -> Callable[[Response], Page[Item]]:
         if body.get("page") is None and body.get("pages") is None:
             return Page(tuple(map(read, items)))
         number, last = integer(body["page"]), max(integer(body["pages"]), 1)
+        if number > last and not items:  # so many were deleted since the page before that there is no such page now
+            return Page((), None, str(number), last)
         if not 1 <= number <= last or (items is None and last > 1):  # only a list without any items is null
             raise ValueError("a page that does not exist, or has no items")
-        return Page(tuple(map(read, items or ())), str(number + 1) if number < last else None, str(number))
+        found = tuple(map(read, items or ()))
+        ids = tuple(str(item.id) for item in found)
+        return Page(found, str(number + 1) if number < last else None, str(number), last, ids)
 
     return page
 
@@ -306,7 +310,7 @@ def failure(call: Call[Any], response: Response) -> ApiError:
         hint=hint,
         kind=kind,
         request_id=response.headers.get("x-request-id"),
-        retry_after=response.headers.get("retry-after"),
+        retry_after=response.retry_after,
     )
 
 

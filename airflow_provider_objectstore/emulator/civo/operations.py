@@ -319,6 +319,7 @@ def _listing(
         raise civo_error("parameter_invalid", "page and per_page must be integers") from None
     if page < 1 or per_page < 1:
         raise civo_error("parameter_invalid", "page and per_page must be at least 1")
+    per_page = min(per_page, state.settings.max_per_page)
     return json_response(
         200,
         {

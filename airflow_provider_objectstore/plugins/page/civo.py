@@ -13,6 +13,8 @@ from airflow_provider_objectstore.plugins.page import snippets
 from airflow_provider_objectstore.plugins.page.services import Budget, PageCivoHook, read_page
 from airflow_provider_objectstore.plugins.page.views import MAX_ROWS, Context, Parameters, View, first_rows
 
+BUCKETS = 20
+"""How many buckets a page has. How full each one is takes a request."""
 DUE_DAYS = 90
 """Age in days from which a credential is shown as due. Which age is too old is for each DAG to say."""
 
@@ -20,7 +22,7 @@ DUE_DAYS = 90
 def _buckets(hook: PageCivoHook, parameters: Parameters) -> Context:
     """Read a page of buckets and how full each is: one request for each, as long as the time for a card lasts."""
     budget = Budget(hook)
-    page = read_page(hook, api.list_object_stores(), parameters.get("page"))
+    page = read_page(hook, api.list_object_stores(per_page=BUCKETS), parameters.get("page"))
     if not (page.next or parameters.get("page")):
         hook.all_stores = page.items
     rows = [{"store": store, **_use(hook, store, budget)} for store in page.items[:MAX_ROWS]]

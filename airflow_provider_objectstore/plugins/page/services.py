@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
-from airflow_provider_objectstore.api.call import Call, Page, Paging, Pause
+from airflow_provider_objectstore.api.call import Call, Page, Pause
+from airflow_provider_objectstore.api.paging import Paging
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
