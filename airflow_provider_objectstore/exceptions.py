@@ -135,7 +135,7 @@ class ApiError(ObjectStoreError):
     :param status: HTTP status.
     :param code: the service's error code; None for none.
     :param request_id: the service's id of the request; None for none.
-    :param retry_after: the ``Retry-After`` header, unchanged: seconds or an HTTP date.
+    :param retry_after: the ``Retry-After`` header: seconds, or an HTTP date of a response that has no date itself.
     :param request_sent: False where the operation itself was never sent, because there was no token for it.
     """
 
@@ -263,7 +263,7 @@ def error_for(
     :param hint: what the user can do about it.
     :param kind: the class of the error, where the code tells more than the status.
     :param request_id: the service's id of the request.
-    :param retry_after: the ``Retry-After`` header, unchanged.
+    :param retry_after: the ``Retry-After`` header.
     """
     kind = kind or _BY_STATUS.get(status) or (ServerError if status >= 500 or status == 408 else ApiError)
     details = ", ".join(filter(None, (code and _word(code), request_id and f"request {_word(request_id)}")))

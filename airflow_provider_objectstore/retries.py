@@ -21,7 +21,8 @@ class ObjectStoreRetryPolicy(RetryPolicy):
 
     What cannot pass fails at once: wrong arguments, a wrong connection, a missing right, a failed resource. After a 429
     or 503 the next try comes when the service's ``Retry-After`` says, at most an hour later, if that is longer than the
-    task's ``retry_delay``. All operators of this package have it; give it to tasks that use the hooks.
+    task's own delay with its exponential backoff. All operators of this package have it; give it to tasks that use the
+    hooks.
     """
 
     def evaluate(
@@ -38,7 +39,8 @@ class ObjectStoreRetryPolicy(RetryPolicy):
         if is_permanent(exception):
             return RetryDecision.fail(f"{type(exception).__name__}: another try cannot help")
         if is_transient(exception):
-            return RetryDecision.retry(self._delay(exception, context), f"{type(exception).__name__} may pass")
+            delay = self._delay(exception, try_number, context)
+            return RetryDecision.retry(delay, f"{type(exception).__name__} may pass")
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:
@@ -55,10 +57,21 @@ class ObjectStoreRetryPolicy(RetryPolicy):
         return cls()
 
     @staticmethod
-    def _delay(exception: BaseException, context: Context | None) -> timedelta | None:
+    def _delay(exception: BaseException, try_number: int, context: Context | None) -> timedelta | None:
         from airflow_provider_objectstore.transport.retry import RetryPolicy as Pace
 
         header = exception.retry_after if isinstance(exception, ApiError) else None
         seconds = Pace(max_retry_after=_LONGEST_WAIT).retry_after_seconds(header)
-        own: timedelta = getattr((context or {}).get("task"), "retry_delay", timedelta())
-        return timedelta(seconds=seconds) if seconds and seconds > own.total_seconds() else None
+        return timedelta(seconds=seconds) if seconds and seconds > _own_delay(context, try_number) else None
+
+
+def _own_delay(context: Context | None, try_number: int) -> float:
+    """Return the least seconds that Airflow would wait by the task's own settings."""
+    task = (context or {}).get("task")
+    seconds: float = getattr(task, "retry_delay", timedelta()).total_seconds()
+    longest: timedelta = getattr(task, "max_retry_delay", None) or timedelta(days=1)
+    factor = float(getattr(task, "retry_exponential_backoff", 0) or 1)
+    try:
+        return min(seconds * factor ** (try_number - 1), max(longest.total_seconds(), seconds))
+    except OverflowError:
+        return longest.total_seconds()

@@ -103,6 +103,18 @@ class TestThePolicy:
         found = policy.evaluate(RateLimitedError("x", retry_after=header), 1, 3, context).retry_delay
         assert found == (None if delay is None else timedelta(seconds=delay))
 
+    @pytest.mark.parametrize(
+        ("try_number", "longest", "delay"), [(1, None, 120), (2, None, None), (9, 100, 120), (9999, None, None)]
+    )
+    def test_a_backoff_that_is_longer_counts(
+        self, policy: Any, try_number: int, longest: int | None, delay: int | None
+    ) -> None:
+        most = longest and timedelta(seconds=longest)
+        own = {"retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 3.0, "max_retry_delay": most}
+        error, context = RateLimitedError("x", retry_after="120"), {"task": SimpleNamespace(**own)}
+        found = policy.evaluate(error, try_number, 100, context).retry_delay
+        assert found == (delay and timedelta(seconds=delay))
+
     def test_a_date(self, policy: Any) -> None:
         error = ServerError("x", retry_after=formatdate(time() + 600, usegmt=True))
         assert timedelta(seconds=500) < policy.evaluate(error, 1, 3).retry_delay <= timedelta(seconds=600)

@@ -228,7 +228,7 @@ def _send_at_turn(
     response: Response = yield replace(request, ends=ends, max_body_bytes=call.max_body_bytes)
     state.note_response(call)
     if response.status == 429:
-        retry_after = state.connection.retry.retry_after_seconds(response.headers.get("retry-after"))
+        retry_after = state.connection.retry.retry_after_seconds(response.retry_after)
         limiter.on_throttled(throttle_epoch, retry_after)
     else:
         limiter.on_success()

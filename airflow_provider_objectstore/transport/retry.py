@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -154,7 +153,7 @@ def _parse_retry_after(retry_after: str | None) -> float | None:
             seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
         except (ValueError, TypeError, LookupError, OverflowError):  # not a date
             return None
-    return None if math.isnan(seconds) else max(seconds, 0.0)
+    return seconds if seconds > 0 else None  # "at once", as some gateways say in an outage, is no reason not to wait
 
 
 def _error(state: RetryCallState) -> BaseException | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_objectstore.api import anypoint
+from airflow_provider_objectstore.api.call import Response
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
     RateLimitedError,
@@ -32,6 +33,13 @@ def test_retry_after_wins(form: str, connect: Connect, emulator: Emulator) -> No
     assert time.monotonic() - start > 0.9  # a date has whole seconds
 
 
+@pytest.mark.parametrize("ahead", [-600, 600], ids=["clock behind", "clock ahead"])
+def test_a_date_counts_from_the_service_s_clock(ahead: float) -> None:
+    now = time.time() - ahead
+    headers = {"Date": formatdate(now, usegmt=True), "Retry-After": formatdate(now + 2, usegmt=True)}
+    assert Response(429, {name.lower(): value for name, value in headers.items()}, b"").retry_after == "2.0"
+
+
 def test_retry_after_is_capped_and_the_deadline_holds(connect: Connect, emulator: Emulator) -> None:
     policy = RetryPolicy(max_retry_after=0.2, deadline=0.5, attempts=50)
     driver = connect(anypoint_connection(emulator.url, retry=policy))
@@ -44,7 +52,7 @@ def test_retry_after_is_capped_and_the_deadline_holds(connect: Connect, emulator
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("3", 3.0), ("-1", 0.0), ("soon", None), ("nan", None), (formatdate(0), 0.0)]
+    ("text", "expected"), [("3", 3.0), ("-1", None), ("0", None), ("soon", None), ("nan", None), (formatdate(0), None)]
 )
 def test_reading_retry_after(text: str, expected: float | None) -> None:
     assert RetryPolicy().retry_after_seconds(text) == expected
