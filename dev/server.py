@@ -193,7 +193,7 @@ class Airflow:
             f"--- {file.stem}\n" + "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) for file in files
         )
 
-    def _wait_until_healthy(self, seconds: float = 120) -> None:
+    def _wait_until_healthy(self, seconds: float = 240) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.check()

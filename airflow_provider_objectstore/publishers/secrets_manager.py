@@ -9,6 +9,7 @@ from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.publishers.aws import AwsStoredConnection
 from airflow_provider_objectstore.publishers.base import BasePublisher
 from airflow_provider_objectstore.publishers.checks import check_fields
+from airflow_provider_objectstore.publishers.stored_connection import NO_TEXT
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,12 @@ class SecretsManagerPublisher(BasePublisher):
     Under the prefix of Airflow's secrets backend, such as ``airflow/connections/s3_civo``, it is the connection
     ``s3_civo``. Needs the extra ``amazon``.
 
-    AWS has no conditional writes: a connection of another type that is put into an existing secret after it was read is
+    AWS has no conditional writes: what somebody else puts into an existing secret after it was read is
     overwritten, and is then the secret's version ``AWSPREVIOUS``. Whether the secret can be written shows only when it
     is.
 
-    :param secret_id: name or ARN of the secret. It is created if there is none of this name. A secret that holds a
-        connection of another type is left as it is, and publishing fails.
+    :param secret_id: name or ARN of the secret. It is created if there is none of this name. A secret that holds
+        anything but an ``aws`` connection is left as it is, and publishing fails.
     :param aws_conn_id: id of an ``aws`` connection to an account that may read, create and write the secret; None for
         the keys that boto3 finds in its environment, such as an instance's role.
     """
@@ -61,7 +62,7 @@ class _Secret(AwsStoredConnection):
                 response = client.get_secret_value(SecretId=self._name)
             except client.exceptions.ResourceNotFoundException:
                 return None
-            return str(response.get("SecretString", ""))
+            return str(response.get("SecretString", NO_TEXT if response.get("SecretBinary") else ""))
 
     def _create(self, text: str) -> bool:
         with self._requesting() as client:

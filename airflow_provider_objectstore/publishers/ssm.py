@@ -20,11 +20,11 @@ class SsmParameterPublisher(BasePublisher):
     Under the prefix of Airflow's secrets backend, such as ``/airflow/connections/s3_civo``, it is the connection
     ``s3_civo``. Needs the extra ``amazon``.
 
-    AWS has no conditional writes: a connection of another type that is put into an existing parameter after it was read
-    is overwritten, and is then in the parameter's history. Whether it can be written shows only when it is.
+    AWS has no conditional writes: what somebody else puts into an existing parameter after it was read is
+    overwritten, and is then in the parameter's history. Whether it can be written shows only when it is.
 
     :param parameter: name of the parameter, of type ``SecureString``. It is created if there is none of this name. One
-        of another type, or that holds a connection of another type, is left as it is, and publishing fails.
+        of another type, or that holds anything but an ``aws`` connection, is left as it is, and publishing fails.
     :param aws_conn_id: id of an ``aws`` connection to an account that may read and write the parameter; None for the
         keys that boto3 finds in its environment, such as an instance's role.
     :param kms_key_id: key to encrypt with, also each new version; None for the account's ``alias/aws/ssm``.

@@ -13,6 +13,12 @@ from airflow_provider_objectstore.publishers.base import PublishedPlace
 if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.s3 import S3Options
 
+NO_TEXT = "\0"
+"""Stands for a value that is no text, and therefore no connection."""
+
+_PLACEHOLDERS: tuple[list[str], ...] = ([], ["{}"], ["[]"], ["null"], ['""'])
+"""The words of a text that says nothing."""
+
 log = logging.getLogger(__name__)
 
 
@@ -37,7 +43,7 @@ class StoredConnection(PublishedPlace):
         """
         Read what is there.
 
-        :raises ConflictError: if it is a connection of another type.
+        :raises ConflictError: if it is neither empty nor an ``aws`` connection.
         :raises PermissionDeniedError: if it is known that it may not be written.
         """
         self._found = (self._read(),)
@@ -81,22 +87,23 @@ class StoredConnection(PublishedPlace):
         return f"{self}"[0].upper() + f"{self}"[1:]
 
     def _read(self) -> str | None:
-        """Return the text, unless it is a connection of another type."""
+        """Return the text, unless it is anything but an ``aws`` connection."""
         text = self._get()
         conn_type = _conn_type(text)
-        if conn_type not in (None, "aws"):
-            raise ConflictError(
-                f"{self} holds a connection of type {conn_type!r}, not 'aws': it is left as it is. "
-                "Publish under another name, or delete it"
-            )
-        return text
+        if conn_type == "aws" or not text or text.split() in _PLACEHOLDERS:
+            return text
+        holds = f"a connection of type {conn_type!r}" if isinstance(conn_type, str) else "something else"
+        raise ConflictError(
+            f"{self} holds {holds}, not 'aws': it is left as it is. Publish under another name, or empty it if it is "
+            "a placeholder"
+        )
 
     def _check_rights(self) -> None:
         """Check that it may be written, where the store tells."""
 
     @abstractmethod
     def _get(self) -> str | None:
-        """Return the text; None if there is none of this name."""
+        """Return the text; None if there is none of this name. A value that is no text counts as :data:`NO_TEXT`."""
 
     @abstractmethod
     def _create(self, text: str) -> bool:

@@ -46,10 +46,10 @@ class VaultPublisher(BasePublisher):
     ``s3_civo``. Needs the extra ``hashicorp``.
 
     Before it is written, Vault is asked whether the token may do that. A version that was written since the secret was
-    read is read first, and is not overwritten if it is a connection of another type.
+    read is read first, and is not overwritten if it is anything but an ``aws`` connection.
 
     :param path: the secret's path in the engine. The engine is where the connection's ``schema`` says, by default
-        ``secret``. A secret that holds a connection of another type is left as it is, and publishing fails.
+        ``secret``. A secret that holds anything but an ``aws`` connection is left as it is, and publishing fails.
     :param vault_conn_id: id of a ``vault`` connection that may read, create and update the secret.
     """
 

@@ -100,7 +100,7 @@ def test_new_version_only_if_it_differs(secrets: Any) -> None:
         assert versions(secrets) == count
 
 
-@pytest.mark.parametrize("content", ["", "change me", "{}", "[]", "null"])
+@pytest.mark.parametrize("content", ["", " ", "{}", "[]", "null"])
 def test_placeholder_is_replaced(secrets: Any, content: str) -> None:
     secrets.create_secret(Name=NAME, **({"SecretString": content} if content else {}))
     PUBLISHER.publish(CREDENTIAL)
@@ -114,6 +114,25 @@ def test_connection_of_another_type_is_left(secrets: Any, content: str) -> None:
         PUBLISHER.publish(CREDENTIAL)
     assert "hers" not in str(caught.value)
     assert secrets.get_secret_value(SecretId=NAME)["SecretString"] == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"SecretBinary": b"\0hers"},
+        {"SecretString": '{"username": "ann", "password": "hers", "engine": "postgres"}'},
+        {"SecretString": "-----BEGIN PRIVATE KEY-----\nhers"},
+        {"SecretString": "hers"},
+    ],
+    ids=["binary", "JSON", "PEM", "text"],
+)
+def test_what_is_no_connection_is_left(secrets: Any, content: dict[str, Any]) -> None:
+    secrets.create_secret(Name=NAME, **content)
+    for use in (PUBLISHER.prepare, lambda: PUBLISHER.publish(CREDENTIAL)):
+        with pytest.raises(ConflictError, match="something else") as caught:
+            use()
+        assert "hers" not in str(caught.value)
+    assert secrets.get_secret_value(SecretId=NAME).items() >= content.items()
 
 
 def test_missing_dependency_names_the_extra(secrets: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +261,7 @@ class TestPrepare:
 
     def test_what_is_overwritten_meanwhile_can_be_restored(self, secrets: Any) -> None:
         """AWS writes under no condition, so the previous version is all that is left of it."""
-        secrets.create_secret(Name=NAME, SecretString="change me")
+        secrets.create_secret(Name=NAME, SecretString="{}")
         prepared = PUBLISHER.prepare()
         secrets.put_secret_value(SecretId=NAME, SecretString="postgres://ann:hers@db/x")
         prepared.publish(CREDENTIAL)

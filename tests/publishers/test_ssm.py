@@ -105,6 +105,7 @@ def test_new_version_only_if_it_differs(parameters: Any, caplog: pytest.LogCaptu
     ("kind", "content", "reason"),
     [
         ("SecureString", "postgres://ann:hers@db/x", "'postgres', not 'aws'"),
+        ("SecureString", "hers", "something else"),
         ("String", "change me", "has the type 'String', not 'SecureString'"),
     ],
 )
@@ -119,7 +120,7 @@ def test_what_is_something_else_is_left(parameters: Any, kind: str, content: str
 
 
 def test_a_placeholder_is_replaced(parameters: Any) -> None:
-    parameters.put_parameter(Name=NAME, Value="change me", Type="SecureString")
+    parameters.put_parameter(Name=NAME, Value="{}", Type="SecureString")
     PUBLISHER.publish(CREDENTIAL)
     PUBLISHER.verify(CREDENTIAL)
 
