@@ -246,7 +246,7 @@ class FolderSync:
         """Return whether two files are the same as far as is asked, by their descriptions alone."""
         if None in (info.get("size"), existing.get("size")) or not _may_be_same(info, existing):
             return False
-        return self.by_size or (info.get("ETag") is not None and info.get("ETag") == existing.get("ETag"))
+        return self.by_size or _etag(info) == _etag(existing) != ""
 
     def _check_read(self, name: str, info: Mapping[str, Any], size: int) -> None:
         if info["size"] not in (None, size):
@@ -340,6 +340,11 @@ def _chunks(files: Listing) -> Iterator[list[str]]:
 def _versions(files: Listing) -> dict[str, tuple[Any, ...]]:
     """Return what tells a file from a copy of it: size and time, as far as the filesystem has them."""
     return {name: tuple(map(info.get, ("size", "LastModified", "mtime", "created"))) for name, info in files.items()}
+
+
+def _etag(info: Mapping[str, Any]) -> str:
+    """Return the ETag of a listing; empty if unknown: Ceph loses all of a bucket that changes hands."""
+    return str(info.get("ETag") or "").strip('"')
 
 
 def _is_large(info: Mapping[str, Any]) -> bool:

@@ -183,6 +183,22 @@ def test_contents_of_one_size(places: Mapping[str, str]) -> None:
     assert files_of(f"{places['civo']}/t")["large"] == b"1" * LARGE_BYTES
 
 
+@pytest.mark.parametrize("kind", ["civo", "s3"])
+def test_a_lost_etag_says_nothing(places: Mapping[str, str], emulator: Emulator, kind: str) -> None:
+    """Ceph empties the ETags of all objects of a bucket whose owner changes."""
+    write(f"{places[kind]}/s", {"a": b"11", "same": b"1", "large": b"1" * LARGE_BYTES})
+    write(f"{places[kind]}/t", {"a": b"22", "same": b"1", "large": b"2" * LARGE_BYTES})
+    state = emulator.dump()
+    for bucket in state["s3"]["buckets"]:
+        for stored in bucket["objects"]:
+            stored["etag"] = ""
+    emulator.load(state)
+    listed = ObjectStoragePath(places[kind]).fs.find(f"files/{kind}", detail=True).values()
+    assert {info["ETag"] for info in listed} == {'""'}
+    assert counts(sync(f"{places[kind]}/s", f"{places[kind]}/t")) == (2, 2, 1, 0)
+    assert files_of(f"{places[kind]}/t") == files_of(f"{places[kind]}/s")
+
+
 @pytest.mark.parametrize("source", ["file", "civo"])
 @pytest.mark.parametrize("target", ["file", "s3"])
 def test_large_files(places: Mapping[str, str], source: str, target: str) -> None:
