@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from fsspec import AbstractFileSystem
+from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.core import get_compression
-from fsspec.utils import tokenize
+from fsspec.utils import isfilelike, tokenize
 
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
 from airflow_provider_objectstore.fs.anypoint_keys import AnypointKeysMixin, is_absent, replace_absence
@@ -26,7 +27,7 @@ from airflow_provider_objectstore.fs.files import (
     text_arguments,
     value_of,
 )
-from airflow_provider_objectstore.fs.literal_names import LiteralNamesMixin, is_pattern, path_list, run_sync
+from airflow_provider_objectstore.fs.literal_names import IS_FOLDER, LiteralNamesMixin, path_list
 from airflow_provider_objectstore.fs.move import MoveMixin
 
 schemes = ["osv2"]
@@ -220,23 +221,51 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
         for name in values:
             self._created_folders.discard(name)
 
+    def get_file(
+        self,
+        rpath: str,
+        lpath: Any = None,
+        callback: Any = DEFAULT_CALLBACK,
+        outfile: Any = None,
+        skip_folders: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Copy a file to a local one. Of a folder only the folder is created: it comes with its files."""
+        if outfile is not None or isfilelike(lpath):
+            super().get_file(rpath, lpath, callback, outfile, **kwargs)
+            return
+        rpath, local = self._strip_protocol(rpath), Path(lpath)
+        try:
+            contents = self._read(rpath)
+        except FileNotFoundError:
+            if not self._is_folder(rpath):
+                raise
+            if not skip_folders:
+                raise FileNotFoundError(f"osv2://{rpath} {IS_FOLDER}") from None
+            local.mkdir(parents=True, exist_ok=True)
+            return
+        local.parent.mkdir(parents=True, exist_ok=True)
+        callback.set_size(len(contents))
+        local.write_bytes(contents)
+        callback.relative_update(len(contents))
+
     def put_file(self, lpath: str, rpath: str, mode: str = "overwrite", **kwargs: Any) -> None:
         """Write a local file."""
         local = Path(lpath)
         if not local.is_dir():
             self.pipe_file(rpath, local.read_bytes(), mode=mode)
 
-    def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
-        """Copy a file, with its type and metadata."""
+    def cp_file(self, path1: str, path2: str, skip_folders: bool = True, **kwargs: Any) -> None:
+        """Copy a file, with its type and metadata. A folder comes with its files: by itself it is left out."""
         path1 = self._strip_protocol(path1)
-        if not self._parts(path1)[2]:
-            return  # a folder comes with its files
         try:
             entry = self._entry(path1)
         except FileNotFoundError:
-            if self._is_folder(path1):
-                return
-            raise
+            if not self._is_folder(path1):
+                raise
+            if not skip_folders:
+                raise FileNotFoundError(f"osv2://{path1} {IS_FOLDER}") from None
+            return
         self.hook.put_key(*self._key(path2), require_value(entry, path1), metadata=entry.metadata)
         self._created_folders.discard(self._strip_protocol(path2))
 
@@ -322,30 +351,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
         if not partition:
             self.hook.delete_store(store)
 
-    # Patterns
-
-    def _files_of(self, paths: Iterable[str], recursive: bool, maxdepth: int | None = None) -> list[str]:
-        """Return the files that paths and patterns stand for; with ``recursive``, those below them too."""
-        files: set[str] = set()
-        for path in map(self._strip_protocol, paths):
-            pattern = self._is_pattern(path)
-            if not recursive and not pattern:
-                files.add(path)
-                continue
-            found = self.glob(path, maxdepth=maxdepth, detail=True) if pattern else {path: folder_info(path)}
-            matched = {name for name, info in found.items() if info["type"] == "file"}
-            for folder in found.keys() - matched if recursive else ():
-                matched.update(self.find(folder, maxdepth=maxdepth))
-            if recursive and path in found and self._parts(path)[2] and self.isfile(path):
-                matched.add(path)  # a key may be a file and a folder
-            was_created = recursive and self._created_folders.discard(path)
-            if not matched and not was_created:
-                raise FileNotFoundError(path)
-            files |= matched
-        return sorted(files)
-
-    def _is_pattern(self, path: str) -> bool:
-        return run_sync(self, is_pattern(self._strip_protocol(path)))
+    # Versions
 
     def ukey(self, path: str) -> str:
         """Return a digest of a file's contents."""

@@ -12,6 +12,7 @@ from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFou
 from airflow_provider_objectstore.fs.created_folders import CreatedFolders
 from airflow_provider_objectstore.fs.files import bytes_of, file_info, folder_info
 from airflow_provider_objectstore.fs.key_encoding import decode, encode
+from airflow_provider_objectstore.fs.literal_names import is_pattern, run_sync
 from airflow_provider_objectstore.fs.paths import ConnectionInPathMixin
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
@@ -103,6 +104,29 @@ class AnypointKeysMixin(ConnectionInPathMixin):
                 name,
                 f"osv2://{folder}",
             )
+
+    def _files_of(self: Any, paths: Iterable[str], recursive: bool, maxdepth: int | None = None) -> list[str]:
+        """Return the files that paths and patterns stand for; with ``recursive``, those below them too."""
+        files: set[str] = set()
+        for path in map(self._strip_protocol, paths):
+            pattern = self._is_pattern(path)
+            if not recursive and not pattern:
+                files.add(path)
+                continue
+            found = self.glob(path, maxdepth=maxdepth, detail=True) if pattern else {path: folder_info(path)}
+            matched = {name for name, info in found.items() if info["type"] == "file"}
+            for folder in found.keys() - matched if recursive else ():
+                matched.update(self.find(folder, maxdepth=maxdepth))
+            if recursive and path in found and self._parts(path)[2] and self.isfile(path):
+                matched.add(path)  # a key may be a file and a folder
+            was_created = recursive and self._created_folders.discard(path)
+            if not matched and not was_created:
+                raise FileNotFoundError(path)
+            files |= matched
+        return sorted(files)
+
+    def _is_pattern(self, path: str) -> bool:
+        return run_sync(self, is_pattern(self._strip_protocol(path)))
 
     def _entries(self, path: str) -> Iterator[dict[str, Any]]:
         store, partition, key = self._parts(path)

@@ -15,7 +15,13 @@ from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.fs.bucket_clients import BucketClientsMixin
 from airflow_provider_objectstore.fs.created_folders import CreatedFolders
 from airflow_provider_objectstore.fs.files import folder_info, text_arguments
-from airflow_provider_objectstore.fs.literal_names import AsyncLiteralNamesMixin, is_pattern, path_list, run_async
+from airflow_provider_objectstore.fs.literal_names import (
+    IS_FOLDER,
+    AsyncLiteralNamesMixin,
+    is_pattern,
+    path_list,
+    run_async,
+)
 from airflow_provider_objectstore.fs.move import MoveMixin
 from airflow_provider_objectstore.fs.paths import ConnectionInPathMixin
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -92,9 +98,11 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
         if (await self._info(path, refresh=True))["type"] != "file":
             raise IsADirectoryError(f"civo://{path} is a folder, which is deleted with recursive=True")
 
-    async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+    async def _cp_file(self, path1: str, path2: str, skip_folders: bool = True, **kwargs: Any) -> None:
         self._refuse_version(path2)
         if (await self._info(path1))["type"] == "directory":
+            if not skip_folders:
+                raise FileNotFoundError(f"civo://{path1} {IS_FOLDER}")
             return  # a folder appears with its files
         self._check_written(path2)
         buckets = [self.split_path(path)[0] for path in (path1, path2)]
@@ -212,10 +220,11 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
         if recursive:
             found: set[str] = set()
             for each in path_list(self, path):
-                for name in await self._glob(each) if await run_async(self, is_pattern(each)) else [each]:
-                    found.update(await self._find(name))
-            if not found:
-                raise FileNotFoundError(path)
+                names = await self._glob(each) if await run_async(self, is_pattern(each)) else [each]
+                files = {file for name in names for file in await self._find(name)}
+                if not files:
+                    raise FileNotFoundError(each)
+                found |= files
             path = sorted(found)
         return await super()._cat(path, False, *arguments, **kwargs)
 
@@ -227,13 +236,21 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
                 return contents
         return await super()._cat_file(path, *arguments, **kwargs)
 
-    async def _get_file(self, rpath: str, lpath: str, *arguments: Any, **kwargs: Any) -> None:
+    async def _get_file(
+        self, rpath: str, lpath: str, *arguments: Any, skip_folders: bool = True, **kwargs: Any
+    ) -> None:
         try:
-            await super()._get_file(rpath, lpath, *arguments, **kwargs)
+            if not Path(lpath).is_dir():  # s3fs would return, as if the file were there
+                await super()._get_file(rpath, lpath, *arguments, **kwargs)
+                return
+            if (await self._info(rpath))["type"] == "file":
+                raise IsADirectoryError(f"civo://{rpath} is a file, and {lpath} is a folder")
         except FileNotFoundError:
             if not await self._isdir(rpath):
                 raise
-            Path(lpath).mkdir(parents=True, exist_ok=True)  # a folder without files
+        if not skip_folders:
+            raise FileNotFoundError(f"civo://{rpath} {IS_FOLDER}")
+        Path(lpath).mkdir(parents=True, exist_ok=True)  # a folder without files
 
     # Listing: where s3fs was refused, or the service failed, it takes a path for absent. Here that is an error
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Generator, Iterable
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -21,6 +22,8 @@ from fsspec.implementations.local import LocalFileSystem, make_path_posix
 T = TypeVar("T")
 Lookups: TypeAlias = Generator[tuple[Any, ...], Any, T]
 """Yields a filesystem's method, a path and keyword arguments; receives what the method returns."""
+
+IS_FOLDER = "is a folder, which is copied by itself, with recursive=True: in a list, name its files"
 
 
 def exists_literally(path: str) -> Lookups[bool]:
@@ -70,6 +73,8 @@ def escape_literal(pattern: str) -> Lookups[str]:
 
 def copy_paths(fs: Any, source: Any, target: Any, recursive: bool, maxdepth: int | None) -> Lookups[tuple[Any, Any]]:
     """Return the sources and targets of a copy within a filesystem; unchanged where fsspec can decide."""
+    if _is_many(source):
+        return (yield from _pairs_of_many(fs, source, target, recursive, maxdepth))
     files, base = yield from _files_of_literal(fs, source, recursive, maxdepth)
     if files is None or isinstance(target, list):
         return files or source, target
@@ -80,6 +85,12 @@ def copy_paths(fs: Any, source: Any, target: Any, recursive: bool, maxdepth: int
 
 def get_paths(fs: Any, source: Any, target: Any, recursive: bool, maxdepth: int | None) -> Lookups[tuple[Any, Any]]:
     """Return the sources and targets of a copy to local files; unchanged where fsspec can decide."""
+    if _is_many(source):
+        target = target if _is_many(target) else make_path_posix(target)
+        pairs = yield from _pairs_of_many(fs, source, target, recursive, maxdepth)
+        if not _is_many(target) and any(file.endswith("/..") for file in pairs[0]):
+            raise ValueError(f"a file is called '..', and would be written outside of {target}")
+        return pairs
     files, base = yield from _files_of_literal(fs, source, recursive, maxdepth)
     if files is None or isinstance(target, list):
         return files or source, target
@@ -92,35 +103,90 @@ def get_paths(fs: Any, source: Any, target: Any, recursive: bool, maxdepth: int 
 
 def put_paths(source: Any, target: Any, recursive: bool, maxdepth: int | None) -> Lookups[tuple[Any, Any]]:
     """Return the sources and targets of a copy from local files; unchanged where fsspec can decide."""
-    is_one = isinstance(source, (str, os.PathLike))
-    if not is_one and isinstance(target, list):
-        return source, target
-    local = LocalFileSystem()
-    paths = [make_path_posix(path) for path in ([source] if is_one else source)]
-    found, rest = run_sync(local, split_literal(paths, recursive, maxdepth))
-    rest = [run_sync(local, escape_literal(path)) for path in rest]
+    local = _LocalFileSystem()
+    if _is_many(source):
+        files, targets = run_sync(local, _pairs_of_many(local, source, target, recursive, maxdepth))
+        folder = next((file for file in files if Path(file).is_dir()), None)
+        if folder is not None and not skips_folders(source, target, recursive):
+            raise IsADirectoryError(f"{folder} {IS_FOLDER}")
+        return files, targets
+    path = make_path_posix(source)
+    found, rest = run_sync(local, split_literal([path], recursive, maxdepth))
     if not found:
-        return (rest[0] if is_one else rest), target
-    if rest:
-        found.update(local.expand_path(rest, recursive=recursive, maxdepth=maxdepth))
+        return run_sync(local, escape_literal(rest[0])), target
     files = sorted(found)
-    if is_one and (not recursive or maxdepth is not None):
+    if not recursive or maxdepth is not None:
         files = [file for file in files if not Path(file).is_dir()]
     if isinstance(target, list):
         return files, target
     target = str(target)
-    if not is_one:
-        return files, [f"{target.rstrip('/')}/{file.rpartition('/')[2]}" for file in files]
     inside = not str(source).endswith("/") and (target.endswith("/") or (yield "isdir", target))
-    return files, _targets(files, paths[0].rstrip("/"), target, inside)
+    return files, _targets(files, path.rstrip("/"), target, inside)
+
+
+def skips_folders(source: Any, target: Any, recursive: bool) -> bool:
+    """Return whether folders are left out because their files are copied: of a list, what is named is copied."""
+    return not _is_many(source) or (recursive and not _is_many(target))
+
+
+def _is_many(path: Any) -> bool:
+    return not isinstance(path, (str, os.PathLike))
+
+
+def _pairs_of_many(
+    fs: Any, source: Iterable[str], target: Any, recursive: bool, maxdepth: int | None
+) -> Lookups[tuple[list[str], list[str]]]:
+    """
+    Return the sources and targets of a list. fsspec would leave out what is missing, and what has no target.
+
+    :raises FileNotFoundError: if one stands for nothing; a plain name may still be missing.
+    :raises ValueError: if not each file gets a target of its own.
+    """
+    files, targets = path_list(fs, source), []
+    if _is_many(target):
+        targets = list(target)
+        if len(files) != len(targets):
+            raise ValueError(f"{len(files)} files cannot be copied to {len(targets)} names")
+    else:
+        files = yield from _files_of_many(files, recursive, maxdepth)
+        targets = [f"{str(target).rstrip('/')}/{file.rpartition('/')[2]}" for file in files]
+        files, targets = yield from _without_equal_folders(files, targets)
+    if len(set(targets)) < len(set(zip(files, targets, strict=True))):
+        raise ValueError(f"files of one name would be copied onto each other, to {target}: nothing was copied")
+    return files, targets
+
+
+def _files_of_many(paths: list[str], recursive: bool, maxdepth: int | None) -> Lookups[list[str]]:
+    """Return what a list stands for: names, the files of patterns and, with ``recursive``, all below."""
+    files: set[str] = set()
+    for path in paths:
+        if recursive:
+            files.update((yield "expand_path", [path], {"recursive": True, "maxdepth": maxdepth}))
+        elif (yield from is_pattern(path)):
+            found = yield "glob", path, {"maxdepth": maxdepth, "detail": True}
+            matched = {name for name, info in found.items() if info["type"] == "file"}
+            if not matched:
+                raise FileNotFoundError(path)
+            files |= matched
+        else:
+            files.add(path)
+    return sorted(files)
+
+
+def _without_equal_folders(files: list[str], targets: list[str]) -> Lookups[tuple[list[str], list[str]]]:
+    """Leave out the folders among what has one target: only files are copied onto each other."""
+    counts = Counter(targets)
+    pairs = []
+    for file, target in zip(files, targets, strict=True):
+        if counts[target] == 1 or (yield "isfile", file):
+            pairs.append((file, target))
+    return [file for file, _ in pairs], [target for _, target in pairs]
 
 
 def _files_of_literal(
     fs: Any, source: Any, recursive: bool, maxdepth: int | None
 ) -> Lookups[tuple[list[str] | None, str]]:
     """Return the files of a path that only looks like a pattern, and that path; None for anything else."""
-    if not isinstance(source, (str, os.PathLike)):
-        return None, ""
     base = fs._strip_protocol(source)
     found, rest = yield from split_literal([base], recursive, maxdepth)
     if rest:
@@ -172,6 +238,13 @@ def _escaped_pattern(fs: Any, path: str) -> Lookups[str]:
     return escape_literal(fs._strip_protocol(path) + ("/" if str(path).endswith("/") else ""))
 
 
+def _expanded_apart(found: set[str], rest: list[str], options: Mapping[str, Any]) -> list[list[str]]:
+    """Return what to expand at a time: each path by itself, since fsspec raises only where all stand for nothing."""
+    if options.get("assume_literal") or not (found or rest):
+        return [rest]  # what a pattern has just matched, or nothing
+    return [[each] for each in rest]
+
+
 class LiteralNamesMixin:
     """How a blocking filesystem treats names that look like patterns."""
 
@@ -180,8 +253,8 @@ class LiteralNamesMixin:
     ) -> list[str]:
         """Return what paths and patterns stand for."""
         found, rest = run_sync(self, split_literal(path_list(self, path), recursive, maxdepth))
-        if rest or not found:
-            found.update(super().expand_path(rest, recursive, maxdepth, **kwargs))  # type: ignore[misc]
+        for each in _expanded_apart(found, rest, kwargs):
+            found.update(super().expand_path(each, recursive, maxdepth, **kwargs))  # type: ignore[misc]
         return sorted(found)
 
     def glob(self: Any, path: str, maxdepth: int | None = None, **kwargs: Any) -> Any:
@@ -193,6 +266,8 @@ class LiteralNamesMixin:
     ) -> Any:
         """Copy within this filesystem."""
         pairs = run_sync(self, copy_paths(self, path1, path2, recursive, maxdepth))
+        if not skips_folders(path1, path2, recursive):
+            kwargs = {"on_error": "raise", **kwargs, "skip_folders": False}
         return super().copy(*pairs, recursive=recursive, maxdepth=maxdepth, **kwargs)  # type: ignore[misc]
 
     def get(
@@ -206,6 +281,8 @@ class LiteralNamesMixin:
     ) -> Any:
         """Copy to local files."""
         pairs = run_sync(self, get_paths(self, rpath, lpath, recursive, maxdepth))
+        if not skips_folders(rpath, lpath, recursive):
+            kwargs["skip_folders"] = False
         return super().get(*pairs, recursive, callback, maxdepth=maxdepth, **kwargs)  # type: ignore[misc]
 
     def put(
@@ -229,8 +306,8 @@ class AsyncLiteralNamesMixin:
         self: Any, path: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
     ) -> list[str]:
         found, rest = await run_async(self, split_literal(path_list(self, path), recursive, maxdepth))
-        if rest or not found:
-            found.update(await super()._expand_path(rest, recursive, maxdepth, **kwargs))  # type: ignore[misc]
+        for each in _expanded_apart(found, rest, kwargs):
+            found.update(await super()._expand_path(each, recursive, maxdepth, **kwargs))  # type: ignore[misc]
         return sorted(found)
 
     async def _glob(self: Any, path: str, maxdepth: int | None = None, **kwargs: Any) -> Any:
@@ -241,6 +318,8 @@ class AsyncLiteralNamesMixin:
         self: Any, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
     ) -> Any:
         pairs = await run_async(self, copy_paths(self, path1, path2, recursive, maxdepth))
+        if not skips_folders(path1, path2, recursive):
+            kwargs = {"on_error": "raise", **kwargs, "skip_folders": False}
         return await super()._copy(*pairs, recursive=recursive, maxdepth=maxdepth, **kwargs)  # type: ignore[misc]
 
     async def _get(
@@ -253,6 +332,8 @@ class AsyncLiteralNamesMixin:
         **kwargs: Any,
     ) -> Any:
         pairs = await run_async(self, get_paths(self, rpath, lpath, recursive, maxdepth))
+        if not skips_folders(rpath, lpath, recursive):
+            kwargs["skip_folders"] = False
         return await super()._get(*pairs, recursive, callback, maxdepth=maxdepth, **kwargs)  # type: ignore[misc]
 
     async def _put(
@@ -266,3 +347,7 @@ class AsyncLiteralNamesMixin:
     ) -> Any:
         pairs = await run_async(self, put_paths(lpath, rpath, recursive, maxdepth))
         return await super()._put(*pairs, recursive, callback, maxdepth=maxdepth, **kwargs)  # type: ignore[misc]
+
+
+class _LocalFileSystem(LiteralNamesMixin, LocalFileSystem):  # type: ignore[misc]
+    """Local files, by the same rules."""

@@ -20,10 +20,12 @@ class MoveMixin:
         :param path2: the target, or a list of targets.
         :param recursive: move a folder.
         :param maxdepth: how deep to go in a folder.
-        :raises FileNotFoundError: if there is nothing to move.
+        :raises FileNotFoundError: if there is nothing to move, or one of a list is missing or a folder: then nothing is
+            moved.
         :raises ValueError: for a folder into itself, files onto each other, and folders by pattern.
         """
         markers: list[str] = []
+        path1 = path1 if isinstance(path1, str) else list(path1)
         if not isinstance(path1, str) or run_sync(self, is_pattern(self._strip_protocol(path1))):
             files, targets = self._moves_of_many(path1, path2, recursive)
         else:
@@ -33,7 +35,8 @@ class MoveMixin:
         if len(files) != len(targets):
             raise ValueError(f"{len(files)} files cannot be moved to {len(targets)} names")
         pairs = {file: target for file, target in zip(files, targets, strict=True) if file != target}
-        if len(set(pairs.values())) < len(pairs) or not set(files).isdisjoint(pairs.values()):
+        twice = len(set(files)) < len(set(zip(files, targets, strict=True)))
+        if twice or len(set(pairs.values())) < len(pairs) or not set(files).isdisjoint(pairs.values()):
             raise ValueError(f"files would be moved onto each other, from {path1} to {path2}: nothing was moved")
         if pairs:
             self.copy(list(pairs), list(pairs.values()), on_error="raise")
@@ -54,11 +57,8 @@ class MoveMixin:
         source, target = self._strip_protocol(path1), self._strip_protocol(path2)
         if (str(path2).endswith("/") or self.isdir(target)) and not str(path1).endswith("/"):
             target = f"{target}/{source.rpartition('/')[2]}"
-        if source == target:
-            return [source], [target], []
         if not recursive:
-            if not self.isfile(source):
-                raise FileNotFoundError(f"{source} is no file; a folder is moved with recursive=True")
+            self._require_file(source)
             return [source], [target], []
         if target.startswith(f"{source}/"):
             raise ValueError(f"{source} cannot be moved into itself, to {target}")
@@ -72,11 +72,19 @@ class MoveMixin:
             raise ValueError(f"folders are moved one at a time and by name, not {path1!r}")
         for path in [path1] if isinstance(path1, str) else path1:
             self._check_moved(path, recursive)
-        if not isinstance(path1, str) and not isinstance(path2, str):
-            return [self._strip_protocol(path) for path in path1], [self._strip_protocol(path) for path in path2]
-        names = self.glob(path1) if isinstance(path1, str) else map(self._strip_protocol, path1)
-        files = [name for name in names if self.isfile(name)]
+        if isinstance(path1, str):
+            files = [name for name in self.glob(path1) if self.isfile(name)]
+        else:
+            files = [self._strip_protocol(path) for path in path1]
+            for file in files:
+                self._require_file(file)
+        if not isinstance(path2, str):
+            return files, [self._strip_protocol(path) for path in path2]
         if not files:
             return [], []
         target, flatten = self._strip_protocol(path2), not isinstance(path1, str)
         return files, other_paths(files, target, exists=len(files) == 1, flatten=flatten)
+
+    def _require_file(self: Any, path: str) -> None:
+        if not self.isfile(path):
+            raise FileNotFoundError(f"{path} is no file; a folder is moved by itself, with recursive=True")
