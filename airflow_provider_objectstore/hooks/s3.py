@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import KeysView
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,7 +36,9 @@ class S3Options(NotForXCom):
     :param access_key_id: the owner's access key.
     :param secret_access_key: the owner's secret.
     :param region_name: the region that requests are signed for; the gateway does not check it.
-    :param verify: True, False, or the path of a file with the certificates to trust.
+    :param verify: True, False, or the path of a file with the certificates to trust. With True, :meth:`boto3`,
+        :meth:`s3fs`, :meth:`aws_connection`, :meth:`obstore` and :meth:`pyarrow` trust the file that the environment
+        variable ``AWS_CA_BUNDLE`` or ``REQUESTS_CA_BUNDLE`` names, if any. Other engines read neither.
     :param proxy: URL of a proxy.
     """
 
@@ -68,8 +71,9 @@ class S3Options(NotForXCom):
             "aws_access_key_id": self.access_key_id,
             "aws_secret_access_key": self.secret_access_key,
             "region_name": self.region_name,
-            "verify": self.verify,
             "config": self._config,
+            "verify": None,
+            **self._own_verify,
         }
 
     def s3fs(self) -> dict[str, Any]:
@@ -79,15 +83,12 @@ class S3Options(NotForXCom):
         :raises InvalidArgumentError: if the access key or the secret is empty.
         """
         self.require_keys()
-        client: dict[str, Any] = {"region_name": self.region_name}
-        if self.verify is not True:
-            client["verify"] = self.verify
         return _Arguments(
             {
                 "endpoint_url": self.endpoint_url,
                 "key": self.access_key_id,
                 "secret": self.secret_access_key,
-                "client_kwargs": client,
+                "client_kwargs": {"region_name": self.region_name, **self._own_verify},
                 "config_kwargs": self._config_arguments(),
             }
         )
@@ -103,9 +104,8 @@ class S3Options(NotForXCom):
             "endpoint_url": self.endpoint_url,
             "region_name": self.region_name,
             "config_kwargs": self._config_arguments(),
+            **self._own_verify,
         }
-        if self.verify is not True:
-            extra["verify"] = self.verify
         return _Arguments(
             {
                 "conn_type": "aws",
@@ -119,8 +119,10 @@ class S3Options(NotForXCom):
         """
         Return the ``storage_options`` of Polars: ``pl.read_parquet("s3://…", storage_options=options.polars())``.
 
-        :raises InvalidArgumentError: if the access key or the secret is empty, or ``verify`` is a file: Polars trusts
-            the certificates in the file that the environment variable ``SSL_CERT_FILE`` names.
+        Polars trusts the certificates in the file that the environment variable ``SSL_CERT_FILE`` names. It reads
+        neither ``AWS_CA_BUNDLE`` nor ``REQUESTS_CA_BUNDLE``, and has no option for a file.
+
+        :raises InvalidArgumentError: if the access key or the secret is empty, or ``verify`` is a file.
         """
         return self._storage_options("Polars")
 
@@ -129,7 +131,8 @@ class S3Options(NotForXCom):
         Return the ``storage_options`` of deltalake: ``DeltaTable("s3://…", storage_options=options.deltalake())``.
 
         A commit is a conditional put, so that of two writers at the same time one is refused. A backend that ignores
-        the condition loses a commit of one of them: then let one writer write at a time.
+        the condition loses a commit of one of them: then let one writer write at a time. Certificates are those of
+        :meth:`polars`.
 
         :raises InvalidArgumentError: as :meth:`polars` does.
         """
@@ -145,8 +148,8 @@ class S3Options(NotForXCom):
         client: dict[str, Any] = {"allow_http": self._plain_http}
         if self.verify is False:
             client["allow_invalid_certificates"] = True
-        elif isinstance(self.verify, str):
-            client["root_certificate"] = Path(self.verify).read_text()
+        elif self._ca_file:
+            client["root_certificate"] = Path(self._ca_file).read_text()
         if self.proxy:
             client["proxy_url"] = self.proxy
         return _Arguments({"config": self._object_store_config(), "client_options": _Arguments(client)})
@@ -174,8 +177,8 @@ class S3Options(NotForXCom):
             "endpoint_override": self.endpoint_url.partition("://")[2],
             "force_virtual_addressing": False,
         }
-        if isinstance(self.verify, str):
-            arguments["tls_ca_file_path"] = self.verify
+        if self._ca_file:
+            arguments["tls_ca_file_path"] = self._ca_file
         if self.proxy:
             arguments["proxy_options"] = self.proxy
         return _Arguments(arguments)
@@ -185,7 +188,7 @@ class S3Options(NotForXCom):
         Return a statement for DuckDB and its parameters: ``connection.execute(*options.duckdb_secret())``.
 
         It creates a temporary secret, which DuckDB does not store and uses for this bucket only. DuckDB needs its
-        extension ``httpfs``.
+        extension ``httpfs``. Certificates of your own go into its setting ``ca_cert_file``.
 
         :param name: the secret's name in DuckDB; by default ``civo_`` and the bucket's name.
         :raises InvalidArgumentError: if the access key or the secret is empty, or the connection has a proxy or its own
@@ -211,6 +214,19 @@ class S3Options(NotForXCom):
         options = ", ".join(f"{option.upper()} ${option}" for option in values)
         statement = f'CREATE OR REPLACE TEMPORARY SECRET "{identifier}" (TYPE s3, {options})'
         return statement, _Arguments(values)
+
+    @property
+    def _own_verify(self) -> dict[str, Any]:
+        """The argument of botocore; none for a plain True, with which it would ignore the environment's bundle."""
+        return {} if self.verify is True else {"verify": self.verify}
+
+    @property
+    def _ca_file(self) -> str | None:
+        """The file of certificates to trust: the connection's, else the one that botocore finds in the environment."""
+        if self.verify is not True:
+            return self.verify or None
+        file = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
+        return None if file and Path(file).is_dir() else file  # requests takes a folder too, these engines do not
 
     @property
     def _plain_http(self) -> bool:

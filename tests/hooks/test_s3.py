@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,15 @@ from botocore.exceptions import ClientError, SSLError
 
 from airflow_provider_objectstore.api.civo.models import Credential
 from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
-from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import (
+    ConfigurationError,
+    InvalidArgumentError,
+    ObjectStoreError,
+    TransportError,
+)
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.hooks.s3_client import find_contents
 
 pytestmark = pytest.mark.slow
 
@@ -240,6 +247,25 @@ def test_certificates_over_the_wire(tls: Emulator, certificate: str) -> None:
     untrusting: Any = boto3.client("s3", **{**options, "verify": True, "config": once})
     with pytest.raises(SSLError):
         untrusting.list_buckets()
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"])
+def test_certificates_of_the_environment(
+    variable: str, tls: Emulator, certificate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    hook = CivoObjectStoreHook()
+    create(hook, "photos", hook.create_credential("team"))
+    options = replace(hook.s3_options("photos"), verify=True)
+    with pytest.raises(TransportError, match="CERTIFICATE_VERIFY_FAILED"):
+        find_contents(options)
+    monkeypatch.setenv(variable, certificate)
+    assert find_contents(options) is None
+    for connect in CLIENTS.values():
+        assert connect(options).list_objects_v2(Bucket="photos")["KeyCount"] == 0
+    assert s3fs.S3FileSystem(**options.s3fs(), skip_instance_cache=True).ls("photos") == []
 
 
 def test_connection_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,16 +8,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
-from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.xcom import NotForXCom
 from tests.hooks.buckets import create
+from tests.rgw.certificate import write_certificate
 from tests.transport.stub import http, serving
 
 ROWS = {"day": ["2026-11-25", "2026-11-26"], "orders": [3, 7]}
@@ -117,6 +120,30 @@ def test_sends_nothing_of_the_environment(options: S3Options, engine: Callable[[
         assert f"Credential={options.access_key_id}/" in request
         assert "/lon1/s3/" in request
         assert not any(value in request for name, value in FOREIGN.items() if name != "AWS_ENDPOINT_URL")
+
+
+def test_certificates_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, key, server, bundle = (tmp_path / f"{name}.pem" for name in ("own", "key", "server", "bundle"))
+    write_certificate(own, key, ca=False)
+    server.write_text(own.read_text() + key.read_text())
+    bundle.write_text(Path(certifi.where()).read_text() + own.read_text())
+    with Emulator(Settings(creating_seconds=0), s3=MotoS3(certfile=str(server)), certfile=str(server)) as emulator:
+        monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps(emulator.connections()["civo_default"]))
+        create(CivoObjectStoreHook(), "photos")
+        options = replace(CivoObjectStoreHook().s3_options("photos"), verify=True)
+        for engine, variable in (
+            (obstore, "AWS_CA_BUNDLE"),
+            (obstore, "REQUESTS_CA_BUNDLE"),
+            (pyarrow, "REQUESTS_CA_BUNDLE"),
+        ):
+            with monkeypatch.context() as environment:
+                for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+                    environment.delenv(name, raising=False)
+                environment.setenv(variable, str(bundle))
+                assert engine(options) == ROWS
+                environment.setenv(variable, str(tmp_path))
+                assert "root_certificate" not in options.obstore()["client_options"], "a folder is none"
+                assert "tls_ca_file_path" not in options.pyarrow()
 
 
 def test_pyarrow_needs_the_variable_to_write(options: S3Options) -> None:
