@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import anypoint as api
-from airflow_provider_objectstore.api.anypoint.values import check_key
+from airflow_provider_objectstore.api.anypoint.values import check_key, normalize_key
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.triggers.change_trigger import ChangeTrigger
@@ -37,8 +37,10 @@ class AnypointKeyEventTrigger(ChangeTrigger, kw_only=False):
     **State.** On Airflow 3.3 the asset's state store keeps digests of the keys and their contents (40 bytes a key),
     so changes while the triggerer is down or the DAG paused fire afterwards. The state is written once Airflow has
     stored the events: a crash in between repeats them and loses none. The state belongs to connection, region, store,
-    partition and keys or prefix: if one of these changes, the next poll is a first poll. Before 3.3 each start of the
-    triggerer begins with a first poll, and changes in the meantime are lost.
+    partition and keys or prefix: if one of these changes, the next poll is a first poll. So it is, on any Airflow, if
+    the connection is edited and leads to another address, organization or environment; new credentials or another pace
+    change nothing. Before 3.3 each start of the triggerer begins with a first poll, and changes in the meantime are
+    lost.
 
     **Requests** of one poll: exact keys cost a GET each; a prefix costs a listing for every 25 keys that it matches, at
     least one, and a GET for each of them: 100 keys are 104 requests, 10 s at the default of 10 requests a second. On
@@ -50,8 +52,9 @@ class AnypointKeyEventTrigger(ChangeTrigger, kw_only=False):
 
     :param store_id: id of the store.
     :param partition: name of the partition; it need not exist yet.
-    :param keys: a key, or a list of keys.
-    :param begins_with: instead of ``keys``: all keys with this prefix. Without both: all keys of the partition.
+    :param keys: a key, or a list of keys. A space is a ``+`` in events, as the service stores it.
+    :param begins_with: instead of ``keys``: all keys with this prefix. Without both: all keys of the partition. A space
+        is a ``+``, as in the keys.
     :param poke_interval: time between two polls: seconds, a ``timedelta`` or an ISO 8601 duration.
     :param anypoint_conn_id: id of an ``anypoint`` connection.
     :param region: id of a region, such as ``eu-west-1``, instead of the connection's. None means the connection's.
@@ -77,6 +80,7 @@ class AnypointKeyEventTrigger(ChangeTrigger, kw_only=False):
         self.anypoint_conn_id = read.identifier("anypoint_conn_id", self.anypoint_conn_id)
         self.region = read.override("region", self.region)
         check_key(self.begins_with or "")
+        self.begins_with = self.begins_with and normalize_key(self.begins_with)
         api.check_names(self.store_id, self.partition, *(self.keys or ()))
 
     def shared_stream_key(self) -> Hashable:
@@ -85,7 +89,8 @@ class AnypointKeyEventTrigger(ChangeTrigger, kw_only=False):
 
     @property
     def _key_filter(self) -> KeyFilter:
-        return KeyFilter(None if self.keys is None else frozenset(self.keys), self.begins_with or "")
+        keys = None if self.keys is None else frozenset(map(normalize_key, self.keys))
+        return KeyFilter(keys, self.begins_with or "")
 
     @property
     def _watched(self) -> tuple[str, tuple[object, ...]]:

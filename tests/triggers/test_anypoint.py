@@ -96,6 +96,20 @@ async def test_selects_exact_keys_and_lists_nothing(emulator: Emulator, keys: Ke
     assert answers(emulator, LIST) == {}
 
 
+@pytest.mark.parametrize("key_filter", [{"begins_with": "a b"}, {"keys": ["a b1", "a b2"]}], ids=str)
+async def test_selects_keys_with_a_space_as_the_service_stores_them(
+    emulator: Emulator, keys: Keys, key_filter: dict[str, Any]
+) -> None:
+    await keys.put_many(["a b1", "ab"])
+    async with watching(emulator, snapshots=0, **key_filter) as watch:
+        await until(lambda: answers(emulator, GET).get("200", 0) >= 2)
+        await keys.put("a b2")
+        await until(lambda: watch.fired)
+        await keys.put("a b1", "changed")
+        await until(lambda: len(watch.fired) >= 2)
+        assert watch.keys() == ["a+b2", "a+b1"]
+
+
 async def test_never_blocks_the_loop(emulator: Emulator, keys: Keys) -> None:
     await keys.put_many([f"k{number}" for number in range(300)])
     await keys.put("large", "x" * 9_000_000)
@@ -152,6 +166,7 @@ def test_equal_triggers_have_equal_hashes() -> None:
 
     assert hash_of(keys=["b", "a"]) == hash_of(keys=("a", "b", "a"))
     assert hash_of(keys="a") == hash_of(keys=["a"])
+    assert hash_of(begins_with="a b") == hash_of(begins_with="a+b")
     assert hash_of(keys="a") != hash_of(keys="b")
     assert hash_of(begins_with="a") != hash_of(keys="a")
 

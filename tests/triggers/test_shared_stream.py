@@ -28,6 +28,16 @@ async def test_siblings_share_polls(emulator: Emulator, keys: Keys, manager: Man
     assert fired == [["a", "b", "in/x"], ["in/x"], ["a"], ["a", "b"]]
 
 
+async def test_a_key_with_a_space_is_one_key_to_all_siblings(emulator: Emulator, keys: Keys, manager: Manager) -> None:
+    watch = watch_of_keys(emulator)
+    key_filters: list[dict[str, Any]] = [{}, {"begins_with": "a"}, {"begins_with": "a b"}, {"keys": ["a b1"]}]
+    fired = [manager.start(event_trigger(**key_filter)) for key_filter in key_filters]
+    await watch.snapshots(3)
+    await keys.put("a b1")
+    await watch.snapshots(3)
+    assert fired == [["a+b1"]] * 4
+
+
 async def test_one_that_joins_later_begins_with_its_own_first_poll(
     emulator: Emulator, keys: Keys, manager: Manager
 ) -> None:
