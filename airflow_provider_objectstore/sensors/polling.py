@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk import PokeReturnValue
 
+    from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
     from airflow_provider_objectstore.triggers.polling import PollingTrigger
 
 NO_TIME_LEFT = float("-inf")
@@ -34,6 +35,10 @@ NO_TIME_LEFT = float("-inf")
 class BasePollingSensor(CheckedArguments, BaseSensorOperator):
     """
     Base of the sensors. On a worker and in the triggerer, the same trigger object polls.
+
+    What polls in one process find is of one place. If the connection is edited meanwhile and leads to another service,
+    account or region, a wait on a worker fails with ``AuthenticationError``, as every task does; one in the triggerer
+    goes on where it began until its credentials are refused, and then fails with the same. New credentials are used.
 
     :param deferrable: wait in the triggerer, which takes no worker. By default Airflow's setting
         ``[operators] default_deferrable``, or True with ``start_from_trigger`` or ``end_from_trigger``. A worker polls
@@ -101,6 +106,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         self._reason_not_startable: str | None = None
         self._trigger: PollingTrigger | None = None
         self._where = ""
+        self._first_hook: ObjectStoreHook | None = None
         self._errors, self._problem = 0, ""
         self._started: float | None = None
 
@@ -152,10 +158,11 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
                 self._trigger = self._build_trigger()
             hook = self._trigger.hook()
             with hook.client(ends=self._ends()) as client:
-                if not self._where:
-                    self._where = hook.where
+                if self._first_hook is None:
+                    self._first_hook, self._where = hook, hook.where
                     if self._started != NO_TIME_LEFT:
                         self.log.info("%s%s%s", self._trigger.plan(), self._until(), self._place)
+                self._first_hook.last_connection.require_same_place(hook.last_connection)
                 result = client.run(self._trigger.poke())
         except AirflowNotFoundException as error:
             self._problem = str(error)

@@ -17,6 +17,7 @@ from airflow_provider_objectstore.transport.proxies import environment_proxies, 
 from airflow_provider_objectstore.transport.redaction import redact, redact_error
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 
+EDITED = "the connection was edited meanwhile and leads elsewhere: start again"
 USER_AGENT = f"airflow-provider-objectstore/{__version__}"
 
 
@@ -104,7 +105,17 @@ class ResolvedConnection:
         if latest.digest == self.digest:
             raise error
         if self.leads_elsewhere(latest):
-            raise error.prefixed("the connection was edited meanwhile and leads elsewhere: start again. ") from error
+            raise error.prefixed(f"{EDITED}. ") from error
+
+    def require_same_place(self, latest: ResolvedConnection) -> None:
+        """
+        Check that the connection, looked up again, leads where it did: one task must not work in two places.
+
+        :param latest: what was found.
+        :raises AuthenticationError: if it was edited meanwhile and leads elsewhere.
+        """
+        if self.leads_elsewhere(latest):
+            raise AuthenticationError(EDITED).placed(self.where)
 
     def leads_elsewhere(self, latest: ResolvedConnection) -> bool:
         """
@@ -118,6 +129,15 @@ class ResolvedConnection:
             or self.parameters != latest.parameters
             or self.labels.get("s3_endpoint") != latest.labels.get("s3_endpoint")
         )
+
+    def place(self, base_url: str) -> str:
+        """
+        Return a digest of where calls under a base URL lead, to keep with what is known of it. It tells no secret.
+
+        :param base_url: the name of the base URL.
+        """
+        place = (self.base_urls[base_url], sorted(self.parameters.items()), self.labels.get("s3_endpoint"))
+        return hashlib.sha256(repr(place).encode()).hexdigest()[:16]
 
     @cached_property
     def where(self) -> str:

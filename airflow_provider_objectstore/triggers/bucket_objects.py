@@ -39,6 +39,11 @@ class BucketObjects:
     def __str__(self) -> str:
         return f"bucket {self._bucket} through connection {self._hook.civo_conn_id}"
 
+    @property
+    def place(self) -> str:
+        """A digest of where the last snapshot was taken."""
+        return self._hook.last_connection.place("api")
+
     async def take_snapshot(self, key_filters: frozenset[KeyFilter]) -> Snapshot:
         """List every object that one of the filters matches."""
         if self._listing is None:

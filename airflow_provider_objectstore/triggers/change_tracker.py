@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 MAX_KEYS, MAX_CHARACTERS = 1000, 200_000
 """The most keys of one event, and the most characters of their names; further changes fire after a later snapshot."""
+PLACE = "place"
+"""The entry of a state that is no key: where it was taken. One of an earlier version has none: it is of any place."""
 UNREADABLE = ""
 """Instead of a digest: the first snapshot could not read the key, so there is nothing to compare with."""
 
@@ -46,13 +48,17 @@ class ChangeTracker:
                 for store in self._stores:
                     stored = await store.aget(self._name)
                     if isinstance(stored, dict):
-                        self.known = self._stored = stored
+                        self.known, self._stored = dict(stored), stored
                         break
             except Exception:
                 log.exception("The state store cannot be read; changes fire once it can")
                 return False
             self._loaded = True
         return True
+
+    def is_first(self, snapshot: Snapshot) -> bool:
+        """Return whether there is nothing to compare a snapshot with: no state, or that of another place."""
+        return self.known is None or self.known.get(PLACE, snapshot.place) != snapshot.place
 
     def changes(self, snapshot: Snapshot, key_filter: KeyFilter) -> tuple[list[str], int]:
         """
@@ -65,17 +71,19 @@ class ChangeTracker:
         }
         states = {name: state.digest for name, state in current.values()}
         unreadable = {digest(key.encode()) for key in snapshot.unreadable if key_filter.matches(key)}
-        if self.known is None:
+        if self.known is None or self.is_first(snapshot):
             log.info(
-                "First snapshot of %s: %d keys exist. Keys that appear or change from now on fire",
+                "First snapshot of %s%s: %d keys exist. Keys that appear or change from now on fire",
                 self._watched,
+                "" if self.known is None else ", which was edited and leads elsewhere",
                 len(current) + len(unreadable),
             )
-            self.known = {**states, **dict.fromkeys(unreadable, UNREADABLE)}
+            self.known = {PLACE: snapshot.place, **states, **dict.fromkeys(unreadable, UNREADABLE)}
             return [], 0
+        self.known[PLACE] = snapshot.place
         if not snapshot.store_exists:
             return [], 0
-        previous, self.known = self.known, states
+        previous, self.known = self.known, {PLACE: snapshot.place, **states}
         self.known.update({name: previous[name] for name in unreadable if name in previous})
         changed = [key for key, (name, state) in current.items() if _is_change(state, previous.get(name))]
         # Where not all fit, keys that change all the time must not hold back those behind them for ever.

@@ -37,8 +37,9 @@ class CivoObjectEventTrigger(ChangeTrigger, kw_only=False):
     **State.** On Airflow 3.3 the asset's state store keeps digests of the objects (40 bytes each), so changes while the
     triggerer is down or the DAG paused fire afterwards. The state is written once Airflow has stored the events: a
     crash in between repeats them and loses none. The state belongs to connection, region, bucket, keys, prefix and
-    suffix: if one of these changes, the next poll is a first poll. Before 3.3 each start of the triggerer begins with a
-    first poll, and changes in the meantime are lost.
+    suffix: if one of these changes, the next poll is a first poll. So it is, on any Airflow, if the connection is
+    edited and leads to another address, region or ``s3_endpoint``; new credentials or another pace change nothing.
+    Before 3.3 each start of the triggerer begins with a first poll, and changes in the meantime are lost.
 
     **Requests** of one poll: a key costs one, a prefix one for every 1,000 objects that it matches, whatever the
     suffix. On 3.3, triggers with the same connection, region, bucket and ``poke_interval`` share their polls, which may

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from airflow_provider_objectstore.api import anypoint as api
+from airflow_provider_objectstore.api.anypoint.access import ENVIRONMENT
 from airflow_provider_objectstore.api.call import Flow
 from airflow_provider_objectstore.api.paging import list_all
 from airflow_provider_objectstore.exceptions import (
@@ -46,6 +47,11 @@ class PartitionKeys:
 
     def __str__(self) -> str:
         return f"store {self._store_id}, partition {self._partition} through connection {self._hook.anypoint_conn_id}"
+
+    @property
+    def place(self) -> str:
+        """A digest of where the last snapshot was taken."""
+        return self._hook.last_connection.place(ENVIRONMENT)
 
     async def take_snapshot(self, key_filters: frozenset[KeyFilter]) -> Snapshot:
         """Read every key that one of the filters matches."""

@@ -59,6 +59,7 @@ class Snapshot:
     :param keys: the state of each key, sorted by key.
     :param unreadable: keys that exist, or may exist, and could not be read.
     :param store_exists: without the store itself nothing is known about its keys.
+    :param place: a digest of where the service is.
     :param on_persisted: to be called once Airflow's database has the events of this snapshot; None before Airflow 3.3,
         which does not report it.
     """
@@ -67,6 +68,7 @@ class Snapshot:
     keys: Mapping[str, KeyState]
     unreadable: frozenset[str] = frozenset()
     store_exists: bool = True
+    place: str = ""
     on_persisted: list[Callable[[], Awaitable[None]]] | None = None
 
 
@@ -75,6 +77,10 @@ class Source(Protocol):
 
     container: str
     """What the service calls that which holds the keys."""
+
+    @property
+    def place(self) -> str:
+        """A digest of where the last snapshot was taken, or the store was missing."""
 
     async def take_snapshot(self, key_filters: frozenset[KeyFilter]) -> Snapshot:
         """
@@ -134,5 +140,6 @@ async def poll_snapshots(
                 exc_info=not isinstance(error, AirflowException),
             )
         if snapshot is not None:
+            snapshot.place = source.place
             yield snapshot
         await asyncio.sleep(poke_interval)

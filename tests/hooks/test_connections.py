@@ -13,6 +13,7 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.connection_fields import Fields
 from airflow_provider_objectstore.operators.anypoint import AnypointCreateStoreOperator, AnypointDeleteStoreOperator
+from airflow_provider_objectstore.transport import ResolvedConnection
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 from tests.hooks.connections import PLACE, SECRET, Resolve, origin
 
@@ -336,6 +337,36 @@ def test_every_change_makes_another_digest(either: Resolve) -> None:
     digests = [either(**change).digest for change in changes]
     assert len(set(digests)) == len(changes)
     assert either().digest == digests[0]
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"password": "other"},
+        {"extra": {"timeout": 31}},
+        {"extra": {"requests_per_second": 11}},
+        {"extra": {"retry_attempts": 7}},
+        {"extra": {"verify": False}},
+        {"extra": {"proxy": "http://proxy"}},
+        {"extra": {"accounts_url": "https://tokens.example.com"}},
+        {"extra": {"statistics_url": "https://statistics.example.com"}},
+    ],
+    ids=str,
+)
+def test_how_it_is_reached_makes_no_other_place(same: dict[str, Any], either: Resolve) -> None:
+    assert place(either(**same)) == place(either())
+
+
+def test_every_other_address_is_another_place(anypoint: Resolve, civo: Resolve) -> None:
+    changes: list[dict[str, Any]] = [{}, {"host": "example.com"}, {"extra": {"region": "eu-west-1"}}]
+    of_anypoint = [{"extra": {"organization_id": "other"}}, {"extra": {"environment_id": "other"}}]
+    places = [place(anypoint(**change)) for change in (*changes, *of_anypoint)]
+    places += [place(civo(**change)) for change in (*changes, {"extra": {"s3_endpoint": "https://s3.example.com"}})]
+    assert len(set(places)) == len(places)
+
+
+def place(connection: ResolvedConnection) -> str:
+    return connection.place("environment" if "environment" in connection.base_urls else "api")
 
 
 # Connection URIs

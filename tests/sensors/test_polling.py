@@ -21,13 +21,14 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.sdk.bases.sensor import AirflowRescheduleException
 
-from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.emulator import Emulator, Settings
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.sensors.anypoint import AnypointKeySensor, AnypointPartitionSensor
 from airflow_provider_objectstore.sensors.civo import CivoObjectStoreSensor
 from airflow_provider_objectstore.sensors.polling import BasePollingSensor
+from tests.conftest import connect
 from tests.features import START_FROM_TRIGGER
 from tests.triggers.waiting import ATTEMPTS, answers, once, run
 
@@ -54,6 +55,26 @@ def test_an_outage_does_not_outlast_the_time_out(unused_port: int, monkeypatch: 
     sensor._started = float("-inf")
     assert sensor.poke({}) is False
     assert time.monotonic() - begin < 60
+
+
+def test_a_wait_stays_in_one_place(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    AnypointObjectStoreHook().create_store("s")
+    AnypointObjectStoreHook().put_key("s", "p", "here", "v")
+    with Emulator(Settings()) as other:
+        connect(monkeypatch, other)
+        AnypointObjectStoreHook().create_store("s")
+        AnypointObjectStoreHook().put_key("s", "p", "there", "v")
+        connect(monkeypatch, emulator)
+        sensor = keys_sensor(task_id="wait", keys=["here", "there"], deferrable=False)
+        assert sensor.poke({}) is False
+        connect(monkeypatch, emulator, requests_per_second=99_999)
+        assert sensor.poke({}) is False, "another pace is no other place"
+        connect(monkeypatch, other)
+        message = r"edited meanwhile and leads elsewhere: start again \[connection anypoint_default, environment"
+        with pytest.raises(AirflowFailException, match=message):
+            sensor.poke({})
+        connect(monkeypatch, emulator)
+        assert sensor.poke({}) is False
 
 
 def test_silent_fail_without_a_connection_says_that_nothing_is_known() -> None:

@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import pytest
 
-from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.emulator import Emulator, Settings
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.triggers import change_tracker
 from airflow_provider_objectstore.triggers.snapshots import KeyFilter, KeyState, Snapshot
-from tests.triggers.watching import Keys, State, event_trigger, until, watching
+from tests.conftest import connect
+from tests.triggers.waiting import answers
+from tests.triggers.watching import LIST, Keys, State, event_trigger, until, watching
+
+Move: TypeAlias = Callable[..., Awaitable[Keys]]
 
 
 @pytest.mark.slow
@@ -69,7 +75,7 @@ async def test_remembers_over_a_restart(emulator: Emulator, keys: Keys) -> None:
         async with watching(emulator, state, snapshots=3) as watch:
             assert watch.keys() == expected
     (stored,) = state.values()
-    assert len(json.loads(stored)) == 3, "what is gone is forgotten"
+    assert len(json.loads(stored).keys() - {"place"}) == 3, "what is gone is forgotten"
     assert not any(word in stored for word in ("held", "changed", "new"))
 
 
@@ -142,3 +148,94 @@ async def test_one_state_for_several_assets(emulator: Emulator, keys: Keys) -> N
     states._by_name["one"].clear()  # an asset that was added since
     async with watching(emulator, states) as watch:
         assert watch.keys() == ["a"]
+
+
+class TestAnotherPlace:
+    """What is known of a place says nothing about another one, to which the connection was edited."""
+
+    @pytest.fixture
+    def move(self, emulator: Emulator, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iterator[Move]:
+        """Leads the connection to another service, which has the key ``there``, and back."""
+        with Emulator(Settings()) as other:
+            connect(monkeypatch, other)
+            AnypointObjectStoreHook().create_store("s")
+            AnypointObjectStoreHook().put_key("s", "p", "there", "v")
+            connect(monkeypatch, emulator)
+
+            async def move(to: Emulator | None = None, **extra: Any) -> Keys:
+                connect(monkeypatch, to or other, **extra)
+                before = sum(answers(to or other, LIST).values())
+                await until(lambda: sum(answers(to or other, LIST).values()) >= before + 2, 60)
+                return Keys(AnypointObjectStoreHook())
+
+            yield move
+
+    async def test_begins_with_a_first_snapshot(
+        self, emulator: Emulator, keys: Keys, move: Move, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await keys.put("here")
+        with caplog.at_level("INFO"):
+            async with watching(emulator) as watch:
+                there = await move()
+                assert watch.keys() == []
+                await there.put("new")
+                await until(lambda: watch.fired)
+                assert watch.keys() == ["new"]
+        assert "through connection anypoint_default, which was edited and leads elsewhere: 1 keys exist" in caplog.text
+
+    async def test_also_after_a_restart(self, emulator: Emulator, keys: Keys, move: Move) -> None:
+        await keys.put("here")
+        state = State()
+        async with watching(emulator, state):
+            await until(lambda: state)
+        async with watching(emulator, state, snapshots=0) as watch:
+            there = await move()
+            await there.put("new")
+            await until(lambda: watch.fired)
+            assert watch.keys() == ["new"]
+            await move(emulator)
+            assert watch.keys() == []
+        assert len(state) == 1
+
+    async def test_a_store_that_is_missing_there_fires_with_its_first_key(
+        self, emulator: Emulator, keys: Keys, move: Move
+    ) -> None:
+        state = State()
+        async with watching(emulator, state, snapshots=0) as watch:
+            there = await move()
+            AnypointObjectStoreHook().delete_store("s")
+            await keys.put("here")
+            await move(emulator)
+            await move()
+            AnypointObjectStoreHook().create_store("s")
+            await there.put("there")
+            await until(lambda: watch.fired)
+            assert watch.keys() == ["there"]
+
+    async def test_another_pace_is_no_other_place(self, emulator: Emulator, keys: Keys, move: Move) -> None:
+        state = State()
+        async with watching(emulator, state):
+            await until(lambda: state)
+        await keys.put("new")
+        async with watching(emulator, state, snapshots=0) as watch:
+            await move(emulator, requests_per_second=99_999, timeout=29)
+            assert watch.keys() == ["new"]
+
+    async def test_a_state_of_an_earlier_version_is_of_this_place(
+        self, emulator: Emulator, keys: Keys, move: Move
+    ) -> None:
+        state = State()
+        await keys.put_many(["held", "changed"])
+        async with watching(emulator, state):
+            await until(lambda: state)
+        (name,) = state
+        state[name] = json.dumps({key: mark for key, mark in json.loads(state[name]).items() if key != "place"})
+        await keys.put("changed", "new")
+        async with watching(emulator, state) as watch:
+            assert watch.keys() == ["changed"]
+        state[name] = json.dumps({key: mark for key, mark in json.loads(state[name]).items() if key != "place"})
+        async with watching(emulator, state) as watch:
+            assert watch.keys() == []
+        async with watching(emulator, state, snapshots=0) as watch:
+            await move()
+            assert watch.keys() == []

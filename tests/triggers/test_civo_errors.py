@@ -156,11 +156,14 @@ async def test_waits_for_a_connection(
 async def test_follows_an_edited_connection(
     bucket: Bucket, front: Front, emulator: Emulator, polls: Polls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await bucket.put("there")
+    front.instead = lambda query: listing("here")
     async with watching_bucket(polls) as watch:
         connect(monkeypatch, emulator)  # straight to S3
         await asyncio.sleep(1.1)
         await watch.snapshots()
         listed = len(front.prefixes)
+        assert watch.keys() == [], "what was known of the other place says nothing about this one"
         await bucket.put("a")
         await watch.snapshots(3)
         assert watch.keys() == ["a"]
