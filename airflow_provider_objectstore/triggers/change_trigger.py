@@ -34,6 +34,10 @@ left to the run of a later event, which may never come (``docs/event-driven.md``
 """
 
 
+STATE_RETRY = 10.0
+"""Seconds after which the state store is tried again."""
+
+
 class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
     """Polls a source, and fires one event for all changes that a poll finds."""
 
@@ -102,13 +106,13 @@ class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
         :param shared_stream: the snapshots.
         """
         with WatchRegistry(self.shared_stream_key(), self._key_filter):
-            source, _ = self._source()
+            source, interval = self._source()
             tracker = ChangeTracker(asset_state_stores(self), self._state_name, source)
             next_event = time.monotonic() + EVENT_DISTANCE  # there may have been one just before a restart
             async for snapshot in shared_stream:
-                if self._key_filter not in snapshot.key_filters or not await tracker.load():
+                if self._key_filter not in snapshot.key_filters:
                     continue
-                if tracker.known is not None and time.monotonic() < next_event:
+                if not await _wait_for_turn(tracker, snapshot, next_event, interval):
                     continue
                 # In a thread: of 100,000 keys it takes longer than a triggerer's event loop may wait.
                 keys, pending = await asyncio.to_thread(tracker.changes, snapshot, self._key_filter)
@@ -137,6 +141,28 @@ class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
     def _state_name(self) -> str:
         kind, arguments = self._watched
         return f"{kind}_{digest(json.dumps(arguments).encode())}"
+
+
+async def _wait_for_turn(tracker: ChangeTracker, snapshot: Snapshot, next_event: float, interval: float) -> bool:
+    """
+    Wait until a snapshot may be used. What is known stays as it is until then: whoever ends the wait loses nothing.
+
+    :param next_event: when an event may follow the last one, by the monotonic clock.
+    :param interval: seconds until the next snapshot.
+    :return: False, at once, if that comes before.
+    """
+    while True:
+        if not await tracker.load():
+            left = STATE_RETRY
+        elif tracker.is_first(snapshot):
+            return True
+        else:
+            left = next_event - time.monotonic()
+        if left <= 0:
+            return True
+        if interval < left:
+            return False
+        await asyncio.sleep(left)
 
 
 class _InvalidTriggerError(InvalidArgumentError, TypeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -14,6 +15,9 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_provider_objectstore.exceptions import ObjectStoreError, StoreNotFoundError, is_transient
 
 log = logging.getLogger(__name__)
+
+JOIN_SECONDS = 1.0
+"""How soon keys are read that nobody watched at the last poll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ async def poll_snapshots(
     Yield snapshots for ever. Errors are logged and never raised: Airflow would restart the trigger at once, for ever.
 
     :param source: what is watched.
-    :param poke_interval: seconds between two snapshots.
+    :param poke_interval: seconds between two snapshots; less where keys come to be watched in between.
     :param key_filters: called before each snapshot, returns which keys to read.
     """
     missing_store_logged = False
@@ -142,4 +146,6 @@ async def poll_snapshots(
         if snapshot is not None:
             snapshot.place = source.place
             yield snapshot
-        await asyncio.sleep(poke_interval)
+        ends = time.monotonic() + poke_interval
+        while (left := ends - time.monotonic()) > 0 and filters.issuperset(key_filters()):
+            await asyncio.sleep(min(left, JOIN_SECONDS))
