@@ -12,6 +12,7 @@ from airflow.models.dag import DagModel  # noqa: TID251 - the API server has the
 from airflow.models.serialized_dag import SerializedDagModel  # noqa: TID251
 from sqlalchemy import and_, func, select
 
+from airflow_provider_objectstore.api.anypoint.values import normalize_key
 from airflow_provider_objectstore.plugins.operator_uses import USES, Place, Unknown, guessed_places, places_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ BUDGET = 2.0
 """Seconds in which stored DAGs are read for one request. The next one reads on."""
 BATCH = 25
 """How many stored DAGs are read at once."""
+KEY_LEVEL = 2
+"""Where a key stands in names, below store and partition. It is looked for as the service stores it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Searched:
                 if level == 0:
                     return False  # it may be any store
                 certain = False
-            elif names is not None and wanted not in names:
+            elif names is not None and wanted not in (map(normalize_key, names) if level == KEY_LEVEL else names):
                 return False
         return True if certain else None
 
