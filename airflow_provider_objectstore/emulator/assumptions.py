@@ -13,7 +13,7 @@ Object Store v2, in addition to the code below:
 - A partition exists from its first key to its last.
 - One value per key: ``index`` is stored and returned, it does not make a list.
 - Listings are in the order of names, or in another order with the setting ``unsorted``. A page continues after the last
-  name of the page before, whatever changed in between.
+  name of the page before, whatever changed in between; with the setting ``positional_tokens`` at the same position.
 - While a confirmation is open, every client sees the state before it. POST applies the change, DELETE and expiry drop
   it. A confirmable GET changes nothing. Deleting a partition cannot be confirmed (there is no path for it): it happens
   at once. HEAD takes ``confirmable`` and ignores it.

@@ -41,6 +41,8 @@ class Settings:
     :param seed_form: respond with the fields of the published examples (``defaultTtlMillis``, ``"false"``,
         ``max_size_gb``, ``state``) instead of those that the live services were seen to send.
     :param unsorted: list Object Store v2's names in an order that is not alphabetical.
+    :param positional_tokens: page tokens of Object Store v2 are positions, as in the vendor's example (``34``), so a
+        deletion on pages already read moves what follows into them; instead of continuing after the last name.
     :param endpoint_form: a store's ``objectstore_endpoint`` as a bare ``host`` or as a ``url`` with a path.
     :param update_method: the method that Civo's updates accept; the other one is rejected with 405.
     :param owner_change: what an update of a store's ``access_key_id`` does: transfer the ``whole`` bucket; transfer
@@ -62,6 +64,7 @@ class Settings:
     retry_after: float | None = None
     seed_form: bool = False
     unsorted: bool = False
+    positional_tokens: bool = False
     endpoint_form: Literal["host", "url"] = "host"
     update_method: Literal["both", "patch", "put"] = "both"
     owner_change: Literal["whole", "bucket", "ignored"] = "whole"

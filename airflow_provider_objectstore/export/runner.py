@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_objectstore.api import anypoint as api
+from airflow_provider_objectstore.api.listing import CompleteListing
 from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError, StoreNotFoundError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk.types import Logger
 
+    from airflow_provider_objectstore.api.call import Call, Page
     from airflow_provider_objectstore.export.folder import ExportFolder
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
     from airflow_provider_objectstore.transport import AsyncClient
@@ -162,11 +164,31 @@ class FolderTransferRunner(TransferRunner):
         self.folder = folder
 
 
+async def stream_names(client: AsyncClient, listing: Call[Page[str]]) -> AsyncIterator[str]:
+    """
+    Stream all names of a listing, each once, while it is still being read; none that stays is missing.
+
+    :param client: a client of the store's connection.
+    :param listing: the call for the first page.
+    :raises ObjectStoreError: if names vanish during each of several listings.
+    """
+    complete = CompleteListing(listing)
+    for call in complete.rounds():
+        try:
+            async for page in client.pages(call):
+                for name in complete.new_items(page):
+                    yield name
+        except NotFoundError as error:
+            if not complete.is_end(error):
+                raise
+            return
+
+
 async def stream_keys(
     client: AsyncClient, store_id: str, partitions: Sequence[str] | None, stats: TransferStats
 ) -> AsyncIterator[tuple[str, str]]:
     """
-    Stream the keys of a store, each after its partition, while the listings are still being read.
+    Stream the keys of a store, each once and after its partition, while the listings are still being read.
 
     :param client: a client of the store's connection.
     :param store_id: the store.
@@ -176,9 +198,8 @@ async def stream_keys(
     """
     async for partition in _stream_partitions(client, store_id, partitions):
         try:
-            async for page in client.pages(api.list_keys(store_id, partition)):
-                for key in page.items:
-                    yield partition, key
+            async for key in stream_names(client, api.list_keys(store_id, partition)):
+                yield partition, key
         except StoreNotFoundError:
             raise
         except NotFoundError:
@@ -190,10 +211,8 @@ async def stream_keys(
 async def _stream_partitions(
     client: AsyncClient, store_id: str, partitions: Sequence[str] | None
 ) -> AsyncIterator[str]:
-    if partitions is not None:
-        for partition in partitions:
+    if partitions is None:
+        async for partition in stream_names(client, api.list_partitions(store_id)):
             yield partition
-        return
-    async for page in client.pages(api.list_partitions(store_id)):
-        for partition in page.items:
-            yield partition
+    for partition in partitions or ():
+        yield partition

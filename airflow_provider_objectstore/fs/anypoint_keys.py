@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_objectstore.api import anypoint as api
+from airflow_provider_objectstore.api.listing import CompleteListing
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, StoreNotFoundError
 from airflow_provider_objectstore.fs.created_folders import CreatedFolders
 from airflow_provider_objectstore.fs.files import bytes_of, file_info, folder_info
@@ -18,7 +21,9 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.api.anypoint.values import Entry
+    from airflow_provider_objectstore.api.call import Call, Page
 
+Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 
 
@@ -86,7 +91,7 @@ class AnypointKeysMixin(ConnectionInPathMixin):
 
     def _files(self, store: str, partition: str, prefix: str) -> Iterator[str]:
         with replace_absence(None):
-            for key in self.hook.list_keys(store, partition, prefix or None):
+            for key in self._list(api.list_keys(store, partition, prefix or None)):
                 if not key.startswith(prefix):
                     continue  # listed keys may be deleted next: do not rely on the service's filter alone
                 name = decode(key)
@@ -94,6 +99,18 @@ class AnypointKeysMixin(ConnectionInPathMixin):
                     yield f"{store}/{partition}/{name}"
                 else:
                     self._warn_left_out(f"{store}/{partition}", key)
+
+    def _list(self, listing: Call[Page[Item]], name: Callable[[Item], str] = str) -> Iterator[Item]:
+        complete = CompleteListing(listing, name)
+        client = self.hook.get_conn()
+        for call in complete.rounds():
+            try:
+                for page in client.pages(call):
+                    yield from complete.new_items(page)
+            except NotFoundError as error:
+                if not complete.is_end(error):
+                    raise
+                return
 
     def _warn_left_out(self, folder: str, name: str) -> None:
         if folder not in self._warned:
@@ -131,10 +148,10 @@ class AnypointKeysMixin(ConnectionInPathMixin):
     def _entries(self, path: str) -> Iterator[dict[str, Any]]:
         store, partition, key = self._parts(path)
         if not store:
-            yield from (folder_info(found.store_id) for found in self.hook.list_stores())
+            yield from (folder_info(found.store_id) for found in self._list(api.list_stores(), attrgetter("store_id")))
         elif not partition:
             with replace_absence(None):
-                for name in self.hook.list_partitions(store):
+                for name in self._list(api.list_partitions(store)):
                     if "/" in name:
                         self._warn_left_out(store, name)
                     else:

@@ -17,11 +17,12 @@ from airflow_provider_objectstore.exceptions import (
     ObjectStoreError,
     StoreNotFoundError,
 )
+from airflow_provider_objectstore.export.runner import stream_names
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
-    from airflow_provider_objectstore.api.call import Call
+    from airflow_provider_objectstore.api.call import Call, Page
     from airflow_provider_objectstore.transport import AsyncClient
     from airflow_provider_objectstore.transport.bulk import BulkRunner
 
@@ -248,20 +249,29 @@ class PurgeRunner:
             for partition in self.plan.partitions:
                 yield partition
             return
-        async for page in client.pages(api.list_partitions(self.plan.store_id)):
-            for partition in filter(self.plan.selects, page.items):
-                if partition in DEFAULT_PARTITIONS and not self.plan.force:
-                    self.log.warning("Partition %r is left out: it is deleted only with force=True", partition)
-                else:
-                    yield partition
+        async for partition in self._names(client, api.list_partitions(self.plan.store_id)):
+            if not self.plan.selects(partition):
+                continue
+            if partition in DEFAULT_PARTITIONS and not self.plan.force:
+                self.log.warning("Partition %r is left out: it is deleted only with force=True", partition)
+            else:
+                yield partition
 
     async def _items(self, client: AsyncClient, partition: str) -> AsyncIterator[PurgeItem]:
         if self.plan.key_prefix is None:
             yield PurgeItem(partition)
             return
-        async for page in client.pages(api.list_keys(self.plan.store_id, partition, self.plan.key_prefix)):
-            for key in page.items:
-                yield PurgeItem(partition, key)
+        async for key in self._names(client, api.list_keys(self.plan.store_id, partition, self.plan.key_prefix)):
+            yield PurgeItem(partition, key)
+
+    async def _names(self, client: AsyncClient, listing: Call[Page[str]]) -> AsyncIterator[str]:
+        if self.plan.dry_run:
+            async for name in stream_names(client, listing):
+                yield name
+            return
+        async for page in client.pages(listing):  # each round lists again
+            for name in page.items:
+                yield name
 
     def _deletion(self, item: PurgeItem) -> Call[Any] | None:
         """Return the call that deletes an item, or in a dry run checks it; None if there is nothing to send."""

@@ -52,7 +52,7 @@ class AnypointState:
 
 def list_stores(state: AnypointState, request: Request) -> Response:
     """``GET /stores``"""
-    page, next_token = read_page(request, state.data.stores, lambda store: True, state.settings.unsorted)
+    page, next_token = read_page(request, state.data.stores, lambda store: True, state.settings)
     return _listing([_store_json(state, store) for _, _, store in page], next_token)
 
 
@@ -90,7 +90,7 @@ def delete_store(state: AnypointState, request: Request) -> Response:
 def list_partitions(state: AnypointState, request: Request) -> Response:
     """``GET /stores/{s}/partitions``"""
     partitions = _find_store(state, request).partitions
-    page, next_token = read_page(request, partitions, state.data.is_nonempty, state.settings.unsorted)
+    page, next_token = read_page(request, partitions, state.data.is_nonempty, state.settings)
     return _listing([name for _, name, _ in page], next_token)
 
 
@@ -265,7 +265,7 @@ def _find_partition(state: AnypointState, request: Request) -> OrderedKeys[Entry
 def _read_entries(state: AnypointState, request: Request) -> tuple[list[tuple[int, str, Entry]], str | None]:
     """Return a page of a partition's entries and the next page's token. Listing restarts their time to live."""
     partition = _find_partition(state, request)
-    page, next_token = read_page(request, partition, state.data.is_alive, state.settings.unsorted)
+    page, next_token = read_page(request, partition, state.data.is_alive, state.settings)
     state.data.restart_ttl(_find_store(state, request), [entry for _, _, entry in page])
     return page, next_token
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from airflow_provider_objectstore.emulator import assumptions
 from airflow_provider_objectstore.emulator.anypoint.stores import MAX_TTL_SECONDS, Entry
 from airflow_provider_objectstore.emulator.messages import Abort, Request, dumps, json_response, loads
 from airflow_provider_objectstore.emulator.ordered_keys import OrderedKeys
+from airflow_provider_objectstore.emulator.settings import Settings
 
 MAX_PAGE_SIZE = 25
 MAX_VALUE_BYTES = 10 * 1024 * 1024
@@ -70,9 +72,9 @@ def check_key(name: str) -> str:
 
 
 def read_page(
-    request: Request, names: OrderedKeys[T], is_alive: Callable[[T], bool], unsorted: bool
+    request: Request, names: OrderedKeys[T], is_alive: Callable[[T], bool], settings: Settings
 ) -> tuple[list[tuple[int, str, T]], str | None]:
-    """Return the page's ``(position, name, value)`` items and the next page's token, such as ``name/25``."""
+    """Return the page's ``(position, name, value)`` items and the next page's token: ``name/25``, or the position."""
     query = request.query
     try:
         size = int(query.get("pageSize") or MAX_PAGE_SIZE)
@@ -83,7 +85,11 @@ def read_page(
     if size < 1:
         raise anypoint_error(400, "pageSize must be at least 1")
     size = min(size, MAX_PAGE_SIZE)
-    items, has_more = names.page(size, last_name if listed else None, query.get("beginsWith", ""), is_alive, unsorted)
+    page = partial(names.page, begins_with=query.get("beginsWith", ""), is_alive=is_alive, unsorted=settings.unsorted)
+    if settings.positional_tokens:
+        items, has_more = page(listed + size, None)
+        return items[listed:], str(listed + size) if has_more else None
+    items, has_more = page(size, last_name if listed else None)
     return items, f"{items[-1][1]}/{listed + len(items)}" if has_more else None
 
 
