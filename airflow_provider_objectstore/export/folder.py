@@ -185,11 +185,20 @@ class ExportFolder:
 
         :param store_id: the store of the new export.
         :raises ConflictError: if it is the export of another store.
+        :raises ObjectStoreError: if it cannot be read what the folder has.
         """
         try:
             manifest = self.manifest()
-        except ObjectStoreError:
+        except NotFoundError:
             return 0
+        except (ObjectStoreError, OSError) as error:
+            text = (
+                f"what {self} has cannot be read, so nothing replaces it: {error}. Run this again, export to another "
+                f"folder, or delete {MANIFEST} there if it is damaged"
+            )
+            if isinstance(error, ObjectStoreError):
+                raise error.reworded(text) from error.__cause__
+            raise ObjectStoreError(text) from error
         if manifest.store_id != store_id:
             raise ConflictError(
                 f"{self} has the export of store {manifest.store_id}, which the export of store {store_id} would "

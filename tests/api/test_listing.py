@@ -100,7 +100,9 @@ def test_any_changes(number: int, changes: dict[int, tuple[set[int], set[int]]])
 
 def test_what_never_rests_is_an_error() -> None:
     service = Service(names(400), lambda pages: service.names.__delitem__(0))
-    with pytest.raises(ObjectStoreError, match=rf"store s, partition p\): .* {MAX_LISTINGS} times, and something vanish"):
+    with pytest.raises(
+        ObjectStoreError, match=rf"store s, partition p\): .* {MAX_LISTINGS} times, and something vanish"
+    ):
         list_all(service)
 
 

@@ -21,7 +21,7 @@ from airflow_provider_objectstore.exceptions import (
     StoreNotFoundError,
 )
 from airflow_provider_objectstore.export import folder as export_folder
-from airflow_provider_objectstore.export.format import MAX_LINE_BYTES, decode_line, encode_line
+from airflow_provider_objectstore.export.format import MAX_LINE_BYTES, MAX_MANIFEST_BYTES, decode_line, encode_line
 from airflow_provider_objectstore.export.importer import Importer
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from tests.operators.test_transfer import GET, PUT, answers, bucket, export, folder, hook, names, restore
@@ -107,6 +107,53 @@ class TestTheEarlierExportStays:
         with pytest.raises(ObjectStoreError, match="stopped after 0 values: there is no store s"):
             export(good)
         assert kept(good) == {"a": 1, "b": 2}
+
+
+class TestAnEarlierExportThatCannotBeRead:
+    """Nobody can tell whose it is and what it holds, so nothing replaces it."""
+
+    @pytest.mark.parametrize(
+        "manifest",
+        ["", "{", "[]", '{"version": 2}', '{"version": 1, "store_id": "s"}', "x" * (MAX_MANIFEST_BYTES + 1)],
+        ids=lambda text: text[:12],
+    )
+    @pytest.mark.parametrize("store_id", ["s", "t"])
+    def test_a_manifest_that_is_damaged_or_newer(self, manifest: str, store_id: str, good: str) -> None:
+        path = ObjectStoragePath(good) / "manifest.json"
+        path.write_text(manifest)
+        data = (ObjectStoragePath(good) / "data.jsonl").read_text()
+        with pytest.raises(
+            ObjectStoreError, match=r"what file://\S+/export has cannot be read.* export to another folder"
+        ):
+            export(good, store_id=store_id)
+        assert (path.read_text(), (ObjectStoragePath(good) / "data.jsonl").read_text()) == (manifest, data)
+        assert names(good) == WHOLE
+
+    @pytest.mark.parametrize("status", [403, 500])
+    @pytest.mark.parametrize("reads", [0, 1], ids=["before it begins", "at its end"])
+    def test_one_that_the_service_does_not_return(
+        self, reads: int, status: int, emulator: Emulator, impatient: None, hook: AnypointObjectStoreHook
+    ) -> None:
+        hook.create_store("archive")
+        path = "osv2://anypoint_default@archive/exports"
+        hook.put_key("s", "p", "a", 1)
+        export(path)
+        manifest = hook.get_key("archive", "exports", "manifest.json").value
+        hook.delete_partition("s", "p")
+        emulator.faults([{"operation": GET, "kind": "status", "status": status, "skip": reads}])
+        with pytest.raises(ApiError, match=r"what osv2://\S+ has cannot be read") as caught:
+            export(path)
+        assert caught.value.status == status
+        emulator.faults([])
+        assert hook.get_key("archive", "exports", "manifest.json").value == manifest
+
+    def test_a_file_that_may_not_be_read(self, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def denied(*_: Any) -> Any:
+            raise PermissionError("not for you")
+
+        monkeypatch.setattr(export_folder, "_open", denied)
+        with pytest.raises(ObjectStoreError, match="cannot be read, so nothing replaces it: not for you"):
+            export(good, store_id="t")
 
 
 def steps(monkeypatch: pytest.MonkeyPatch, filesystem: Any) -> Callable[[int], list[str]]:

@@ -114,7 +114,9 @@ def test_what_never_rests_is_an_error(
 ) -> None:
     hook.put_many("s", "p", dict.fromkeys(KEYS, 1)).raise_failed()
     after_pages(monkeypatch, emulator, "keys", {page: delete("s", "p", KEYS[page]) for page in range(1, 60)})
-    with pytest.raises(ObjectStoreError, match=r"store s, partition p\): it was listed 10 times, and something vanished"):
+    with pytest.raises(
+        ObjectStoreError, match=r"store s, partition p\): it was listed 10 times, and something vanished"
+    ):
         move()
 
 
