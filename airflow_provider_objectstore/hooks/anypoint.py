@@ -151,7 +151,7 @@ class AnypointObjectStoreHook(BulkKeysMixin, StatisticsMixin):
         :param default_ttl: how long values live: seconds, a ``timedelta`` or an ISO 8601 duration; at most 30 days.
         :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, likewise.
         :param encrypted: whether values are encrypted at rest.
-        :param attributes: further members of the request's body, sent as they are.
+        :param attributes: further members of the request's body, sent as they are; none that another argument sets.
         :return: the store as in the response; only the id where the response has no body.
         """
         call = api.create_store(
@@ -179,7 +179,7 @@ class AnypointObjectStoreHook(BulkKeysMixin, StatisticsMixin):
         :param default_ttl: as for :meth:`create_store`, like the others.
         :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation.
         :param encrypted: whether values are encrypted at rest.
-        :param attributes: further members of the request's body, sent as they are.
+        :param attributes: further members of the request's body, sent as they are; none that another argument sets.
         :return: the store as in the response.
         :raises NotFoundError: if there is no such store.
         """

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from airflow_provider_objectstore import arguments as read
+from airflow_provider_objectstore.api.anypoint.building import store_body
+from airflow_provider_objectstore.api.anypoint.models import unequal_members
 from airflow_provider_objectstore.api.anypoint.values import ttl_seconds
 from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.lineage import DataObject, LineageMixin
@@ -63,21 +65,35 @@ class _StoreOperator(AnypointOperator):
     attributes: Mapping[str, Any] | None
 
     def _attributes(self) -> dict[str, Any]:
-        """Return the attributes to set, as keywords of the hook's methods."""
-        return {name: getattr(self, name) for name in STORE_ATTRIBUTES}
+        """
+        Return the attributes to set, as keywords of the hook's methods.
 
-    def _differences(self, store: Store) -> str:
-        """Describe which attributes of the store differ from this task's, among those that the service returns."""
+        :raises InvalidArgumentError: if no request can have them together.
+        """
+        attributes = {name: getattr(self, name) for name in STORE_ATTRIBUTES}
+        with self.naming_task():
+            store_body(self.store_id, **attributes)
+        return attributes
+
+    def _compare(self, store: Store) -> tuple[str, list[str]]:
+        """
+        Compare a store with this task's attributes.
+
+        :return: what differs, in words, and the names of those that the service does not return.
+        """
         pairs = {
             "default_ttl": (self.default_ttl, store.default_ttl_seconds),
             "default_confirmation_ttl": (self.default_confirmation_ttl, store.default_confirmation_ttl_seconds),
             "encrypted": (self.encrypted, store.encrypted),
         }
-        return ", ".join(
-            f"{name} is {actual} instead of {expected}"
-            for name, (expected, actual) in pairs.items()
-            if None not in (expected, actual) and expected != actual
-        )
+        differing, unverified = unequal_members(self.attributes or {}, store)
+        for name, (wanted, actual) in pairs.items():
+            if wanted is not None and actual is None:
+                unverified.append(name)
+            elif wanted not in (None, actual):
+                differing[name] = wanted, actual
+        words = (f"{name} is {actual} instead of {wanted}" for name, (wanted, actual) in differing.items())
+        return ", ".join(words), unverified
 
     def _read_back(self, hook: AnypointObjectStoreHook) -> dict[str, Any]:
         """
@@ -86,8 +102,15 @@ class _StoreOperator(AnypointOperator):
         :raises ObjectStoreError: if the service accepted the attributes and did not set them.
         """
         store = hook.get_store(self.store_id)
-        if differences := self._differences(store):
+        differences, unverified = self._compare(store)
+        if differences:
             raise ObjectStoreError(f"the service accepted the attributes of store {self.store_id}, but {differences}")
+        if unverified:
+            self.log.warning(
+                "The service accepted these attributes of store %r, and does not return whether it has set them: %s",
+                self.store_id,
+                ", ".join(unverified),
+            )
         return asdict(store)
 
 
@@ -103,7 +126,7 @@ class AnypointCreateStoreOperator(_StoreOperator):
     :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, in the same forms.
         Left out, the service's default applies.
     :param encrypted: whether values are encrypted at rest. Left out, the service's default applies.
-    :param attributes: further members of the request's body, sent unchanged.
+    :param attributes: further members of the request's body, sent unchanged; none that another argument sets.
     :param if_exists: ``skip`` leaves an existing store unchanged, with a warning if its attributes differ from this
         task's; ``update`` sets the attributes given here; ``fail`` fails.
     :param anypoint_conn_id: id of the ``anypoint`` connection.
@@ -142,11 +165,11 @@ class AnypointCreateStoreOperator(_StoreOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the store, or handle the existing one as ``if_exists`` requires."""
         self.read_arguments()
-        hook = self.hook
+        attributes, hook = self._attributes(), self.hook
         try:
             store = hook.get_store(self.store_id)
         except NotFoundError:
-            hook.create_store(self.store_id, **self._attributes())
+            hook.create_store(self.store_id, **attributes)
             self.log.info("Created store %r (%s)", self.store_id, self.where)
             return self._read_back(hook)
         if self.if_exists == "fail":
@@ -154,11 +177,12 @@ class AnypointCreateStoreOperator(_StoreOperator):
                 f"store {self.store_id} already exists; if_exists='skip' or 'update' accepts an existing store"
             )
         if self.if_exists == "update":
-            hook.update_store(self.store_id, **self._attributes())
+            hook.update_store(self.store_id, **attributes)
             self.log.info("Updated the existing store %r (%s)", self.store_id, self.where)
             return self._read_back(hook)
         self.log.info("Store %r already exists, left unchanged (%s)", self.store_id, self.where)
-        if differences := self._differences(store):
+        differences, _ = self._compare(store)
+        if differences:
             self.log.warning(
                 "Store %r differs from this task's arguments: %s. if_exists='update' would set them",
                 self.store_id,
@@ -177,7 +201,7 @@ class AnypointUpdateStoreOperator(_StoreOperator):
     :param default_ttl: how long values live: seconds, a ``timedelta`` or an ISO 8601 duration; at most 30 days.
     :param default_confirmation_ttl: how long a confirmable operation waits for its confirmation, in the same forms.
     :param encrypted: whether values are encrypted at rest.
-    :param attributes: further members of the request's body, sent unchanged.
+    :param attributes: further members of the request's body, sent unchanged; none that another argument sets.
     :param anypoint_conn_id: id of the ``anypoint`` connection.
     :param region: region such as ``us-east-1``, instead of the connection's. An empty one is an error.
     """
@@ -206,8 +230,8 @@ class AnypointUpdateStoreOperator(_StoreOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Set the attributes and read the store back."""
         self.read_arguments()
-        hook = self.hook
-        hook.update_store(self.store_id, **self._attributes())
+        attributes, hook = self._attributes(), self.hook
+        hook.update_store(self.store_id, **attributes)
         self.log.info("Updated store %r (%s)", self.store_id, self.where)
         return self._read_back(hook)
 

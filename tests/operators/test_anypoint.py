@@ -8,10 +8,12 @@ import pendulum
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.emulator.anypoint import operations as service
 from airflow_provider_objectstore.exceptions import (
     ConflictError,
     InvalidArgumentError,
     NotFoundError,
+    ObjectStoreError,
     PermissionDeniedError,
 )
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -149,3 +151,91 @@ class TestAnExistingStoreThatDiffers:
             Exception, match="accepted the attributes of store s, but encrypted is False instead of True"
         ):
             self.create(encrypted=True, if_exists="update")
+
+
+class TestFurtherAttributes:
+    """What the service accepts and does not set is red, what it does not return is named."""
+
+    def set(self, attributes: dict[str, Any], how: str, **settings: Any) -> Any:
+        if how == "create":
+            return run(create(attributes=attributes, **settings))
+        AnypointObjectStoreHook().create_store("orders")
+        if how == "update":
+            task = AnypointUpdateStoreOperator(task_id="t", store_id="orders", attributes=attributes, **settings)
+            return run(task)
+        return run(create(attributes=attributes, if_exists=how.partition(" ")[2], **settings))
+
+    @pytest.fixture
+    def ignoring(self, monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> None:
+        """A service that reads no body."""
+        for operation in ((1, "PUT"), (1, "PATCH")):
+            handler, scopes = service.OPERATIONS[operation]
+
+            def without_body(state: Any, request: Any, handler: Any = handler) -> Any:
+                request.body = b""
+                return handler(state, request)
+
+            monkeypatch.setitem(service.OPERATIONS, operation, (without_body, scopes))
+
+    @pytest.mark.parametrize("how", ["create", "update", "existing update"])
+    @pytest.mark.parametrize(
+        ("attributes", "difference"),
+        [
+            ({"persistent": False}, "persistent is True instead of False"),
+            ({"encrypted": "false"}, "encrypted is True instead of False"),
+            ({"defaultTtlSeconds": 60}, "default_ttl_seconds is 2592000 instead of 60"),
+            ({"defaultTtlMillis": 60_000}, "default_ttl_seconds is 2592000 instead of 60"),
+            ({"defaultConfirmationTtlSeconds": 60}, "default_confirmation_ttl_seconds is 600 instead of 60"),
+        ],
+        ids=str,
+    )
+    def test_that_the_service_ignores(
+        self, attributes: dict[str, Any], difference: str, how: str, ignoring: None
+    ) -> None:
+        with pytest.raises(ObjectStoreError, match=f"accepted the attributes of store orders, but {difference}"):
+            self.set(attributes, how)
+
+    @pytest.mark.parametrize("how", ["create", "update", "existing update"])
+    def test_that_the_service_sets(self, how: str, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+        done = self.set({"persistent": False, "isFixedTtl": True, "defaultTtlMillis": 60_000, "encrypted": None}, how)
+        assert (done["persistent"], done["is_fixed_ttl"], done["default_ttl_seconds"]) == (False, True, 60)
+        assert "does not return" not in capsys.readouterr().out
+
+    @pytest.mark.parametrize("how", ["create", "update", "existing update"])
+    def test_that_the_service_does_not_return(
+        self, how: str, ignoring: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.set({"maximumEntries": 5, "isFixedTtl": True}, how)
+        assert "does not return whether it has set them: maximumEntries, isFixedTtl" in capsys.readouterr().out
+
+    def test_an_argument_that_the_service_does_not_return(
+        self, emulator: Emulator, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        body = {"storeId": "orders"}
+        emulator.faults([{"operation": "anypoint.get_store", "kind": "status", "status": 200, "body": body, "skip": 1}])
+        run(create(default_ttl=60))
+        assert "does not return whether it has set them: default_ttl" in capsys.readouterr().out
+
+    def test_that_an_existing_store_does_not_have(self, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+        self.set({"defaultTtlSeconds": 60}, "existing skip")
+        assert "arguments: default_ttl_seconds is 2592000 instead of 60" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("how", ["create", "update", "existing skip"])
+    @pytest.mark.parametrize(
+        ("attributes", "settings"),
+        [
+            ({"storeId": "other"}, {}),
+            ({"storeId": "orders"}, {}),
+            ({"defaultTtlSeconds": 60}, {"default_ttl": 3600}),
+            ({"defaultTtlMillis": 60}, {"default_ttl": 3600}),
+            ({"encrypted": True}, {"encrypted": False}),
+        ],
+        ids=str,
+    )
+    def test_that_another_argument_sets(
+        self, attributes: dict[str, Any], settings: dict[str, Any], how: str, emulator: Emulator
+    ) -> None:
+        said = rf"attributes has {next(iter(attributes))}, which another argument sets.*\(task '\w+'\)"
+        with pytest.raises(InvalidArgumentError, match=said):
+            self.set(attributes, how, **settings)
+        assert not answers(emulator, "anypoint.get_store")

@@ -119,6 +119,8 @@ def store_body(
     Return the body that creates or updates a store.
 
     Assumption: the contract declares no body; these members are the ones of the service's responses.
+
+    :raises InvalidArgumentError: if ``attributes`` has what another argument sets, or is no mapping.
     """
     if attributes is not None and not isinstance(attributes, Mapping):
         raise InvalidArgumentError(f"attributes must be a mapping, not {type(attributes).__name__}: {attributes!r}")
@@ -127,6 +129,9 @@ def store_body(
         defaultTtlSeconds=_ttl_seconds("default_ttl", default_ttl),
         defaultConfirmationTtlSeconds=_ttl_seconds("default_confirmation_ttl", default_confirmation_ttl),
     )
+    set_already = {"storeId", *known, *(member.replace("Seconds", "Millis") for member in known)}
+    if twice := sorted(set_already.intersection(attributes or ())):
+        raise InvalidArgumentError(f"attributes has {', '.join(twice)}, which another argument sets: leave it out")
     return {"storeId": store_id, **known, **(attributes or {})}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from airflow_provider_objectstore.api.anypoint.values import Entry, decode_value, normalize_key
@@ -38,6 +38,9 @@ class Store:
     default_confirmation_ttl_seconds: float | None = None
     persistent: bool | None = None
     is_fixed_ttl: bool | None = None
+
+
+_ATTRIBUTES = tuple(field.name for field in fields(Store) if field.name != "store_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,32 @@ def _seconds(item: Mapping[str, Any], name: str) -> float | None:
         milliseconds = integer(item[f"{name}Millis"])
         return milliseconds / 1000 if milliseconds % 1000 else milliseconds // 1000
     return None
+
+
+def unequal_members(members: Mapping[str, Any], store: Store) -> tuple[dict[str, tuple[Any, Any]], list[str]]:
+    """
+    Compare members of a request's body with the store that the service returns.
+
+    :param members: the members; None means not set.
+    :param store: the store.
+    :return: wanted and actual value of what differs, by the names of :class:`Store`; and the members that the service
+        does not return, or that this package does not know.
+    """
+    differing: dict[str, tuple[Any, Any]] = {}
+    unknown: list[str] = []
+    for member, value in members.items():
+        if value is None:
+            continue
+        try:
+            wanted = read_store({"storeId": store.store_id, member: value})
+        except (TypeError, ValueError):
+            wanted = Store(store.store_id)
+        pairs = {name: (getattr(wanted, name), getattr(store, name)) for name in _ATTRIBUTES}
+        found = {name: pair for name, pair in pairs.items() if None not in pair}
+        if not found:
+            unknown.append(member)
+        differing.update({name: pair for name, pair in found.items() if pair[0] != pair[1]})
+    return differing, unknown
 
 
 def store_of(store_id: str, *, written: bool = False) -> Callable[[Response], Store]:
