@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
-from airflow_provider_objectstore.exceptions import ObjectStoreError, ServerError, TransportError, cause_of
+from airflow_provider_objectstore.exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    ObjectStoreError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+    cause_of,
+)
 from airflow_provider_objectstore.publishers import Publisher
 from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
 from airflow_provider_objectstore.rotation.state import LineageState, store_names
@@ -87,7 +96,7 @@ def is_published(
     Return whether a publisher has a credential, so that consumers may use it.
 
     :param stores: the stores that it has access to.
-    :param if_unknown: what to return if no publisher has it and at least one could not be reached.
+    :param if_unknown: what to return if no publisher has it and at least one could not be asked.
     """
     if not credential.has_keys or not stores:
         return False
@@ -96,7 +105,7 @@ def is_published(
         problem = _find_problem(publisher, context, credential, stores)
         if problem is None:
             return True
-        if _is_unreachable(problem):
+        if _is_unclear(problem):
             result = if_unknown
     return result
 
@@ -105,7 +114,7 @@ def require_published(context: RotationContext) -> None:
     """
     Verify that publishers have the stores' credential, which another rotation has made. Nothing is published.
 
-    :raises ObjectStoreError: if a publisher does not have it, or could not be reached.
+    :raises ObjectStoreError: if a publisher does not have it, or could not be asked.
     """
     state = context.read()
     if not context.publishers or not state.owners:
@@ -117,7 +126,7 @@ def require_published(context: RotationContext) -> None:
         problem = _find_problem(publisher, context, owner, stores)
         if problem is None or _has(publisher, context, newest, state):
             continue
-        found = "cannot be asked whether it has it" if _is_unreachable(problem) else "does not have it"
+        found = "cannot be asked whether it has it" if _is_unclear(problem) else "does not have it"
         raise ObjectStoreError(
             f"a newer rotation has made credential {owner.name}, the owner of {store_names(stores)}, and "
             f"{publisher} {found} ({_redacted(problem, owner)}). This run publishes nothing. If the newer one "
@@ -164,15 +173,26 @@ def _find_problem(
             context.prepared_form(publisher).verify(replace(options, bucket=bucket))
         except Exception as error:
             problem = error
-            if _is_unreachable(error):
+            if _is_unclear(error):
                 break
         else:
             return None
     return problem
 
 
-def _is_unreachable(error: Exception) -> bool:
-    return isinstance(error, (TransportError, ServerError))
+def _is_unclear(error: Exception) -> bool:
+    """Return whether an error of reading a publisher's place says nothing about what is there."""
+    return isinstance(
+        error,
+        (
+            TransportError,
+            ServerError,
+            RateLimitedError,
+            AuthenticationError,
+            PermissionDeniedError,
+            ConfigurationError,
+        ),
+    )
 
 
 def _redacted(error: Exception, *credentials: Credential) -> str:

@@ -218,8 +218,9 @@ class TestANewerRunWithOtherPublishers:
         assert AnypointObjectStoreHook().partition("keys", "s3")[STORES[1]] == "{}"
         assert rotation_of_store(0)()["rotated"] is False, "its publisher has the newest credential"
 
-    def test_a_publisher_that_cannot_be_asked(self, before: Before, emulator: Emulator) -> None:
+    @pytest.mark.parametrize("status", [403, 429, 500])
+    def test_a_publisher_that_cannot_be_asked(self, status: int, before: Before, emulator: Emulator) -> None:
         assert rotation_of_store(0, 2)()["rotated"]
-        emulator.faults([{"operation": "anypoint.get_key", "kind": "status", "status": 500}])
+        emulator.faults([{"operation": "anypoint.get_key", "kind": "status", "status": status}])
         with pytest.raises(ObjectStoreError, match="cannot be asked whether it has it"):
             rotation_of_store(0)()
