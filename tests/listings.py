@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.emulator.anypoint import operations as service
 
-LISTINGS = {"partitions": 2, "keys": 4}
+LISTINGS = {"stores": 0, "partitions": 2, "keys": 4}
 
 
 def after_pages(
@@ -20,7 +20,7 @@ def after_pages(
     """
     Change what the service holds after some pages.
 
-    :param listing: ``partitions`` or ``keys``.
+    :param listing: ``stores``, ``partitions`` or ``keys``.
     :param changes: functions that get the stores, by the number of the page, from 1 on.
     """
     monkeypatch.setattr(emulator.settings, "positional_tokens", True)

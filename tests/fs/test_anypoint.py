@@ -26,6 +26,7 @@ from airflow_provider_objectstore.exceptions import (
     PermissionDeniedError,
 )
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from tests.listings import after_pages, delete
 
 Requests = Callable[[], dict[str, int]]
 ON_ONE_EMULATOR = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -543,3 +544,41 @@ def test_a_checksum_is_of_the_contents(has_keys: Any) -> None:
     has_keys.pipe("store/p/a", b"b")
     assert before[0] != has_keys.checksum("store/p/a")
     assert before[1] != has_keys.ukey("store/p/a")
+
+
+class TestDeletionsDuringAListing:
+    """They hide nothing from it, even if page tokens are positions."""
+
+    NAMES = tuple(f"{number:03}" for number in range(60))
+
+    @pytest.mark.parametrize("how", ["find", "ls"])
+    def test_of_keys(self, how: str, osv2: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        osv2.pipe({f"store/p/{name}": b"1" for name in self.NAMES})
+        after_pages(monkeypatch, emulator, "keys", {1: delete("store", "p", "000", "001")})
+        found = osv2.find("store/p") if how == "find" else osv2.ls("store/p", detail=False)
+        assert {f"store/p/{name}" for name in self.NAMES[2:]} <= set(found)
+
+    def test_of_partitions(self, osv2: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        osv2.pipe({f"store/{name}/k": b"1" for name in self.NAMES})
+        after_pages(monkeypatch, emulator, "partitions", {1: delete("store", "000", "k")})
+        assert {f"store/{name}/k" for name in self.NAMES[1:]} <= set(osv2.find("store"))
+
+    def test_of_stores(self, osv2: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in self.NAMES:
+            osv2.mkdir(name)
+        after_pages(monkeypatch, emulator, "stores", {1: lambda data: data.stores.drop("000")})
+        assert {*self.NAMES[1:], "store"} <= set(osv2.ls("", detail=False))
+
+    def test_of_a_partition_as_a_whole(self, osv2: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        osv2.pipe({f"store/p/{name}": b"1" for name in self.NAMES})
+        after_pages(monkeypatch, emulator, "keys", {3: delete("store", "p", *self.NAMES)})
+        assert len(osv2.find("store/p")) == 60, "as they were listed"
+        assert osv2.find("store/p") == []
+
+    def test_without_them(self, osv2: Any, requests: Requests) -> None:
+        osv2.pipe({f"store/p/{name}": b"1" for name in self.NAMES})
+        osv2.pipe({f"store/q/{name}": b"1" for name in self.NAMES[:25]})
+        requests()
+        assert len(osv2.find("store/p")) == 60
+        assert len(osv2.find("store/q")) == 25
+        assert requests() == {"list_keys": 6 + 1}, "a page alone is complete"

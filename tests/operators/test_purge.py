@@ -31,6 +31,7 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.operators.purge import AnypointPurgePartitionsOperator
 from airflow_provider_objectstore.transport.bulk import DRAIN_TIMEOUT, BulkRunner
 from tests.conftest import connect
+from tests.listings import after_pages, delete
 from tests.triggers.waiting import answers, once
 
 pytestmark = pytest.mark.slow
@@ -134,6 +135,16 @@ def test_pages_that_shift_hide_nothing(
     assert done["rounds"] > 2, "nothing was hidden, so this test shows nothing"
     assert list(hook.list_partitions("s")) == ["q"]
     assert purge(partitions="q", key_prefix="k")["keys"] == 180
+
+
+def test_a_dry_run_counts_what_deletions_hide(
+    hook: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch, emulator: Emulator
+) -> None:
+    """Its one round deletes nothing that another one could miss: others do."""
+    fill(hook, 60, keys=1)
+    hook.put_key("s", "a", "k", 1)
+    after_pages(monkeypatch, emulator, "partitions", {1: delete("s", "a", "k")})
+    assert purge(include="p*", dry_run=True)["partitions"] == 60
 
 
 def test_a_listing_that_lags_ends(

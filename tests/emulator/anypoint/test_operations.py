@@ -293,6 +293,27 @@ class TestPaging:
                 deleted += 1
         assert deleted == 60
 
+    @pytest.mark.parametrize("unsorted", [False, True])
+    def test_positional_tokens(
+        self, unsorted: bool, anypoint: Anypoint, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(emulator.settings, "positional_tokens", True)
+        monkeypatch.setattr(emulator.settings, "unsorted", unsorted)
+        for number in range(60):
+            anypoint.key("PUT", f"k{number:02}", text("v"))
+        anypoint.key("PUT", "another", text("v"))
+        pages = anypoint.pages("s", "partitions", "p", "keys", beginsWith="k")
+        whole = [item["keyId"] for page in pages for item in page]
+        assert sorted(whole) == [f"k{number:02}" for number in range(60)]
+        first = anypoint.store("GET", "s", "partitions", "p", "keys", params={"beginsWith": "k"}).json()
+        assert first["nextPageToken"] == "25"
+        for key in whole[:2]:
+            anypoint.key("DELETE", key)
+        params = {"beginsWith": "k", "nextPageToken": "25"}
+        second = anypoint.store("GET", "s", "partitions", "p", "keys", params=params).json()
+        assert [item["keyId"] for item in second["values"]] == whole[27:52], "two are hidden"
+        assert second["nextPageToken"] == "50"
+
     def test_keys_by_prefix_over_pages(self, anypoint: Anypoint) -> None:
         for name in ("a", "ba", "bb", "bc", "c"):
             anypoint.key("PUT", name, text("v"))
