@@ -21,7 +21,8 @@ class CompleteListing(Generic[Item]):
 
     What a page token means is not documented; the vendor's example is ``34``. If it is a position, a deletion on pages
     already read moves what follows into them, where nobody reads it. A listing is complete if it has one page, or if
-    the next one has all of its names again, each as often: then nothing vanished while it was read.
+    the next one has all of its names again, each as often: then nothing vanished while it was read. This does not see a
+    name that vanishes during two listings at the same page and is back at the end of both.
 
     :param call: the call for the first page.
     :param name: returns the name of an item; left out, the item is one.
