@@ -376,15 +376,15 @@ def test_progress(hook: AnypointObjectStoreHook, capsys: Printed, monkeypatch: p
     report_often(monkeypatch)
     purge(partitions=[f"p{number:03}" for number in range(60)], requests_per_second=60)
     *lines, last = [line for line in log_lines(capsys) if line.startswith(("Round 1: ", "Purged "))]
-    assert len(lines) >= 5
+    assert len(lines) >= 3
     middle = lines[len(lines) // 2]
     done, to_go = int(middle.split()[2]), int(middle.split(" to go")[0].split()[-1])
     assert 0 < done < 60
     assert done + to_go == 60
     assert "a second)" in middle
-    assert middle.split(" in about ")[1] in ("0 s", "1 s")
+    assert re.fullmatch(r"\d+ s", middle.split(" in about ")[1])
     assert last.startswith("Purged p000, p001, p002, ")
-    assert " of store 's': 60 partitions deleted in 1 s (" in last
+    assert re.search(r" of store 's': 60 partitions deleted in \d+ s \(", last)
 
 
 def test_metrics(hook: AnypointObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
