@@ -20,7 +20,7 @@ from airflow_provider_objectstore.publishers import Publisher
 from airflow_provider_objectstore.rotation.context import RotationContext
 from airflow_provider_objectstore.rotation.names import RotationId, name_for, rotation_id_of
 from airflow_provider_objectstore.rotation.publish import is_published, publish_credential, require_published
-from airflow_provider_objectstore.rotation.retire import retire_credential
+from airflow_provider_objectstore.rotation.retire import reactivate_owners, retire_credential
 from airflow_provider_objectstore.rotation.state import LineageState, RotationTarget, store_names
 from airflow_provider_objectstore.rotation.strategies import CHOICES, STRATEGIES, Strategy, StrategyUnsupportedError
 
@@ -87,6 +87,11 @@ class Rotation:
     def target(self) -> str:
         """What is rotated."""
         return str(self._context.target)
+
+    @property
+    def rotation_id(self) -> RotationId:
+        """Identifies the run."""
+        return self._context.rotation_id
 
     @property
     def outage_seconds(self) -> float | None:
@@ -208,6 +213,7 @@ class Rotation:
         candidates = self._candidates(state)
         if not again:
             candidates = self._within_max_outage(candidates, state)
+        state = reactivate_owners(self._context, state)
         for strategy, following in pairwise(candidates):
             try:
                 return strategy, self._apply(strategy, state)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
-from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError, ResourceFailedError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.rotation.names import (
     RotationId,
@@ -49,12 +49,14 @@ class LineageState:
     :param stores: the object stores that a member owns.
     :param look_alikes: credentials that are named like those of the lineage and that no rotation made. They are
         reported and never changed.
+    :param without_owner: the region's stores whose owner the service does not tell, as while they are being created.
     """
 
     base: str
     members: tuple[Credential, ...]
     stores: tuple[ObjectStore, ...]
     look_alikes: tuple[Credential, ...] = ()
+    without_owner: tuple[ObjectStore, ...] = ()
 
     def owner_of(self, store: ObjectStore) -> Credential:
         """Return the member that owns a store."""
@@ -115,7 +117,8 @@ def read_state(hook: CivoObjectStoreHook, target: RotationTarget, rotation_id: R
         )
     owned = tuple(store for store in stores if any(civo.owns(member, store) for member in members))
     look_alikes = tuple(credential for credential in credentials if looks_rotated(credential.name, base))
-    return LineageState(base, tuple(sorted(members, key=_age)), owned, look_alikes)
+    without_owner = tuple(filter(_may_belong_to_anyone, stores))
+    return LineageState(base, tuple(sorted(members, key=_age)), owned, look_alikes, without_owner)
 
 
 def require_current(state: LineageState, target: RotationTarget, rotation_id: RotationId) -> LineageState:
@@ -142,10 +145,24 @@ def require_current(state: LineageState, target: RotationTarget, rotation_id: Ro
         raise ConflictError(
             f"{target}: another task of this run, or a run due at the same time, rotates the same "
             f"credential: it made {rival.name} ({rival.access_key_id}). What it publishes and retires cannot agree "
-            "with this task. Use one task with all its publishers; if the other one is gone, a run that is due "
-            "later takes over"
+            "with this task. Use one task with all its publishers. If the other one is gone, or is this task before "
+            "its publishers were changed, trigger a new run: it takes over"
         )
     return state
+
+
+def has_failed(resource: Credential | ObjectStore) -> bool:
+    """Return whether the service says that a credential or a store has failed for good."""
+    try:
+        _ = resource.ready
+    except ResourceFailedError:
+        return True
+    return False
+
+
+def has_keys(credential: Credential) -> bool:
+    """Return whether a credential has its keys. One that has failed has none; who waits for it gets an error."""
+    return not has_failed(credential) and credential.has_keys
 
 
 def store_names(stores: Iterable[ObjectStore]) -> str:
@@ -185,6 +202,11 @@ def _find_owner(wanted: str, credentials: list[Credential], stores: list[ObjectS
             "credentials; give it one with CivoUpdateObjectStoreOperator"
         )
     return owner
+
+
+def _may_belong_to_anyone(store: ObjectStore) -> bool:
+    """Return whether the service does not tell a store's owner. One that has failed has no consumers."""
+    return not (store.owner_credential_id or store.owner_access_key_id or has_failed(store))
 
 
 def _age(credential: Credential) -> tuple[bool, RotationId, str]:

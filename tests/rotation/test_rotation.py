@@ -146,7 +146,8 @@ class TestOneProcess:
         earlier = reads()
         rotate(publishers=[PUBLISHER, publisher])
         assert len(publisher.published) == 1
-        assert reads() - earlier == 3, "at the start, before the change of owner, after publishing"
+        moments = "the start", "before the change of owner", "after publishing", "before and", "after the suspension"
+        assert reads() - earlier == len(moments)
         assert find_problems(hook, before, "replace") == []
 
     @pytest.mark.parametrize("strategy", ["replace", "overlap"])
