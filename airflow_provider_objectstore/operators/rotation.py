@@ -33,7 +33,8 @@ class CivoRotateCredentialOperator(CivoOperator):
 
     Every step reads the services first, so a task that was killed, retried or run twice continues where it stopped. A
     run older than the newest rotation changes nothing, and fails if its publishers do not have the newest credential.
-    Of two tasks of one run that rotate the same credential, one fails.
+    Of two tasks of one run that rotate the same credential, one fails, unless target and publishers are the same. After
+    a change of the publishers trigger a new run: a retry of the old one fails.
 
     XCom: ``{"rotated", "strategy", "credential", "stores", "owners", "published_to", "gap_seconds", "retired",
     "look_alikes"}``; ``{"rotated": False, "reason"}`` if there was nothing to do; the plan with ``dry_run``. None has
@@ -139,6 +140,7 @@ class CivoRotateCredentialOperator(CivoOperator):
                         "gap_seconds": rotation.outage_seconds,
                         "strategy": switched.strategy,
                         "lineage": switched.state.base,
+                        "rotation_id": [rotation.rotation_id.timestamp, rotation.rotation_id.hash],
                     },
                 )
             return self._finish(rotation, rotation.outage_seconds, switched)
@@ -152,12 +154,13 @@ class CivoRotateCredentialOperator(CivoOperator):
         gap_seconds: float | None = None,
         strategy: str | None = None,
         lineage: str | None = None,
+        rotation_id: Sequence[str] | None = None,
     ) -> dict[str, Any]:
         """Complete the rotation and retire the replaced credentials after the grace period."""
         from airflow_provider_objectstore.rotation.state import SupersededError
 
         self._check()
-        rotation = self._rotation(context, strategy, lineage)
+        rotation = self._rotation(context, strategy, lineage, rotation_id)
         try:
             return self._finish(rotation, gap_seconds)
         except SupersededError as error:
@@ -173,18 +176,26 @@ class CivoRotateCredentialOperator(CivoOperator):
         require_module("boto3", BOTO3_REASON)
         check_publishers(self.publishers)
 
-    def _rotation(self, context: Context, strategy: str | None = None, lineage: str | None = None) -> Rotation:
+    def _rotation(
+        self,
+        context: Context,
+        strategy: str | None = None,
+        lineage: str | None = None,
+        rotation_id: Sequence[str] | None = None,
+    ) -> Rotation:
         from airflow_provider_objectstore.rotation.names import RotationId
+        from airflow_provider_objectstore.rotation.publish import identities_of
         from airflow_provider_objectstore.rotation.rotation import Rotation
         from airflow_provider_objectstore.rotation.state import RotationTarget
 
         run: Any = context["dag_run"]
         target = RotationTarget(self.credential, self.object_store)
+        # Without the task's id: switching and retiring may be two tasks of one run.
+        identity = run.dag_id, run.run_id, str(target), *identities_of(self.publishers)
         return Rotation(
             hook=self.hook,
             target=target,
-            # Without the task's id: switching and retiring may be two tasks of one run.
-            rotation_id=RotationId.of(run.run_after, run.dag_id, run.run_id, str(target)),
+            rotation_id=RotationId(*rotation_id) if rotation_id else RotationId.of(run.run_after, *identity),
             strategy=strategy or self.strategy,
             publishers=self.publishers,
             retire=self.retire,

@@ -24,7 +24,8 @@ __all__ = [
 @runtime_checkable
 class Publisher(Protocol):
     """
-    Hands a credential to its consumers. All methods may be called again with the same credential.
+    Hands a credential to its consumers. All methods may be called again with the same credential. Its ``str`` holds no
+    secret and is the same in each process: a rotation recognizes its own tries by it.
 
     It may also have these methods, as the publishers of this package do:
 

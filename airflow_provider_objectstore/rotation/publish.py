@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -23,8 +24,18 @@ from airflow_provider_objectstore.rotation.context import RotationContext, same_
 from airflow_provider_objectstore.rotation.state import LineageState, store_names
 
 MAX_PUBLISH_ATTEMPTS = 5
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 log = logging.getLogger(__name__)
+
+
+def identities_of(publishers: Iterable[Publisher]) -> list[str]:
+    """
+    Return what tells publishers from other ones, in whatever order they are called.
+
+    It is the same in each process: where a class has no text of its own, Python's has an object's address.
+    """
+    return sorted({_ADDRESS.sub("", str(publisher)) for publisher in publishers})
 
 
 def prepare_publishers(context: RotationContext, state: LineageState) -> None:

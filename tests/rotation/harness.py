@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,8 +27,9 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.operators.rotation import CivoRotateCredentialOperator
-from airflow_provider_objectstore.publishers import AnypointKeyPublisher
-from airflow_provider_objectstore.rotation.names import RotationId, access_key_for, lineage_name, name_for
+from airflow_provider_objectstore.publishers import AnypointKeyPublisher, Publisher
+from airflow_provider_objectstore.rotation.names import RotationId, lineage_name, rotation_id_of
+from airflow_provider_objectstore.rotation.publish import identities_of
 
 CREDENTIAL = "reports"
 STORES = "reports-eu", "reports-us"
@@ -102,10 +103,12 @@ class RecordingPublisher:
     A publisher that keeps what it gets.
 
     :param problems: what its next calls raise; None for no problem.
+    :param name: what it is called.
     """
 
-    def __init__(self, *problems: BaseException | None) -> None:
+    def __init__(self, *problems: BaseException | None, name: str = "a shelf") -> None:
         self.problems = list(problems)
+        self.name = name
         self.published: list[S3Options] = []
         self.verified = 0
 
@@ -121,7 +124,7 @@ class RecordingPublisher:
             raise ObjectStoreError("it holds something else")
 
     def __str__(self) -> str:
-        return "a shelf"
+        return self.name
 
 
 def rotation_task(strategy: str, **arguments: Any) -> CivoRotateCredentialOperator:
@@ -177,9 +180,11 @@ def run_context(week: int = 1) -> Any:
     return {"dag_run": SimpleNamespace(run_after=_run_after(week), dag_id="rotation", run_id=f"run-{week}")}
 
 
-def rotation_id_of_run(week: int = 1, target: str = f"credential {CREDENTIAL}") -> RotationId:
+def rotation_id_of_run(
+    week: int = 1, target: str = f"credential {CREDENTIAL}", publishers: Sequence[Publisher] = (PUBLISHER,)
+) -> RotationId:
     """Return the id of the rotation of that week's run."""
-    return RotationId.of(_run_after(week), "rotation", f"run-{week}", target)
+    return RotationId.of(_run_after(week), "rotation", f"run-{week}", target, *identities_of(publishers))
 
 
 def _run_after(week: int) -> datetime:
@@ -194,7 +199,6 @@ def find_problems(
     before: list[S3Options],
     strategy: str,
     week: int = 1,
-    target: str = f"credential {CREDENTIAL}",
 ) -> list[str]:
     """Return what is not as it should be after a finished rotation that deletes what it replaced."""
     credentials = list(hook.list_credentials())
@@ -202,7 +206,7 @@ def find_problems(
     if len(credentials) != 1 or len(lineage) != 1:
         names = [credential.name for credential in lineage]
         return [f"{len(credentials)} credentials are there, {names} of the lineage"]
-    problems = _problems_of_credential(hook, lineage[0], strategy, rotation_id_of_run(week, target))
+    problems = _problems_of_credential(hook, lineage[0], strategy, week)
     problems += unusable_keys(hook)
     problems += [f"{name} has the policy {policy}" for name, policy in read_policies(hook).items() if policy]
     for options in before:
@@ -220,11 +224,12 @@ def find_problems_under_kept_owner(
     :param owner: the stores' owner, with the keys that it has kept.
     :param before: the keys that must be refused.
     """
-    name = name_for(CREDENTIAL, rotation_id_of_run(week))
-    names = sorted(credential.name for credential in hook.list_credentials())
-    if names != [CREDENTIAL, name]:
-        return [f"the credentials are {names}"]
-    new = next(credential for credential in hook.list_credentials() if credential.name == name)
+    credentials = sorted(hook.list_credentials(), key=lambda credential: credential.name)
+    if [is_made_in(week, credential) for credential in credentials] != [False, True]:
+        return [f"the credentials are {[credential.name for credential in credentials]}"]
+    kept, new = credentials
+    if kept.name != CREDENTIAL:
+        return [f"{kept.name} is kept"]
     problems = [] if published_keys()["access_key_id"] == new.access_key_id else ["another key is published"]
     policies = read_policies(hook)
     for store in STORES:
@@ -269,13 +274,15 @@ def _keys_of(credential: Credential) -> dict[str, str]:
     return {"access_key_id": credential.access_key_id, "secret_access_key": credential.secret_access_key}
 
 
-def _problems_of_credential(
-    hook: CivoObjectStoreHook, new: Credential, strategy: str, rotation_id: RotationId
-) -> list[str]:
+def is_made_in(week: int, credential: Credential) -> bool:
+    """Return whether the rotation of that week's run made a credential or its access key."""
+    made = rotation_id_of(credential)
+    return made is not None and made.time == _run_after(week)
+
+
+def _problems_of_credential(hook: CivoObjectStoreHook, new: Credential, strategy: str, week: int) -> list[str]:
     problems = []
-    if strategy in ("replace", "overlap") and new.name != name_for(CREDENTIAL, rotation_id):
-        problems.append(f"it is called {new.name}")
-    if strategy == "in_place" and (new.name, new.access_key_id) != (CREDENTIAL, access_key_for(new.id, rotation_id)):
+    if not is_made_in(week, new) or (new.name == CREDENTIAL) != (strategy == "in_place"):
         problems.append(f"it is called {new.name} and has access key {new.access_key_id}")
     if new.suspended:
         problems.append("it is suspended")

@@ -124,8 +124,8 @@ class TestAutoAfterItHasReplaced:
         with pytest.raises(ObjectStoreError, match="consumers of reports are refused"):
             rotate(strategy="auto", publishers=[publisher])
         assert rotate(strategy="auto", publishers=[publisher])["gap_seconds"] is None
-        rotate(strategy="auto")
-        assert find_problems(hook, before, "replace") == []
+        rotate(2, strategy="auto")
+        assert find_problems(hook, before, "replace", 2) == []
 
     def test_with_policies(self, before: Before, hook: CivoObjectStoreHook) -> None:
         full = json.dumps(largest_policy(STORES[1]))

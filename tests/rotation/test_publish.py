@@ -218,7 +218,7 @@ class TestPrepare:
         self, before: Before, hook: CivoObjectStoreHook
     ) -> None:
         state = read_everything(hook)
-        new = hook.create_credential(name_for(CREDENTIAL, rotation_id_of_run()))
+        new = hook.create_credential(name_for(CREDENTIAL, rotation_id_of_run(publishers=[RecordingPublisher()])))
         hook.update_object_store(hook.require_object_store(STORES[0]).id, access_key_id=new.access_key_id)
 
         def fail() -> None:

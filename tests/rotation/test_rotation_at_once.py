@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_objectstore.api.civo.models import Credential
 from airflow_provider_objectstore.emulator import Emulator
@@ -21,14 +22,20 @@ from airflow_provider_objectstore.rotation.rotation import Rotation
 from airflow_provider_objectstore.rotation.state import RotationTarget
 from tests.rotation.conftest import ConfigureEmulator
 from tests.rotation.harness import (
+    PUBLISHER,
     STORES,
+    RecordingPublisher,
     find_problems,
     find_problems_under_kept_owner,
+    has_access,
+    read_everything,
+    resume,
     rotate,
     rotation_id_of_run,
     rotation_task,
     run_context,
     run_together,
+    start_grace_period,
     unusable_keys,
 )
 
@@ -207,6 +214,68 @@ class TestTwoTasksOfOneRun:
         results = run_together(rotation_of_store(0), rotation_of_store(1))
         assert not all(isinstance(result, dict) for result in results)
         assert stores_with_other_keys(hook, results) == []
+
+
+class TestTwoTasksOfOneRunWithTheSameTarget:
+    @pytest.mark.parametrize("strategy", ["overlap", "replace", "in_place"])
+    def test_with_other_publishers(self, strategy: str, before: Before, hook: CivoObjectStoreHook) -> None:
+        assert rotate(strategy=strategy, publishers=[EU])["rotated"]
+        state, consumers = read_everything(hook), RecordingPublisher()
+        for publishers in ([US], [EU, consumers], []):
+            with pytest.raises(ConflictError, match=TestTwoTasksOfOneRun.MESSAGE):
+                rotate(strategy=strategy, publishers=publishers)
+        assert read_everything(hook) == state
+        assert consumers.published == []
+        assert rotate(strategy=strategy, publishers=[EU])["rotated"], "the first may run again"
+
+    @pytest.mark.parametrize("strategy", ["overlap", "replace"])
+    def test_with_other_publishers_in_the_grace_period(
+        self, strategy: str, before: Before, hook: CivoObjectStoreHook
+    ) -> None:
+        finish = start_grace_period(1, strategy)
+        state = read_everything(hook)
+        with pytest.raises(ConflictError, match=TestTwoTasksOfOneRun.MESSAGE):
+            rotate(strategy=strategy, publishers=[EU])
+        assert read_everything(hook) == state
+        finish()
+        assert find_problems(hook, before, strategy) == []
+
+    def test_with_the_same_publishers(self, before: Before, hook: CivoObjectStoreHook) -> None:
+        """Switching and retiring may be two tasks. In which order they publish is up to them."""
+
+        class Unnamed:
+            def publish(self, credential: S3Options) -> None: ...
+
+            def verify(self, credential: S3Options) -> None: ...
+
+        switched = rotate(retire="keep", publishers=[EU, US, PUBLISHER, Unnamed()])
+        retired = rotate(publishers=[Unnamed(), PUBLISHER, US, EU])
+        assert retired["credential"] == switched["credential"]
+        assert find_problems(hook, before, "replace") == []
+
+
+class TestPublishersThatAreChangedInBetween:
+    @pytest.mark.parametrize("strategy", ["overlap", "replace", "in_place"])
+    def test_a_new_run_takes_over(self, strategy: str, before: Before, hook: CivoObjectStoreHook) -> None:
+        broken = RecordingPublisher(OSError("no room"))
+        with pytest.raises(ObjectStoreError, match="no room"):
+            rotate(strategy=strategy, publishers=[broken])
+        with pytest.raises(ConflictError, match="before its publishers were changed, trigger a new run"):
+            rotate(strategy=strategy)
+        assert rotate(2, strategy)["rotated"]
+        assert find_problems(hook, before, strategy, 2) == []
+
+    @pytest.mark.parametrize("strategy", ["overlap", "replace"])
+    def test_in_the_grace_period(self, strategy: str, before: Before, hook: CivoObjectStoreHook) -> None:
+        """The task goes on with its rotation: it publishes to the added one before the old credential is retired."""
+        task = rotation_task(strategy, credential="reports", grace_period=60)
+        with pytest.raises(TaskDeferred) as caught:
+            task.execute(run_context())
+        added = RecordingPublisher()
+        edited = rotation_task(strategy, credential="reports", grace_period=60, publishers=[PUBLISHER, added])
+        resume(edited, caught.value)
+        assert has_access(added.published[-1], STORES[0])
+        assert find_problems(hook, before, strategy) == []
 
 
 class TestANewerRunWithOtherPublishers:

@@ -75,7 +75,7 @@ def test_the_grace_period(grace: Any, before: Before, hook: CivoObjectStoreHook)
     trigger = caught.value.trigger
     assert isinstance(trigger, DateTimeTrigger)
     assert 89 < trigger.moment.timestamp() - began.timestamp() < 120
-    assert sorted(caught.value.kwargs or {}) == ["gap_seconds", "lineage", "strategy"]
+    assert sorted(caught.value.kwargs or {}) == ["gap_seconds", "lineage", "rotation_id", "strategy"]
     assert caught.value.timeout is None
 
     old, new = hook.list_credentials()
@@ -161,17 +161,17 @@ def test_no_secret_is_shown(
     task = rotation_task(strategy, credential=CREDENTIAL, grace_period=5)
     shown.append(rotation_task(strategy, credential=CREDENTIAL, dry_run=True).execute(run_context()))
     try:
-        shown.append(task.execute(run_context()))
+        shown.append(task.execute(run_context(2)))
     except TaskDeferred as deferred:
         shown += [deferred.trigger.serialize(), deferred.kwargs]
         note_secrets()
-        shown.append(resume(task, deferred))
+        shown.append(resume(task, deferred, 2))
     note_secrets()
-    shown.append(rotation_task(strategy, credential=CREDENTIAL).execute(run_context(2)))
+    shown.append(rotation_task(strategy, credential=CREDENTIAL).execute(run_context(3)))
     note_secrets()
     target = RotationTarget(credential=CREDENTIAL)
-    rotation = Rotation(hook, target, rotation_id_of_run(3), strategy, [PUBLISHER], settle_timeout=1)
-    shown += [rotation, target, read_state(hook, target, rotation_id_of_run(3))]
+    rotation = Rotation(hook, target, rotation_id_of_run(4), strategy, [PUBLISHER], settle_timeout=1)
+    shown += [rotation, target, read_state(hook, target, rotation_id_of_run(4))]
     rotation.switch(rotation.refresh())
     note_secrets()
     shown += [rotation, vars(rotation), rotation.refresh()]

@@ -253,7 +253,7 @@ def test_a_publisher_that_fails(before: Before, hook: CivoObjectStoreHook) -> No
     """The credential is kept, as the publisher may have it all the same; both work, and the next try finishes."""
     publisher = RecordingPublisher(OSError("no room"))
     with pytest.raises(ObjectStoreError, match=f"Consumers of {CREDENTIAL} are not affected"):
-        rotate(strategy="overlap", publishers=[publisher])
+        rotate(strategy="overlap", publishers=[PUBLISHER, publisher])
     assert [unreadable_objects(options) for options in before] == [[], []]
     rotate(strategy="overlap", publishers=[PUBLISHER, publisher])
     assert len(publisher.published) == 1
