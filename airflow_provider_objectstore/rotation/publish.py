@@ -21,7 +21,7 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.publishers import Publisher
 from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
-from airflow_provider_objectstore.rotation.state import LineageState, store_names
+from airflow_provider_objectstore.rotation.state import LineageState, has_keys, store_names
 
 MAX_PUBLISH_ATTEMPTS = 5
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -109,7 +109,7 @@ def is_published(
     :param stores: the stores that it has access to.
     :param if_unknown: what to return if no publisher has it and at least one could not be asked.
     """
-    if not credential.has_keys or not stores:
+    if not has_keys(credential) or not stores:
         return False
     result = False
     for publisher in context.publishers:
@@ -165,7 +165,7 @@ def _consequence(context: RotationContext, new: Credential, state: LineageState)
 
 
 def _has(publisher: Publisher, context: RotationContext, credential: Credential, state: LineageState) -> bool:
-    return credential.has_keys and _find_problem(publisher, context, credential, state.stores) is None
+    return has_keys(credential) and _find_problem(publisher, context, credential, state.stores) is None
 
 
 def _find_problem(
@@ -209,6 +209,6 @@ def _is_unclear(error: Exception) -> bool:
 def _redacted(error: Exception, *credentials: Credential) -> str:
     text = str(error)
     for credential in credentials:
-        if credential.has_keys:
+        if credential.secret_access_key.strip():
             text = text.replace(credential.secret_access_key, "***")
     return text

@@ -17,7 +17,7 @@ from airflow_provider_objectstore.rotation.policy import (
     users_of,
 )
 from airflow_provider_objectstore.rotation.publish import is_published, prepare_publishers
-from airflow_provider_objectstore.rotation.state import LineageState
+from airflow_provider_objectstore.rotation.state import LineageState, has_keys
 from airflow_provider_objectstore.rotation.strategies.base import Samples, StrategyUnsupportedError
 from airflow_provider_objectstore.rotation.verify import AccessDenied, AccessDeniedError, ForeignObjectError
 
@@ -55,7 +55,7 @@ class Overlap:
         """Return this rotation's credential, or that of a newer rotation if it has access; without both, an owner."""
         ours = state.created_by(self._context.rotation_id)
         newest = state.newest
-        if newest and newest.has_keys and (ours is None or newest.id != ours.id) and self._has_access(newest, state):
+        if newest and has_keys(newest) and (ours is None or newest.id != ours.id) and self._has_access(newest, state):
             return newest
         return ours or state.owners[-1]
 
@@ -102,7 +102,7 @@ class Overlap:
                 return
             if is_published(self._context, new, state.stores, if_unknown=True):
                 return
-            for store in state.stores:
+            for store in state.stores if has_keys(new) else ():  # without keys it was given nothing
                 self._withdraw(new, store, state)
             self._context.hook.delete_credential(new.id)
         except ObjectStoreError as problem:
@@ -210,7 +210,7 @@ class Overlap:
 
 
 def _usable(state: LineageState) -> list[Credential]:
-    return [member for member in state.members if member.has_keys and not member.suspended]
+    return [member for member in state.members if has_keys(member) and not member.suspended]
 
 
 def _warn_of_kept_owner(error: Exception, store: ObjectStore, owner: Credential, new: Credential) -> None:

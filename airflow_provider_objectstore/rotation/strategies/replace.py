@@ -11,7 +11,7 @@ from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreEr
 from airflow_provider_objectstore.rotation.context import RotationContext
 from airflow_provider_objectstore.rotation.creation import create_or_continue
 from airflow_provider_objectstore.rotation.publish import is_published, prepare_publishers
-from airflow_provider_objectstore.rotation.state import LineageState, store_names
+from airflow_provider_objectstore.rotation.state import LineageState, has_keys, store_names
 from airflow_provider_objectstore.rotation.strategies.base import Samples, is_only_owner
 
 log = logging.getLogger(__name__)
@@ -124,6 +124,6 @@ class Replace:
 
 def _newest_other(state: LineageState, new: Credential) -> Credential:
     for member in reversed(state.members):
-        if member.id != new.id and not member.suspended:
+        if member.id != new.id and has_keys(member) and not member.suspended:
             return member
     raise NotFoundError("no earlier credential is left")
