@@ -159,7 +159,7 @@ def test_no_secret_is_shown(
     shown += [caught.value, repr(caught.value), failing, vars(failing)]
     note_secrets()
     task = rotation_task(strategy, credential=CREDENTIAL, grace_period=5)
-    shown.append(rotation_task(strategy, credential=CREDENTIAL, dry_run=True).execute(run_context()))
+    shown.append(rotation_task(strategy, credential=CREDENTIAL, dry_run=True).execute(run_context(2)))
     try:
         shown.append(task.execute(run_context(2)))
     except TaskDeferred as deferred:
