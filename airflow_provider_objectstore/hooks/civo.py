@@ -29,12 +29,14 @@ class CredentialUse(NotForXCom):
 
     :param credential: the credential, with its secret.
     :param stores: names of the object stores that it owns.
+    :param stores_without_owner: names of those whose owner the service does not tell: it may be this credential.
     """
 
     _instead: ClassVar[str] = "it holds a credential with its secret. Return names, ids and access keys"
 
     credential: Credential
     stores: tuple[str, ...]
+    stores_without_owner: tuple[str, ...] = ()
 
     @property
     def shared(self) -> bool:
@@ -43,8 +45,8 @@ class CredentialUse(NotForXCom):
 
     @property
     def orphan(self) -> bool:
-        """Whether no object store depends on it."""
-        return not self.stores
+        """Whether no object store depends on it. As long as one's owner is not told, none is an orphan."""
+        return not self.stores and not self.stores_without_owner
 
     @property
     def rotated(self) -> datetime | None:
@@ -319,10 +321,12 @@ class CivoObjectStoreHook(ObjectStoreHook):
 
         Their secrets are masked in logs; do not return credentials from a task.
         """
+        credentials = list(self.list_credentials())  # before the stores: a new one's would seem to be an orphan
         stores = list(self.list_object_stores())
+        without_owner = tuple(store.name for store in stores if api.owner_is_unknown(store))
         return [
-            CredentialUse(credential, tuple(store.name for store in stores if api.owns(credential, store)))
-            for credential in self.list_credentials()
+            CredentialUse(one, tuple(store.name for store in stores if api.owns(one, store)), without_owner)
+            for one in credentials
         ]
 
     # The account

@@ -10,7 +10,7 @@ from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo.models import Credential
 from airflow_provider_objectstore.exceptions import ApiError, ConflictError, NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.rotation.context import RotationContext
-from airflow_provider_objectstore.rotation.state import LineageState, has_failed, has_keys, store_names
+from airflow_provider_objectstore.rotation.state import LineageState, has_keys, store_names
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def _end_access(context: RotationContext, credential: Credential, how: str) -> N
     if found is None:
         return
     with _reactivated_on_failure(context, found):
-        if not found.suspended and not has_failed(found):  # without keys there is no access to end
+        if not found.suspended and not found.failed:  # without keys there is no access to end
             _suspend(context, found, how)
         if how == "delete":
             try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
-from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError, ResourceFailedError
+from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.rotation.names import (
     RotationId,
@@ -117,7 +117,7 @@ def read_state(hook: CivoObjectStoreHook, target: RotationTarget, rotation_id: R
         )
     owned = tuple(store for store in stores if any(civo.owns(member, store) for member in members))
     look_alikes = tuple(credential for credential in credentials if looks_rotated(credential.name, base))
-    without_owner = tuple(filter(_may_belong_to_anyone, stores))
+    without_owner = tuple(filter(civo.owner_is_unknown, stores))
     return LineageState(base, tuple(sorted(members, key=_age)), owned, look_alikes, without_owner)
 
 
@@ -151,18 +151,9 @@ def require_current(state: LineageState, target: RotationTarget, rotation_id: Ro
     return state
 
 
-def has_failed(resource: Credential | ObjectStore) -> bool:
-    """Return whether the service says that a credential or a store has failed for good."""
-    try:
-        _ = resource.ready
-    except ResourceFailedError:
-        return True
-    return False
-
-
 def has_keys(credential: Credential) -> bool:
     """Return whether a credential has its keys. One that has failed has none; who waits for it gets an error."""
-    return not has_failed(credential) and credential.has_keys
+    return not credential.failed and credential.has_keys
 
 
 def store_names(stores: Iterable[ObjectStore]) -> str:
@@ -202,11 +193,6 @@ def _find_owner(wanted: str, credentials: list[Credential], stores: list[ObjectS
             "credentials; give it one with CivoUpdateObjectStoreOperator"
         )
     return owner
-
-
-def _may_belong_to_anyone(store: ObjectStore) -> bool:
-    """Return whether the service does not tell a store's owner. One that has failed has no consumers."""
-    return not (store.owner_credential_id or store.owner_access_key_id or has_failed(store))
 
 
 def _age(credential: Credential) -> tuple[bool, RotationId, str]:

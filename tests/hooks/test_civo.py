@@ -47,6 +47,17 @@ def test_object_stores_and_credentials(buckets: CivoObjectStoreHook) -> None:
     assert buckets.get_quota().objectstore_gb_usage == 0
 
 
+@pytest.mark.parametrize(("status", "orphans"), [("creating", []), ("failed", ["mine"])])
+def test_no_orphan_while_an_owner_is_unknown(
+    buckets: CivoObjectStoreHook, emulator: Emulator, status: str, orphans: list[str]
+) -> None:
+    buckets.create_credential("mine")
+    store = {"id": "1", "name": "new", "max_size_gb": 500, "owner_info": None, "status": status}
+    page = {"page": 1, "pages": 1, "items": [store]}
+    emulator.faults([{"operation": "civo.list_object_stores", "kind": "status", "status": 200, "body": page}])
+    assert [use.credential.name for use in buckets.credential_inventory() if use.orphan] == orphans
+
+
 def test_a_failed_credential_is_said(buckets: CivoObjectStoreHook, emulator: Emulator) -> None:
     keys = {"access_key_id": "", "secret_access_key_id": ""}
     body = {"id": "1", "name": "mine", **keys, "status": "failed"}

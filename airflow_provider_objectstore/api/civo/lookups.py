@@ -115,6 +115,11 @@ def owns(credential: Credential, store: ObjectStore) -> bool:
     return bool(credential.access_key_id) and credential.access_key_id == store.owner_access_key_id
 
 
+def owner_is_unknown(store: ObjectStore) -> bool:
+    """Whether the service does not tell who owns a store, as while it is created. A failed one has no consumers."""
+    return not (store.owner_credential_id or store.owner_access_key_id or store.failed)
+
+
 def owner_of(store: ObjectStore) -> Flow[Credential | None]:
     """Find the credential that owns an object store; None if it is not among the region's credentials."""
     credentials = yield from _list_for(f"the owner of object store {store.name}", list_credentials())

@@ -26,6 +26,7 @@ from airflow_provider_objectstore.xcom import NotForXCom
 
 Item = TypeVar("Item", "Credential", "ObjectStore")
 
+_FAILED = "failed"
 _READY = ("ready", "active")
 MAX_REASON_LENGTH = 500
 """Most characters of what the service says of a failure."""
@@ -59,13 +60,18 @@ class ObjectStore:
     reason: str | None = None
 
     @property
+    def failed(self) -> bool:
+        """Whether it has failed for good."""
+        return self.status == _FAILED
+
+    @property
     def ready(self) -> bool:
         """
         Whether it can be used.
 
         :raises ResourceFailedError: if it has failed for good.
         """
-        if self.status == "failed":
+        if self.failed:
             raise ResourceFailedError(
                 f"object store {self.name} ({self.id}) has failed: {self.reason or 'the service gives no reason'}. "
                 "Delete it and create it again; its name may stay reserved for a while"
@@ -102,13 +108,19 @@ class Credential(NotForXCom):
     status: str = ""
 
     @property
+    def failed(self) -> bool:
+        """Whether it has failed for good."""
+        return self.status == _FAILED
+
+    @property
     def has_keys(self) -> bool:
         """
         Whether the service has given it its keys.
 
         :raises ResourceFailedError: if it has failed for good.
         """
-        return not self._failed and bool(self.access_key_id.strip() and self.secret_access_key.strip())
+        self._require_not_failed()
+        return bool(self.access_key_id.strip() and self.secret_access_key.strip())
 
     @property
     def ready(self) -> bool:
@@ -117,13 +129,12 @@ class Credential(NotForXCom):
 
         :raises ResourceFailedError: if it has failed for good.
         """
-        return not self._failed and self.status in _READY
+        self._require_not_failed()
+        return self.status in _READY
 
-    @property
-    def _failed(self) -> bool:
-        if self.status == "failed":
+    def _require_not_failed(self) -> None:
+        if self.failed:
             raise ResourceFailedError(f"credential {self.name} ({self.id}) has failed; delete it")
-        return False
 
 
 @dataclass(frozen=True, slots=True)
