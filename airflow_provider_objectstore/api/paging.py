@@ -22,7 +22,8 @@ class Paging(Generic[Item]):
 
     Numbered pages shift while they are read: whatever is deleted moves what follows, some of it to a page that was
     read before. So they are read from the first to the last and back. On the way back a deletion hides nothing; a
-    creation may, but then it shows itself, and they are read once more.
+    creation may, but then it shows itself, and they are read once more. For pages with tokens see
+    :class:`~airflow_provider_objectstore.api.listing.CompleteListing`.
 
     :param call: the call for the first page.
     """
