@@ -14,6 +14,7 @@ from airflow_provider_objectstore.exceptions import (
     InvalidArgumentError,
     ObjectStoreError,
     OwnerChangeUnsupportedError,
+    ResourceFailedError,
 )
 from airflow_provider_objectstore.operators.base import CivoOperator
 from airflow_provider_objectstore.operators.civo_credentials import (
@@ -114,6 +115,7 @@ class CivoCreateObjectStoreOperator(CivoWaitingOperator):
         self.read_arguments()
         hook = self.hook
         store = hook.find_object_store(self.name)
+        created = store is None
         if store is None:
             store = hook.create_object_store(self.name, self.size_gb, self.access_key_id)
             self.log.info(
@@ -123,8 +125,18 @@ class CivoCreateObjectStoreOperator(CivoWaitingOperator):
             self._check_existing(store)
         done = asdict(store)
         if self.wait and not store.ready:
-            done = self._wait(store, deferrable=self.deferrable)
+            then = "execute_created" if created else "execute_complete"
+            done = self._wait(store, deferrable=self.deferrable, then=then)
+        if created:
+            self._check_created(done)
         return self._complete(context, done)
+
+    def execute_created(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Go on once the trigger found the object store ready that this task has created."""
+        self.read_arguments()
+        store = self._ready_store(event)
+        self._check_created(store)
+        return self._complete(context, store)
 
     @property
     def _store_name(self) -> str:
@@ -141,6 +153,25 @@ class CivoCreateObjectStoreOperator(CivoWaitingOperator):
             self.where,
         )
         return store
+
+    def _check_created(self, store: Mapping[str, Any]) -> None:
+        """
+        Check that the service has created what it was asked for, as far as it tells.
+
+        :raises ResourceFailedError: if it has not. A retry would find the object store and leave it as it is.
+        """
+        wanted = {"max_size_gb": self.size_gb, "owner_access_key_id": self.access_key_id}
+        wrong = [
+            f"{name} is {store[name]} instead of {value}"
+            for name, value in wanted.items()
+            if None not in (value, store[name]) and store[name] != value
+        ]
+        if wrong:
+            raise ResourceFailedError(
+                f"the service accepted the request for object store {self.name} and created another one: "
+                f"{', '.join(wrong)}. It exists (id {store['id']}): delete it, or change it with "
+                f"CivoUpdateObjectStoreOperator [{self.where}]"
+            )
 
     def _check_existing(self, store: ObjectStore) -> None:
         """Accept an existing object store as ``if_exists`` requires; warn if it differs from this task's arguments."""

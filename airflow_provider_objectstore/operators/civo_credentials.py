@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.call import drop_none
 from airflow_provider_objectstore.api.civo import check_name, check_size
-from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import (
+    ConflictError,
+    InvalidArgumentError,
+    ObjectStoreError,
+    ResourceFailedError,
+)
 from airflow_provider_objectstore.operators.base import CivoOperator, check_publishers, publishers
 
 if TYPE_CHECKING:
@@ -77,6 +82,7 @@ class CivoCreateCredentialOperator(CivoOperator):
         check_publishers(self.publishers)
         hook = self.hook
         credential = self._existing(hook)
+        created = credential is None
         if credential is None:
             credential = hook.create_credential(self.name, max_size_gb=self.max_size_gb)
             self.log.info("Created credential %s (id %s; %s)", credential.name, credential.id, self.where)
@@ -87,8 +93,18 @@ class CivoCreateCredentialOperator(CivoOperator):
         else:
             self._log_existing(credential)
         credential = hook.wait_until_ready(credential)
+        if created:
+            self._check_created(credential)
         publish(hook, credential, self.publishers)
         return _xcom(credential)
+
+    def _check_created(self, credential: Credential) -> None:
+        if None not in (self.max_size_gb, credential.max_size_gb) and self.max_size_gb != credential.max_size_gb:
+            raise ResourceFailedError(
+                f"the service accepted {self.max_size_gb} GB for credential {self.name} and created one with "
+                f"{credential.max_size_gb} GB. It exists (id {credential.id}) and is not published: delete it, or "
+                f"change it with CivoUpdateCredentialOperator [{self.where}]"
+            )
 
     def _existing(self, hook: CivoObjectStoreHook) -> Credential | None:
         try:

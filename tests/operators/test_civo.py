@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
@@ -12,6 +12,7 @@ from airflow_provider_objectstore.exceptions import (
     InvalidArgumentError,
     ObjectStoreError,
     ResourceFailedError,
+    is_permanent,
 )
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.operators.civo import CivoCreateObjectStoreOperator
@@ -63,6 +64,34 @@ def test_with_an_owner(hook: CivoObjectStoreHook) -> None:
     owner = hook.create_credential("team")
     created = run(create(access_key_id=owner.access_key_id))
     assert created["owner_access_key_id"] == owner.access_key_id
+
+
+@pytest.mark.parametrize(("status", "wait"), [("ready", True), ("creating", True), ("creating", False)])
+@pytest.mark.parametrize(
+    ("member", "made"),
+    [
+        ({"max_size_gb": 500}, "max_size_gb is 500 instead of 1000"),
+        ({"owner_info": {"access_key_id": "X"}}, "owner_access_key_id is X instead of MINE"),
+    ],
+    ids=["size", "owner"],
+)
+def test_another_one_than_asked_for(
+    member: dict[str, Any], made: str, status: str, wait: bool, deferrable: bool, emulator: Emulator
+) -> None:
+    asked = {"max_size_gb": 1000, "owner_info": {"access_key_id": "MINE"}}
+    store = {"id": "1", "name": "photos", **asked, **member}
+    page = {"page": 1, "pages": 1, "items": [{**store, "status": "ready"}]}
+    answer = {"kind": "status", "status": 200}
+    emulator.faults(
+        [
+            {"operation": CREATE, **answer, "body": {**store, "status": status}},
+            {"operation": "civo.list_object_stores", "skip": 1, **answer, "body": page},
+        ]
+    )
+    task = create(size_gb="1000", access_key_id="MINE", wait=wait, deferrable=deferrable)
+    with pytest.raises(AirflowException, match=f"created another one: {made}.*delete it") as caught:
+        run(task)
+    assert is_permanent(caught.value) or isinstance(caught.value, AirflowFailException)
 
 
 @pytest.mark.parametrize("if_exists", ["skip", "fail"])

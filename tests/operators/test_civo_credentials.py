@@ -178,6 +178,13 @@ class TestACreatedCredentialIsPublished:
         run(create(RecordingPublisher()))
         assert sum(slept) < 5
 
+    def test_not_if_it_is_another_one_than_asked_for(self, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
+        made = {"id": "1", "name": "mine", "access_key_id": "A", "secret_access_key_id": "S", "status": "ready"}
+        body = {**made, "max_size_gb": 500}
+        emulator.faults([{"operation": "civo.create_credential", "kind": "status", "status": 200, "body": body}])
+        with pytest.raises(ResourceFailedError, match="1000 GB for credential mine and created one with 500 GB"):
+            CivoCreateCredentialOperator(task_id="create", name="mine", max_size_gb=1000).execute({})
+
     def test_not_if_it_has_failed(self, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
         emulator.faults(always("failed"))
         recorder = RecordingPublisher()
