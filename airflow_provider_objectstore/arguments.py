@@ -37,6 +37,8 @@ _ISO_DURATION = re.compile(
 )
 _PYTHON = re.compile(r"LazyXComSequence|LazySelectSequence|dict_(keys|values|items)\(|frozenset\(|set\(|<.* at 0x")
 """How the text begins that a template makes of a collection."""
+_TEXTS_OF_NOTHING = ("None", "null")
+"""What a template makes of a missing value."""
 OUTPUT = (
     "Give the output of the task itself (task.output) instead of a template, or set render_template_as_native_obj=True "
     "on the DAG"
@@ -60,7 +62,7 @@ def prefix(what: str, value: Any) -> str:
         raise InvalidArgumentError(
             f"{what} must not be empty, as {_shown(value)} is. If it is a template, check what that refers to"
         )
-    if value.strip() in ("None", "null"):
+    if value.strip() in _TEXTS_OF_NOTHING:
         raise InvalidArgumentError(
             f"{what} must be a name, not the text {value.strip()!r}: that is what a template makes of a missing "
             "value. Check what the template refers to"
@@ -262,6 +264,37 @@ def is_constant(value: Any) -> bool:
     if isinstance(value, (list, tuple, set, frozenset)):
         return all(map(is_constant, value))
     return value is None or isinstance(value, (bool, int, float, Decimal, bytes, timedelta))
+
+
+def check_rendered(what: str, template: Any, value: Any) -> None:
+    """
+    Refuse the text that a template makes of a missing value, also within a collection.
+
+    A constant, and text that comes from a task's output, may be anything: there it is what was meant.
+
+    :param what: the argument's name, for the error.
+    :param template: the value as it was given.
+    :param value: what it was rendered to.
+    :raises InvalidArgumentError: naming the argument, and where in it.
+    """
+    for part, inner, item in _parts(what, template, value):
+        check_rendered(part, inner, item)
+    if not isinstance(template, str) or is_constant(template) or not isinstance(value, str):
+        return
+    if value.strip() in ("", *_TEXTS_OF_NOTHING):
+        raise InvalidArgumentError(
+            f"{what} was rendered to {_shown(value)}, which is what a template makes of a missing value. Check what "
+            "the template refers to. If this text is meant, give it as a constant, or as the output of a task "
+            "(task.output)"
+        )
+
+
+def _parts(what: str, template: Any, value: Any) -> Iterable[tuple[str, Any, Any]]:
+    if isinstance(template, Mapping) and isinstance(value, Mapping):
+        return [(f"{what}[{key!r}]", template[key], item) for key, item in value.items() if key in template]
+    if isinstance(template, (list, tuple)) and isinstance(value, (list, tuple)):
+        return [(f"{what}[{number}]", *pair) for number, pair in enumerate(zip(template, value, strict=False))]
+    return []
 
 
 def _resolved_later(value: Any) -> bool:

@@ -1,10 +1,19 @@
-"""Keep values that hold secrets or bytes out of XCom."""
+"""What XCom must not, or cannot, hold."""
 
 from __future__ import annotations
 
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
+
+
+def fits_xcom(value: Any) -> bool:
+    """
+    Tell whether XCom can hold a value. Airflow sends it as MessagePack, whose integers have 64 bits.
+
+    :param value: the value; all but integers fit.
+    """
+    return not isinstance(value, int) or -(2**63) <= value < 2**64
 
 
 class NotForXCom:

@@ -55,6 +55,31 @@ def without_retries(error: ObjectStoreError) -> ObjectStoreError:
     return final
 
 
+def set_empty_fields(
+    operator: BaseOperator,
+    parent: Any,
+    given: Mapping[str, Any],
+    context: Context,
+    jinja_env: jinja2.Environment,
+    seen_oids: set[int],
+) -> None:
+    """
+    Set the template fields whose values have come out empty. Before 3.2 these are left as they are.
+
+    Remove when Airflow >= 3.2 is required.
+
+    :param operator: the operator that has rendered them.
+    :param parent: what has the fields.
+    :param given: the fields, as they were before.
+    :param context: the context that the task runs in.
+    :param jinja_env: the environment to render with.
+    :param seen_oids: what Airflow does not render again.
+    """
+    for name, value in given.items():
+        if getattr(parent, name) is value:
+            setattr(parent, name, operator.render_template(value, context, jinja_env, seen_oids))
+
+
 def render_fields(notifier: BaseNotifier, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
     """
     Render the template fields of a notifier in place.

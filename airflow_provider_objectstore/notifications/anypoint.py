@@ -80,7 +80,7 @@ class AnypointKeyNotifier(BaseNotifier):
         self.anypoint_conn_id = anypoint_conn_id
         self.region = region
         self._original = self
-        self._given = frozenset(name for name in self.template_fields if getattr(self, name) is not None)
+        self._given = {name: getattr(self, name) for name in self.template_fields if getattr(self, name) is not None}
         for name, reader in self.arguments.items():
             if read.is_constant(getattr(self, name)):
                 reader(name, getattr(self, name))
@@ -139,12 +139,14 @@ class AnypointKeyNotifier(BaseNotifier):
         from airflow_provider_objectstore.api.anypoint import put_key
         from airflow_provider_objectstore.notifications.outcome import describe
 
-        if empty := [name for name in self.template_fields if name in self._given and getattr(self, name) is None]:
+        if empty := [name for name in self._given if getattr(self, name) is None]:
             raise InvalidArgumentError(
                 f"{empty[0]} of {type(self).__name__} was given and came out as None, which does not count as left "
                 "out. Check what its template refers to"
             )
         names = {name: reader(name, getattr(self, name)) for name, reader in self.arguments.items()}
+        for name, template in self._given.items():
+            read.check_rendered(name, template, getattr(self, name))
         value = json.dumps(describe(context, self._original)) if self.value is None else self.value
         return put_key(names["store_id"], names["partition"], names["key"], value, metadata=self.metadata)
 

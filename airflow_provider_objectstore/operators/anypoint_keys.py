@@ -19,6 +19,7 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.lineage import DataObject, LineageMixin
 from airflow_provider_objectstore.operators.base import AnypointOperator
+from airflow_provider_objectstore.xcom import fits_xcom
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -138,8 +139,8 @@ class AnypointGetKeyOperator(_KeyOperator):
     """
     Read a small value; ``GET /stores/{store_id}/partitions/{partition}/keys/{key}``.
 
-    XCom: ``{"key", "value_type", "value"}``. A BINARY value is base64 text, a NUMBER that no float represents is
-    text. A default has the value type None.
+    XCom: ``{"key", "value_type", "value"}``. A BINARY value is base64 text. A NUMBER that no float represents is text,
+    and so is an integer of more than 64 bits, which XCom cannot hold. A default has the value type None.
 
     :param store_id: the store.
     :param partition: the partition.
@@ -176,6 +177,15 @@ class AnypointGetKeyOperator(_KeyOperator):
         self.anypoint_conn_id = anypoint_conn_id
         self.region = region
 
+    def read_arguments(self) -> None:
+        """
+        Check all arguments. None is a possible default, so that has no reader.
+
+        :raises InvalidArgumentError: naming argument, task and value.
+        """
+        super().read_arguments()
+        self._check_rendered("default")
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the value."""
         self.read_arguments()
@@ -192,7 +202,7 @@ class AnypointGetKeyOperator(_KeyOperator):
         value: Any = entry.value
         if isinstance(value, bytes):
             value = base64.b64encode(value).decode()
-        elif isinstance(value, Decimal):
+        elif isinstance(value, Decimal) or not fits_xcom(value):
             value = str(value)
         size = len(str(value).encode())
         if size > self.max_xcom_bytes:

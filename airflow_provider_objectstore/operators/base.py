@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, wraps
 from inspect import signature
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
 from airflow_provider_objectstore import arguments as read
-from airflow_provider_objectstore.compat.tasks import mapped_argument_names, supports_retry_policies, without_retries
+from airflow_provider_objectstore.compat.tasks import (
+    mapped_argument_names,
+    set_empty_fields,
+    supports_retry_policies,
+    without_retries,
+)
 from airflow_provider_objectstore.exceptions import (
     ConfigurationError,
     InvalidArgumentError,
@@ -20,6 +26,9 @@ from airflow_provider_objectstore.exceptions import (
 )
 
 if TYPE_CHECKING:
+    import jinja2
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
     from airflow_provider_objectstore.publishers import Publisher
@@ -76,7 +85,7 @@ class CheckedArguments(BaseOperator):
 
     arguments: ClassVar[Mapping[str, read.Reader]] = {}
     """The reader of each argument, by the attribute that holds the argument."""
-    _given: frozenset[str] = frozenset()
+    _given: Mapping[str, Any] = MappingProxyType({})  # as given, before templates are rendered
     _left_out: frozenset[str] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -97,14 +106,15 @@ class CheckedArguments(BaseOperator):
 
     def check_arguments(self) -> None:
         """
-        Check the arguments whose values are known, and record which ones were given.
+        Check the arguments whose values are known, and record what was given.
 
         :raises InvalidArgumentError: naming argument, task and value.
         """
-        known = {name: value for name, value in vars(self).items() if name in self.arguments}
-        self._given = frozenset(name for name, value in known.items() if value is not None)
+        fields = {*self.arguments, *self.template_fields}
+        known = {name: value for name, value in vars(self).items() if name in fields}
+        self._given = {name: value for name, value in known.items() if value is not None}
         for name, value in known.items():
-            if name not in self.template_fields or read.is_constant(value):
+            if name in self.arguments and (name not in self.template_fields or read.is_constant(value)):
                 self._read(name, value)
 
     def read_arguments(self) -> None:
@@ -113,7 +123,7 @@ class CheckedArguments(BaseOperator):
 
         :raises InvalidArgumentError: naming argument, task and value.
         """
-        given = self._given | (mapped_argument_names(self) - self._left_out)
+        given = self._given.keys() | (mapped_argument_names(self) - self._left_out)
         for name in self.arguments:
             value = getattr(self, name)
             meaning = self._read(name, value)
@@ -123,6 +133,7 @@ class CheckedArguments(BaseOperator):
                         f"{name} was given and came out as None, which does not count as left out. Leave it out, or "
                         "check what its template refers to"
                     )
+            self._check_rendered(name)
             setattr(self, name, meaning)
 
     @contextmanager
@@ -141,6 +152,22 @@ class CheckedArguments(BaseOperator):
         hook = vars(self).get("hook")  # a subclass may have another kind of hook under this name
         connection = hook._cached_connection if isinstance(hook, ObjectStoreHook) else None
         return connection.where if connection is not None else ""
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        given = {name: getattr(parent, name) for name in template_fields}
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        set_empty_fields(self, parent, given, context, jinja_env, seen_oids)
+
+    def _check_rendered(self, name: str) -> None:
+        with self.naming_task():
+            read.check_rendered(name, self._given.get(name), getattr(self, name))
 
     def _read(self, name: str, value: Any) -> Any:
         with self.naming_task():

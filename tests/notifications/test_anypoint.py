@@ -67,6 +67,22 @@ class TestArguments:
             notify(made, mode, {})
         assert emulator.requests()["total"] == 0
 
+    @pytest.mark.parametrize("nothing", [None, "null", "", " "])
+    @pytest.mark.parametrize("name", ["value", "metadata"])
+    def test_the_text_of_a_missing_value_is_refused(
+        self, mode: str, name: str, nothing: Any, emulator: Emulator
+    ) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"^{name} was rendered to "):
+            notify(notifier(**{"value": "v", name: "{{ nothing }}"}), mode, {"nothing": nothing})
+        assert emulator.requests()["total"] == 0
+
+    @pytest.mark.parametrize("text", ["None", "null", ""])
+    def test_a_constant_may_be_any_text(self, mode: str, text: str, emulator: Emulator) -> None:
+        AnypointObjectStoreHook().create_store("s")
+        notify(notifier(value=text, metadata=text), mode, {})
+        entry = AnypointObjectStoreHook().get_key("s", "p", "k")
+        assert (entry.value, entry.metadata) == (text, text)
+
     def test_no_event(self, mode: str, emulator: Emulator) -> None:
         with pytest.raises(ObjectStoreError, match="not one of a callback of a task, a DAG or a DeadlineAlert"):
             notify(notifier(), mode, {})

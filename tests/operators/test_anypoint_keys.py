@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
@@ -42,6 +43,10 @@ def test_put(hook: AnypointObjectStoreHook) -> None:
         (b"\x00\xff", {"value_type": "BINARY", "value": "AP8="}),
         (0.5, {"value_type": "NUMBER", "value": 0.5}),
         (Decimal("0.10000000000000000001"), {"value_type": "NUMBER", "value": "0.10000000000000000001"}),
+        (2**64 - 1, {"value_type": "NUMBER", "value": 2**64 - 1}),
+        (2**64, {"value_type": "NUMBER", "value": "18446744073709551616"}),
+        (-(2**63), {"value_type": "NUMBER", "value": -(2**63)}),
+        (-(2**63) - 1, {"value_type": "NUMBER", "value": "-9223372036854775809"}),
     ],
 )
 def test_get(value: Any, expected: dict[str, Any], hook: AnypointObjectStoreHook) -> None:
@@ -49,6 +54,7 @@ def test_get(value: Any, expected: dict[str, Any], hook: AnypointObjectStoreHook
     pushed = run(AnypointGetKeyOperator(**AT))
     assert pushed == {"key": "k", **expected}
     assert json.loads(json.dumps(pushed)) == pushed
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(pushed)) == pushed  # as a task sends it to its supervisor
 
 
 @pytest.mark.parametrize("default", [None, "", 0, {"a": 1}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -41,6 +42,7 @@ from tests.test_arguments import ANYTHING, NOTHING
 from tests.triggers.waiting import answers, run
 
 ARGUMENTS = [(kind, name) for kind in TASKS for name in kind.arguments if issubclass(kind, CheckedArguments)]
+KEY: dict[str, Any] = {"task_id": "write", "store_id": "s", "partition": "p", "key": "k"}
 many = settings(max_examples=500, deadline=None)
 each_argument = pytest.mark.parametrize(
     ("kind", "name"), ARGUMENTS, ids=lambda value: getattr(value, "__name__", value)
@@ -191,6 +193,119 @@ class TestMappedTasks:
                 task_id="purge", store_id="s", include=None, region=None
             ).expand(partitions=["orders"])
             assert run(self.unmap(mapped, partitions="orders"))["partitions"] == 1
+
+
+class TestAMissingValue:
+    """A template makes text of a missing value, which no argument takes for what was meant."""
+
+    @pytest.fixture
+    def stored(self, hook: AnypointObjectStoreHook) -> AnypointObjectStoreHook:
+        hook.put_key("s", "p", "k", "good", metadata={"by": "good"})
+        return hook
+
+    def dag(self, *, native: bool = False) -> DAG:
+        return DAG("d", schedule=None, start_date=datetime(2026, 1, 1), render_template_as_native_obj=native)
+
+    def put(self, dag: DAG, missing: Any, **arguments: Any) -> None:
+        with dag:
+            task = AnypointPutKeyOperator(**{**KEY, "value": "v", **arguments})
+        context: Any = {"missing": missing, "dag": dag}
+        task.render_template_fields(context, dag.get_template_env())
+        run(task)
+
+    @pytest.mark.parametrize("missing", [None, "null", "", " \n"])
+    @pytest.mark.parametrize(
+        ("argument", "part"),
+        [
+            ({"value": "{{ missing }}"}, "value"),
+            ({"value": " {{ missing }}"}, "value"),
+            ({"metadata": "{{ missing }}"}, "metadata"),
+            ({"metadata": {"runs": ["{{ missing }}"]}}, "metadata['runs'][0]"),
+        ],
+    )
+    def test_it_is_not_written(
+        self, argument: dict[str, Any], part: str, missing: Any, stored: AnypointObjectStoreHook
+    ) -> None:
+        with pytest.raises(InvalidArgumentError, match=rf"^{re.escape(part)} was rendered to .*task 'write'"):
+            self.put(self.dag(), missing, **argument)
+        entry = stored.get_key("s", "p", "k")
+        assert (entry.value, entry.metadata) == ("good", {"by": "good"})
+
+    @pytest.mark.parametrize("name", ["value", "metadata"])
+    @pytest.mark.parametrize("missing", [None, ""])
+    def test_nor_natively(self, missing: Any, name: str, stored: AnypointObjectStoreHook) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"^{name} .*task 'write'"):
+            self.put(self.dag(native=True), missing, **{name: "{{ missing }}"})
+        assert stored.get_key("s", "p", "k").value == "good"
+
+    @pytest.mark.parametrize("text", ["None", "null", ""])
+    def test_a_constant_is_what_was_meant(self, text: str, stored: AnypointObjectStoreHook) -> None:
+        self.put(self.dag(), None, value=text, metadata={"by": text})
+        entry = stored.get_key("s", "p", "k")
+        assert (entry.value, entry.metadata) == (text, {"by": text})
+
+    @pytest.mark.parametrize("text", ["None", "null", "{{ missing }}"])
+    def test_so_is_the_output_of_a_task(self, text: str, stored: AnypointObjectStoreHook) -> None:
+        with self.dag():
+            task = AnypointPutKeyOperator(**KEY, value=AnypointGetKeyOperator(**{**KEY, "task_id": "read"}).output)
+        task.value = text  # as Airflow sets it
+        run(task)
+        assert stored.get_key("s", "p", "k").value == text
+
+    def test_a_natively_rendered_object(self, stored: AnypointObjectStoreHook) -> None:
+        self.put(self.dag(native=True), 0, value="{{ missing }}", metadata={"by": "{{ missing }}"})
+        entry = stored.get_key("s", "p", "k")
+        assert (entry.value, entry.metadata) == (0, {"by": 0})
+
+    @pytest.mark.parametrize("missing", [None, ""])
+    def test_a_mapped_template(self, missing: Any, stored: AnypointObjectStoreHook) -> None:
+        with self.dag() as dag:
+            mapped = AnypointPutKeyOperator.partial(**KEY).expand(value=["{{ missing }}"])
+            task = mapped.unmap({"value": "{{ missing }}"})
+            context: Any = {"missing": missing, "dag": dag}
+            task._do_render_template_fields(task, task.template_fields, context, dag.get_template_env(), set())
+            with pytest.raises(InvalidArgumentError, match=r"^value was rendered to .*task 'write'"):
+                run(task)
+        assert stored.get_key("s", "p", "k").value == "good"
+
+    @pytest.mark.parametrize("text", ["None", "{{ missing }}"])
+    def test_a_mapped_output(self, text: str, stored: AnypointObjectStoreHook) -> None:
+        with self.dag() as dag:
+            mapped = AnypointPutKeyOperator.partial(**KEY).expand(value=[text])
+            task = mapped.unmap({"value": text})
+            # Airflow does not render what comes from another task.
+            seen, env = {id(text)}, dag.get_template_env()
+            task._do_render_template_fields(task, task.template_fields, {"missing": None}, env, seen)
+            run(task)
+        assert stored.get_key("s", "p", "k").value == text
+
+    @pytest.mark.parametrize("missing", [None, ""])
+    def test_it_is_no_default(self, missing: Any, stored: AnypointObjectStoreHook) -> None:
+        with self.dag() as dag:
+            task = AnypointGetKeyOperator(**{**KEY, "key": "not-there"}, default={"last": "{{ missing }}"})
+        context: Any = {"missing": missing, "dag": dag}
+        task.render_template_fields(context, dag.get_template_env())
+        with pytest.raises(InvalidArgumentError, match=r"^default\['last'\] was rendered to .*task 'write'"):
+            run(task)
+
+    def test_it_is_no_attribute_of_a_store(self, stored: AnypointObjectStoreHook, emulator: Emulator) -> None:
+        with self.dag() as dag:
+            task = AnypointCreateStoreOperator(task_id="new", store_id="new", attributes={"note": "{{ missing }}"})
+        context: Any = {"missing": None, "dag": dag}
+        task.render_template_fields(context, dag.get_template_env())
+        before = emulator.requests()["total"]
+        with pytest.raises(InvalidArgumentError, match=r"^attributes\['note'\] was rendered to 'None'.*task 'new'"):
+            run(task)
+        assert emulator.requests()["total"] == before
+
+    def test_a_name_is_not_the_templates_own_text(self, emulator: Emulator) -> None:
+        with self.dag() as dag:
+            task = AnypointCreateStoreOperator(task_id="new", store_id="{{ missing }}")
+        context: Any = {"missing": "", "dag": dag}
+        task.render_template_fields(context, dag.get_template_env())
+        with pytest.raises(InvalidArgumentError, match=r"^store_id must not be empty"):
+            run(task)
+        assert emulator.requests()["total"] == 0
 
 
 class TestRegionAndConnection:
