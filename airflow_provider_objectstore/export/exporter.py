@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_objectstore.api import anypoint as api
 from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError, StoreNotFoundError
 from airflow_provider_objectstore.export.attributes import attributes_of
-from airflow_provider_objectstore.export.format import encode_line
+from airflow_provider_objectstore.export.format import Source, encode_line
 from airflow_provider_objectstore.export.runner import FolderTransferRunner, stream_keys
 
 if TYPE_CHECKING:
@@ -25,12 +25,13 @@ class Exporter(FolderTransferRunner):
 
     def _transfer(self) -> dict[str, Any]:
         attributes = attributes_of(self.hook.get_store(self.store_id))
-        self.folder.earlier(self.store_id)
+        source = Source.of(self.hook.labels, self.partitions)
+        earlier = self.folder.earlier(self.store_id, source)
         with self.folder.draft() as self._draft:
             self._bulk.run(self._reads, self._write, self._record_failure)
             self._raise_if_stopped(f"the export of store {self.store_id} to {self.folder} stopped")
-            self._keep_earlier_if_empty()
-        manifest = self.folder.switch(self._draft.manifest(self.store_id, attributes))
+        manifest = self._draft.manifest(self.store_id, attributes, source)
+        self.folder.switch(manifest, earlier)
         missing, missing_partitions = self.stats.missing, self.stats.missing_partitions
         if missing or missing_partitions:
             self.log.warning(
@@ -58,12 +59,3 @@ class Exporter(FolderTransferRunner):
             self.stats.missing += 1
         else:
             super()._record_failure(item, error)
-
-    def _keep_earlier_if_empty(self) -> None:
-        # Read again: another export may have been written since this one began.
-        earlier = self.folder.earlier(self.store_id)
-        if not self.stats.values and earlier:
-            raise ObjectStoreError(
-                f"the export of store {self.store_id} is empty, and {self.folder} has one with {earlier} values, which "
-                "stays. If the store is meant to be empty, export it to another folder or delete that one"
-            )

@@ -7,8 +7,8 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
@@ -16,11 +16,11 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
 from airflow_provider_objectstore.export.format import (
-    DATA,
     MANIFEST,
     MAX_LINE_BYTES,
     MAX_MANIFEST_BYTES,
     Manifest,
+    Source,
     is_draft,
 )
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 log = logging.getLogger(__name__)
+
+LEFTOVER_AGE = timedelta(days=7)
+"""Files that no manifest names are deleted once they are older: until then, their export may still be running."""
 
 
 class Draft:
@@ -52,15 +55,16 @@ class Draft:
         self._bytes += len(line)
         self._values[partition] += 1
 
-    def manifest(self, store_id: str, attributes: Mapping[str, Any]) -> Manifest:
+    def manifest(self, store_id: str, attributes: Mapping[str, Any], source: Source) -> Manifest:
         """
         Return the manifest of what was written.
 
         :param store_id: the store.
         :param attributes: its attributes.
+        :param source: what else the export was made from.
         """
         values = dict(sorted(self._values.items()))
-        return Manifest(store_id, values, self._bytes, self._digest.hexdigest(), self.name, attributes)
+        return Manifest(store_id, values, self._bytes, self._digest.hexdigest(), self.name, attributes, source)
 
 
 class ExportFolder:
@@ -68,7 +72,9 @@ class ExportFolder:
     A folder with an export, on any file system of ``ObjectStoragePath``.
 
     The manifest names the data file, so writing the manifest replaces one export by the next: an export that is killed
-    before leaves the earlier one. The file system only needs to write, copy and delete single files.
+    before leaves the earlier one. No two exports write the same data file, and an export deletes that of the export
+    which it replaced alone, so the data that a manifest names is there, however many exports run at the same time.
+    The file system only needs to write and delete single files.
 
     :param path: the folder.
     """
@@ -93,49 +99,58 @@ class ExportFolder:
             self._delete([name])
             raise
 
-    def switch(self, manifest: Manifest) -> Manifest:
+    def switch(self, manifest: Manifest, earlier: Manifest | None) -> None:
         """
-        Make a draft the folder's export.
+        Make a draft the folder's export, and delete the data of the one that it replaces.
 
-        Afterwards its data file gets its usual name, and files of earlier exports are deleted. If that fails, a warning
-        is logged and the export is valid.
+        Files that cannot be deleted stay, with a warning.
 
         :param manifest: the draft's manifest.
-        :return: the manifest that the folder has in the end.
-        :raises ObjectStoreError: if the draft's file is not as it was written.
+        :param earlier: what :meth:`earlier` returned before the draft was begun.
+        :raises ConflictError: if the folder has the export of something else by now.
+        :raises ObjectStoreError: if another export changed the folder meanwhile, if the draft's file is not as it was
+            written, or if it is empty and the earlier export is not.
         """
-        draft = self.path / manifest.data
-        size = draft.fs.info(draft.path).get("size") if draft.fs.exists(draft.path) else 0
+        try:
+            self._check_earlier(manifest, earlier)
+            self._check_data(manifest)
+            text = _text(manifest)
+        except BaseException:
+            self._delete([manifest.data])
+            raise
+        self._write_manifest(text)
+        if self.manifest() != manifest:
+            raise ObjectStoreError(f"another export has replaced this one: {self._advice()}")
+        self._check_data(manifest)
+        self._delete_replaced(manifest, earlier)
+
+    def _check_data(self, manifest: Manifest) -> None:
+        path = self._fresh(manifest.data)
+        try:
+            size = path.fs.info(path.path).get("size")
+        except FileNotFoundError:
+            size = 0
         if size not in (None, manifest.bytes):
             raise ObjectStoreError(
-                f"{draft} has {size} bytes of the {manifest.bytes} that were written: something else changes {self}. "
-                "The earlier export stays. Give each export a folder of its own"
+                f"{path} has {size} bytes of the {manifest.bytes} that were written: {self._advice()}"
             )
-        self._write_manifest(manifest)
-        renamed = replace(manifest, data=DATA)
-        try:
-            draft.fs.cp_file(draft.path, (self.path / DATA).path)
-            self._write_manifest(renamed)
-        except Exception as error:
-            log.warning(
-                "The export is complete. Its data stays in %s, because it could not be copied to %s: %s",
-                draft,
-                DATA,
-                error,
-            )
-            return manifest
-        self._delete_drafts()
-        return renamed
 
-    def _write_manifest(self, manifest: Manifest) -> None:
+    def _check_earlier(self, manifest: Manifest, earlier: Manifest | None) -> None:
+        now = self.earlier(manifest.store_id, manifest.source)
+        if now != earlier:
+            raise ObjectStoreError(f"another export has come since this one began, and stays: {self._advice()}")
+        if now and now.values and not manifest.values:
+            raise ObjectStoreError(
+                f"the export of store {manifest.store_id} is empty, and {self} has one with {now.values} values, which "
+                "stays. If the store is meant to be empty, export it to another folder or delete that one"
+            )
+
+    def _advice(self) -> str:
+        return f"something else changes {self}. Run this again, and give each export a folder of its own"
+
+    def _write_manifest(self, text: str) -> None:
         from fsspec.implementations.local import LocalFileSystem
 
-        text = json.dumps(manifest.as_dict(), indent=2)
-        if len(text) > MAX_MANIFEST_BYTES:
-            raise ObjectStoreError(
-                f"the export has {len(manifest.partitions):,} partitions, too many for one manifest. Export them in "
-                "several exports, with partitions"
-            )
         path = self.path / MANIFEST
         if isinstance(path.fs, LocalFileSystem):  # where a file is empty until it is written
             new = self.path / f"{MANIFEST}-{token_hex(8)}"
@@ -144,20 +159,26 @@ class ExportFolder:
         else:
             path.write_text(text)
 
-    def _delete_drafts(self) -> None:
-        """Delete the files that unfinished and earlier exports left."""
+    def _delete_replaced(self, manifest: Manifest, earlier: Manifest | None) -> None:
+        """Delete the data of the export that was replaced, and what killed exports left long ago."""
         try:
-            paths = self.path.fs.ls(self.path.path, detail=False)
+            listed = self.path.fs.ls(self.path.path, detail=False)
+            names = {str(path).rstrip("/").rpartition("/")[2] for path in listed}
+            left = [name for name in names if is_draft(name) and name != manifest.data and self._is_old(name)]
         except Exception as error:
-            log.warning("The files of earlier exports in %s could not be listed, so they stay: %s", self, error)
-            return
-        names = (str(path).rstrip("/").rpartition("/")[2] for path in paths)
-        self._delete([name for name in names if is_draft(name)])
+            log.warning("What killed exports left in %s could not be told, so it stays: %s", self, error)
+            left = []
+        self._delete([*{*left, *([earlier.data] if earlier else [])}])
+
+    def _is_old(self, name: str) -> bool:
+        path = self.path / name
+        return bool(datetime.now(UTC) - path.fs.modified(path.path) > LEFTOVER_AGE)
 
     def _delete(self, names: list[str]) -> None:
         try:
             for name in names:
-                self.path.fs.rm_file((self.path / name).path)
+                with suppress(FileNotFoundError):
+                    self.path.fs.rm_file((self.path / name).path)
         except Exception as error:
             log.warning("Files of an export in %s could not be deleted: %s", self, error)
 
@@ -169,7 +190,7 @@ class ExportFolder:
 
         :raises ObjectStoreError: if there is no manifest, or it is not valid.
         """
-        path = self.path / MANIFEST
+        path = self._fresh(MANIFEST)
         try:
             with _open(path, "rb") as file:
                 text = file.read(MAX_MANIFEST_BYTES + 1)
@@ -179,18 +200,19 @@ class ExportFolder:
             ) from None
         return Manifest.read(text, str(path))
 
-    def earlier(self, store_id: str) -> int:
+    def earlier(self, store_id: str, source: Source | None) -> Manifest | None:
         """
-        Return the number of values in the export that a new one would replace; 0 if there is none.
+        Return the manifest of the export that a new one would replace; None if there is none.
 
         :param store_id: the store of the new export.
-        :raises ConflictError: if it is the export of another store.
+        :param source: what else the new export is made from.
+        :raises ConflictError: if it was made from something else, as far as it says.
         :raises ObjectStoreError: if it cannot be read what the folder has.
         """
         try:
             manifest = self.manifest()
         except NotFoundError:
-            return 0
+            return None
         except (ObjectStoreError, OSError) as error:
             text = (
                 f"what {self} has cannot be read, so nothing replaces it: {error}. Run this again, export to another "
@@ -199,12 +221,19 @@ class ExportFolder:
             if isinstance(error, ObjectStoreError):
                 raise error.reworded(text) from error.__cause__
             raise ObjectStoreError(text) from error
-        if manifest.store_id != store_id:
+        if manifest.store_id != store_id or manifest.source not in (None, source):
             raise ConflictError(
-                f"{self} has the export of store {manifest.store_id}, which the export of store {store_id} would "
-                "replace: it stays. Give each store a folder of its own, or delete that export first"
+                f"{self} has the export of store {manifest.store_id} ({manifest.source or 'it does not say where'}), "
+                f"which the export of store {store_id} ({source}) would replace: it stays. Give each store, place and "
+                "selection of partitions a folder of its own, or delete that export first"
             )
-        return manifest.values
+        return manifest
+
+    def _fresh(self, name: str) -> ObjectStoragePath:
+        """Return the path of a file, without what its file system remembers of it."""
+        path = self.path / name
+        path.fs.invalidate_cache(path.path)
+        return path
 
     def lines(self, manifest: Manifest) -> Iterator[bytes]:
         """
@@ -230,6 +259,16 @@ class ExportFolder:
                 f"{path} does not match its manifest: it has {manifest.bytes - left} bytes of {manifest.bytes}, or "
                 "their checksum differs"
             )
+
+
+def _text(manifest: Manifest) -> str:
+    text = json.dumps(manifest.as_dict(), indent=2)
+    if len(text) > MAX_MANIFEST_BYTES:
+        raise ObjectStoreError(
+            f"the export has {len(manifest.partitions):,} partitions, too many for one manifest. Export them in "
+            "several exports, with partitions"
+        )
+    return text
 
 
 def _open_data(path: ObjectStoragePath) -> io.BufferedReader:

@@ -1,8 +1,8 @@
 """
-The format of an export: ``data.jsonl`` with one value a line, ``manifest.json`` with counts and a checksum.
+The format of an export: a data file with one value a line, ``manifest.json`` with its name, counts and a checksum.
 
 A line is the request body that writes the value (``PUT /stores/{s}/partitions/{p}/keys/{k}``), with the partition's
-name. While an export replaces an earlier one, its data file has another name, which the manifest holds.
+name. No two exports share a data file.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import builtins
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from airflow_provider_objectstore.api import anypoint
@@ -28,13 +28,65 @@ from airflow_provider_objectstore.exceptions import InvalidArgumentError, Object
 from airflow_provider_objectstore.export.attributes import read_attributes
 
 DATA = "data.jsonl"
+"""The data file of an export whose manifest names none: one of an earlier version."""
 MANIFEST = "manifest.json"
 VERSION = 1
 MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 MAX_LINE_BYTES = 6 * MAX_OBJECT_BYTES + 1024 * 1024
 """An escaped control character takes six bytes; the rest is for key, partition and metadata."""
 _DATA_DRAFT = re.compile(r"data-[0-9a-f]{16}\.jsonl")
+_PLACE = ("organization_id", "environment_id", "region")
 _MANIFEST_DRAFT = re.compile(rf"{re.escape(MANIFEST)}-[0-9a-f]{{16}}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    What an export was made from, beside the store's id.
+
+    :param organization_id: the store's organization, in lower case as in asset URIs, like the next two.
+    :param environment_id: its environment.
+    :param region: its region.
+    :param partitions: the partitions that were selected, sorted; None for all.
+    """
+
+    organization_id: str
+    environment_id: str
+    region: str
+    partitions: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str], partitions: Iterable[str] | None) -> Source:
+        """
+        Return the source of an export.
+
+        :param labels: where the store's connection leads.
+        :param partitions: the partitions that are selected; None for all.
+        """
+        organization, environment, region = (labels[name].lower() for name in _PLACE)
+        return cls(organization, environment, region, None if partitions is None else tuple(sorted(set(partitions))))
+
+    @classmethod
+    def read(cls, item: Any) -> Source | None:
+        """
+        Read the source in a manifest; None if it has none.
+
+        :raises ValueError: if it is not one.
+        """
+        if item is None:
+            return None
+        (organization, environment, region), partitions = (item[name] for name in _PLACE), item["partitions"]
+        texts = (organization, environment, region, *(partitions or ()))
+        if not isinstance(partitions, (list, type(None))) or not all(type(text) is str for text in texts):
+            raise ValueError("its source is no place with partitions")
+        return cls(organization, environment, region, None if partitions is None else tuple(partitions))
+
+    def __str__(self) -> str:
+        place = f"organization {self.organization_id}, environment {self.environment_id}, region {self.region}"
+        if self.partitions is None:
+            return f"{place}, all partitions"
+        more = f" and {len(self.partitions) - 5} more" if len(self.partitions) > 5 else ""
+        return f"{place}, partitions {', '.join(map(repr, self.partitions[:5]))}{more}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +100,7 @@ class Manifest:
     :param sha256: checksum of the data file, in hexadecimal.
     :param data: name of the data file.
     :param attributes: the store's attributes by name; None where the export has none.
+    :param source: what else it was made from; None for an export of an earlier version.
     """
 
     store_id: str
@@ -56,6 +109,7 @@ class Manifest:
     sha256: str
     data: str = DATA
     attributes: Mapping[str, Any] | None = None
+    source: Source | None = None
 
     @property
     def values(self) -> int:
@@ -73,6 +127,7 @@ class Manifest:
             "sha256": self.sha256,
             **({} if self.data == DATA else {"data": self.data}),
             **({} if self.attributes is None else {"attributes": dict(self.attributes)}),
+            **({} if self.source is None else {"source": _plain(self.source)}),
         }
 
     @classmethod
@@ -94,8 +149,9 @@ class Manifest:
             if data != DATA and not _DATA_DRAFT.fullmatch(data):
                 raise ValueError("it names a data file that no export writes")
             counts = {name: _count(count) for name, count in item["partitions"].items()}
-            attributes = read_attributes(item.get("attributes"))
-            return cls(str(item["store_id"]), counts, _count(item["bytes"]), str(item["sha256"]), data, attributes)
+            size, checksum = _count(item["bytes"]), str(item["sha256"])
+            attributes, source = read_attributes(item.get("attributes")), Source.read(item.get("source"))
+            return cls(str(item["store_id"]), counts, size, checksum, data, attributes, source)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ObjectStoreError(
                 f"{where} is not the manifest of an export: {type(error).__name__} {error}"
@@ -115,7 +171,7 @@ class ExportedValue(NamedTuple):
 
 
 def is_draft(name: str) -> bool:
-    """Whether a file is a data file or manifest of an unfinished export, to delete once another export is complete."""
+    """Whether a file is an export's data file, or a manifest that one was writing."""
     return bool(_DATA_DRAFT.fullmatch(name) or _MANIFEST_DRAFT.fullmatch(name))
 
 
@@ -165,6 +221,11 @@ def difference(entry: Entry, other: Entry) -> str:
     if _shown(entry.metadata) != _shown(other.metadata):
         return "metadata"
     return "index" if None not in (entry.index, other.index) and entry.index != other.index else ""
+
+
+def _plain(source: Source) -> dict[str, Any]:
+    partitions = None if source.partitions is None else list(source.partitions)
+    return {**asdict(source), "partitions": partitions}
 
 
 def _shown(metadata: Any) -> str:

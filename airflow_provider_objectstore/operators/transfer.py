@@ -87,13 +87,15 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
 
 class AnypointExportOperator(_TransferOperator):
     """
-    Export a store to a folder: ``data.jsonl`` with one value a line, and ``manifest.json``.
+    Export a store to a folder: a data file with one value a line, and ``manifest.json``, which names it.
 
     An export keeps the store's attributes, and of its values types, metadata, indexes, exact numbers and bytes. What
     is written to the store during the export may or may not be in it; what was there the whole time is, or the task
     fails because the store never rests. The export replaces an earlier one of the same store at the end: one that
-    fails, is killed or is empty leaves the earlier one. It never replaces the export of another store, nor one whose
-    manifest it cannot read. A folder without a manifest has no complete export.
+    fails, is killed or is empty leaves the earlier one. It never replaces the export of another store, nor of one with
+    the same id in another organization, environment or region, nor of another selection of partitions, nor one whose
+    manifest it cannot read, nor one that another export has written since it began. A folder without a manifest has no
+    complete export.
 
     XCom: the manifest, with ``missing`` (values that were listed and no longer existed when they were read),
     ``missing_partitions`` (likewise), ``seconds``, ``retries`` and ``throttled``. All are of the last try alone,

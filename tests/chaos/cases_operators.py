@@ -140,9 +140,10 @@ def export(run: Run) -> None:
     with _folder() as folder:
         arguments = {"store_id": "orders", "path": f"file://{folder}"}
         for outcome in _until_done(run, AnypointExportOperator, "orders", **arguments):
-            manifest, data = folder / "manifest.json", folder / "data.jsonl"
+            manifest = folder / "manifest.json"
             run.check("export whole", manifest.exists() == outcome.ok, f"a manifest of a failure, or none: {outcome}")
             if outcome.ok:
+                data = folder / json.loads(manifest.read_text())["data"]
                 lines = [json.loads(line) for line in data.read_text().splitlines()]
                 found = {(line["partition"], line["keyId"]): _value(line) for line in lines}
                 run.check("export whole", found == wanted and len(lines) == len(wanted), (outcome, len(lines)))
@@ -166,7 +167,7 @@ def transfer_by_bucket(run: Run) -> None:
         objects, done = civo.objects(), outcome.ok
         if "export/manifest.json" in objects or outcome.ok:
             manifest = json.loads(objects["export/manifest.json"])
-            data = objects[f"export/{manifest.get('data', 'data.jsonl')}"]
+            data = objects[f"export/{manifest['data']}"]
             found = {line["keyId"]: line["stringValue"] for line in map(json.loads, data.splitlines())}
             run.check("export whole", found == wanted, (outcome, sorted(objects)))
     if not done:

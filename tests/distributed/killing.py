@@ -163,7 +163,7 @@ class Killing:
                 reads = [
                     by["anypoint.get_key"]["200"] for by in (self.service.requests()["by_operation"], self._before)
                 ]
-                return reads[0] - reads[1] if drafts else 0
+                return reads[0] - reads[1] if len(drafts) > 1 else 0  # one is the earlier export's
             case "created":
                 return len(self.probe.credentials(job)) - 1
             case _:
@@ -196,7 +196,8 @@ class Killing:
         self.at_kill["waits"] = self._states("kill_waits")["success"]
         self.at_kill["watch"] = len(self.events.keys())
         self.manifest_at_kill = json.loads((self.folder / "manifest.json").read_text())
-        self.drafts_at_kill = len([path for path in self.folder.iterdir() if path.name.startswith("data-")])
+        data = {path.name for path in self.folder.iterdir() if path.name.startswith("data-")}
+        self.drafts_at_kill = len(data - {self.manifest_at_kill["data"]})
         self._let_waits_end(20, 120)
         self._change()
 

@@ -55,7 +55,7 @@ def test_purge(killed: Killing) -> None:
 
 def test_export(killed: Killing) -> None:
     manifest = json.loads((killed.folder / "manifest.json").read_text())
-    data = (killed.folder / "data.jsonl").read_bytes()
+    data = (killed.folder / manifest["data"]).read_bytes()
     lines = [json.loads(line) for line in data.splitlines()]
     exported = Counter((line["partition"], line["keyId"]) for line in lines)
     values = {(line.pop("partition"), line["keyId"]): line for line in lines}
@@ -74,7 +74,10 @@ def test_export(killed: Killing) -> None:
     assert values == stored
     assert (manifest["values"], manifest["bytes"]) == (TOTAL, len(data))
     assert manifest["sha256"] == sha256(data).hexdigest()
-    assert sorted(path.name for path in killed.folder.iterdir()) == ["data.jsonl", "manifest.json"]
+    files = {path.name for path in killed.folder.iterdir()}
+    assert {manifest["data"], "manifest.json"} <= files
+    assert killed.manifest_at_kill["data"] not in files, "what was replaced is deleted"
+    assert len(files) <= 3, "what the killed one left stays for a week"
 
 
 def test_import(killed: Killing) -> None:

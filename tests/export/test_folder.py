@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from queue import Queue
+from threading import Semaphore, Thread, local
 from typing import Any
 
 import pytest
@@ -21,16 +28,33 @@ from airflow_provider_objectstore.exceptions import (
     StoreNotFoundError,
 )
 from airflow_provider_objectstore.export import folder as export_folder
-from airflow_provider_objectstore.export.format import MAX_LINE_BYTES, MAX_MANIFEST_BYTES, decode_line, encode_line
+from airflow_provider_objectstore.export.attributes import attributes_of
+from airflow_provider_objectstore.export.format import (
+    MAX_LINE_BYTES,
+    MAX_MANIFEST_BYTES,
+    Source,
+    decode_line,
+    encode_line,
+)
 from airflow_provider_objectstore.export.importer import Importer
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
-from tests.operators.test_transfer import GET, PUT, answers, bucket, export, folder, hook, names, restore
+from tests.operators.test_transfer import (
+    GET,
+    PUT,
+    WHOLE,
+    answers,
+    bucket,
+    data_of,
+    export,
+    folder,
+    hook,
+    names,
+    restore,
+)
 
 pytestmark = pytest.mark.slow
 
 __all__ = ["bucket", "folder", "hook"]
-
-WHOLE = ["data.jsonl", "manifest.json"]
 
 
 class Killed(BaseException):
@@ -120,13 +144,14 @@ class TestAnEarlierExportThatCannotBeRead:
     @pytest.mark.parametrize("store_id", ["s", "t"])
     def test_a_manifest_that_is_damaged_or_newer(self, manifest: str, store_id: str, good: str) -> None:
         path = ObjectStoragePath(good) / "manifest.json"
+        file = data_of(good)
+        data = file.read_text()
         path.write_text(manifest)
-        data = (ObjectStoragePath(good) / "data.jsonl").read_text()
         with pytest.raises(
             ObjectStoreError, match=r"what file://\S+/export has cannot be read.* export to another folder"
         ):
             export(good, store_id=store_id)
-        assert (path.read_text(), (ObjectStoragePath(good) / "data.jsonl").read_text()) == (manifest, data)
+        assert (path.read_text(), file.read_text()) == (manifest, data)
         assert names(good) == WHOLE
 
     @pytest.mark.parametrize("status", [403, 500])
@@ -156,27 +181,33 @@ class TestAnEarlierExportThatCannotBeRead:
             export(good, store_id="t")
 
 
-def steps(monkeypatch: pytest.MonkeyPatch, filesystem: Any) -> Callable[[int], list[str]]:
-    """Kill the process before a step that an export takes with its folder; return the steps taken."""
+def kill(step: str) -> None:
+    raise Killed(step)
+
+
+def steps(
+    monkeypatch: pytest.MonkeyPatch, filesystem: Any, act: Callable[[str], object] = kill
+) -> Callable[[int], list[str]]:
+    """Do something, by default kill the process, before a step of an export in its folder; return the steps taken."""
     taken: list[str] = []
     until = [10**9]
 
     def step(name: str) -> None:
         if len(taken) >= until[0]:
-            raise Killed(name)
+            act(name)
         taken.append(name)
 
     def watched(name: str, real: Any) -> Any:
-        def act(*arguments: Any, **more: Any) -> Any:
+        def take(*arguments: Any, **more: Any) -> Any:
             step(name)
             return real(*arguments, **more)
 
-        return act
+        return take
 
     monkeypatch.setattr(export_folder, "_open", watched("open", export_folder._open))
     monkeypatch.setattr(ObjectStoragePath, "write_text", watched("write", ObjectStoragePath.write_text), raising=False)
     monkeypatch.setattr(Path, "replace", watched("replace", Path.replace))
-    for name in ("cp_file", "rm_file", "ls"):
+    for name in ("info", "cp_file", "rm_file", "ls"):
         monkeypatch.setattr(filesystem, name, watched(name, getattr(filesystem, name)))
 
     def begin(number: int) -> list[str]:
@@ -214,48 +245,154 @@ class TestAKilledExport:
                 after = kept(path)
                 assert after in (before, {"a": 1, "b": number}), f"killed at step {number} of {taken}"
                 export(path)
-                assert (kept(path), names(path)) == ({"a": 1, "b": number}, WHOLE)
+                assert kept(path) == {"a": 1, "b": number}
             else:
                 break
         assert number >= 5, f"it takes more steps than {taken}"
+        with monkeypatch.context() as patch:
+            patch.setattr(export_folder, "LEFTOVER_AGE", -timedelta(days=1))
+            export(path)
+        assert names(path) == WHOLE, "what was left is deleted when it is old"
 
     def test_another_export_at_the_same_time(
         self, good: str, hook: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The other one takes this one's data for a leftover."""
+        """The other one may have newer values, as a retry has beside a try that was taken for dead."""
         real = export_folder.ExportFolder.switch
 
-        def late(self: Any, manifest: Any) -> Any:
+        def late(self: Any, *arguments: Any) -> Any:
             monkeypatch.setattr(export_folder.ExportFolder, "switch", real)
             hook.put_key("s", "p", "c", 3)
             export(good)
-            return real(self, manifest)
+            return real(self, *arguments)
+
+        monkeypatch.setattr(export_folder.ExportFolder, "switch", late)
+        with pytest.raises(ObjectStoreError, match=r"another export has come since .* something else changes"):
+            export(good)
+        assert (kept(good), names(good)) == ({"a": 1, "b": 2, "c": 3}, WHOLE)
+
+    def test_data_that_something_else_changes(self, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = export_folder.ExportFolder.switch
+
+        def late(self: Any, manifest: Any, earlier: Any) -> Any:
+            (self.path / manifest.data).write_text("")
+            return real(self, manifest, earlier)
 
         monkeypatch.setattr(export_folder.ExportFolder, "switch", late)
         with pytest.raises(ObjectStoreError, match=r"has 0 bytes of the \d+ that were written: something else changes"):
             export(good)
-        assert (kept(good), names(good)) == ({"a": 1, "b": 2, "c": 3}, WHOLE)
+        assert (kept(good), names(good)) == ({"a": 1, "b": 2}, WHOLE)
 
-    def test_a_file_system_that_cannot_copy(
-        self,
-        good: str,
-        hook: AnypointObjectStoreHook,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
+
+@pytest.fixture(params=["file", "osv2", "civo"])
+def anywhere(request: pytest.FixtureRequest, folder: str, bucket: str, hook: AnypointObjectStoreHook) -> str:
+    """A folder of each kind."""
+    hook.create_store("archive")
+    paths = {"file": folder, "osv2": "osv2://anypoint_default@archive/exports", "civo": f"civo://{bucket}/exports"}
+    return paths[str(request.param)]
+
+
+class TestExportsAtTheSameTime:
+    """The folder has a readable export of one that ended well, whatever the order of their steps."""
+
+    def test_a_whole_one_between_two_steps_of_another(
+        self, anywhere: str, hook: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def no(*_: Any, **__: Any) -> None:
-            raise NotImplementedError("no copies here")
+        ended: list[str] = []
+        hook.put_key("s", "p", "a", 1)
+        export(anywhere)
 
-        hook.put_key("s", "p", "c", 3)
+        def other(_: str) -> None:
+            begin(10**9)
+            hook.put_key("s", "p", "b", 2 * number + 1)
+            ended.append(export(anywhere)["sha256"])
+
+        begin = steps(monkeypatch, ObjectStoragePath(anywhere).fs, other)
+        for number in range(40):
+            hook.put_key("s", "p", "b", 2 * number)
+            ended.clear()
+            taken = begin(number)
+            with suppress(ObjectStoreError):
+                ended.append(export(anywhere)["sha256"])
+            begin(10**9)
+            assert set(kept(anywhere)) == {"a", "b"}, f"another one before step {number} of {taken}"
+            manifest = json.loads((ObjectStoragePath(anywhere) / "manifest.json").read_text())
+            assert manifest["sha256"] in ended
+            if kept(anywhere)["b"] == 2 * number and len(ended) == 1:
+                break
+        assert number >= 5
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_three_in_any_order(
+        self, seed: int, anywhere: str, hook: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        turns = Turns(random.Random(seed))
+        source = Source.of(hook.labels, None)
+        attributes = attributes_of(hook.get_store("s"))
+
+        def write(number: int) -> None:
+            here = export_folder.ExportFolder(ObjectStoragePath(anywhere))
+            earlier = here.earlier("s", source)
+            with here.draft() as draft:
+                draft.write("p", encode_line("p", Entry("k", number, "NUMBER")))
+            here.switch(draft.manifest("s", attributes, source), earlier)
+
+        write(0)
         with monkeypatch.context() as patch:
-            patch.setattr(ObjectStoragePath(good).fs, "cp_file", no)
-            done = export(good)
-        assert done["data"] != "data.jsonl"
-        assert kept(good) == {"a": 1, "b": 2, "c": 3}
-        assert restore(good)["written"] == 3
-        assert "The export is complete. Its data stays in" in caplog.text
-        export(good)
-        assert names(good) == WHOLE
+            for name in ("earlier", "manifest", "_check_data", "_write_manifest", "_delete_replaced", "_delete"):
+                patch.setattr(export_folder.ExportFolder, name, turns.before(getattr(export_folder.ExportFolder, name)))
+            errors = turns.run([partial(write, number) for number in (0, 1, 2)])
+        assert all(isinstance(error, ObjectStoreError | None) for error in errors), errors
+        assert errors[kept(anywhere)["k"]] is None
+        assert all("something else changes" in str(error) for error in errors if error)
+
+
+class Turns:
+    """Lets threads take their steps one at a time, in an order that chance decides."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._arrived: Queue[tuple[int, bool]] = Queue()
+        self._gates: list[Semaphore] = []
+        self._thread = local()
+
+    def before(self, function: Any) -> Any:
+        def step(*arguments: Any) -> Any:
+            self._wait()
+            return function(*arguments)
+
+        return step
+
+    def run(self, jobs: list[Callable[[], None]]) -> list[BaseException | None]:
+        """Run jobs; return what each raised."""
+        errors: list[BaseException | None] = [None] * len(jobs)
+        self._gates = [Semaphore(0) for _ in jobs]
+
+        def work(number: int) -> None:
+            self._thread.number = number
+            self._wait()
+            try:
+                jobs[number]()
+            except BaseException as error:
+                errors[number] = error
+            self._arrived.put((number, True))
+
+        threads = [Thread(target=work, args=(number,), daemon=True) for number in range(len(jobs))]
+        for thread in threads:
+            thread.start()
+        running, waiting = set(range(len(jobs))), set()
+        while running:
+            number, ended = self._arrived.get(timeout=120)
+            (running.remove if ended else waiting.add)(number)
+            if running and waiting == running:
+                chosen = self._chance.choice(sorted(waiting))
+                waiting.remove(chosen)
+                self._gates[chosen].release()
+        return errors
+
+    def _wait(self) -> None:
+        self._arrived.put((self._thread.number, False))
+        self._gates[self._thread.number].acquire()
 
 
 def kept_unwatched(path: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
@@ -266,24 +403,35 @@ def kept_unwatched(path: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]
 
 
 def test_an_older_export_without_a_data_name(good: str, hook: AnypointObjectStoreHook) -> None:
-    manifest = json.loads((Path(good.removeprefix("file://")) / "manifest.json").read_text())
-    assert "data" not in manifest
+    path = Path(good.removeprefix("file://")) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    data_of(good).rename(path.with_name("data.jsonl"))
+    path.write_text(json.dumps({name: value for name, value in manifest.items() if name not in ("data", "source")}))
     assert restore(good)["written"] == 2
+    export(good, partitions="p")
+    assert (names(good), restore(good)["skipped"]) == (WHOLE, 2)
 
 
 def test_what_is_not_an_exports_stays(good: str) -> None:
     here = Path(good.removeprefix("file://"))
     for name in ("notes.txt", "data-1.jsonl", "data-2026.jsonl"):
         (here / name).write_text("mine")
-    (here / "data-0123456789abcdef.jsonl").write_text("left by a killed export")
-    (here / "manifest.json-0123456789abcdef").write_text("{")
+    left = [here / "data-0123456789abcdef.jsonl", here / "manifest.json-0123456789abcdef"]
+    for path in left:
+        path.write_text("left by a killed export")
+    mine = sorted(["notes.txt", "data-1.jsonl", "data-2026.jsonl"])
     export(good)
-    assert names(good) == sorted([*WHOLE, "notes.txt", "data-1.jsonl", "data-2026.jsonl"])
+    assert names(good) == sorted([*WHOLE, *mine, WHOLE[0], left[1].name]), "they may be of one that still runs"
+    for path in here.iterdir():
+        os.utime(path, (0, 0))
+    export(good)
+    assert names(good) == sorted([*WHOLE, *mine])
 
 
 class TestAnImportReadsNoFurtherThanTheManifestSays:
     def plant(self, path: str, lines: bytes, **manifest: Any) -> Path:
         here = Path(path.removeprefix("file://"))
+        data_of(path).unlink()
         (here / "data.jsonl").write_bytes(lines)
         defaults = {"version": 1, "store_id": "s", "partitions": {"p": 1}, "bytes": len(lines)}
         (here / "manifest.json").write_text(json.dumps({**defaults, "sha256": sha256(lines).hexdigest(), **manifest}))
@@ -349,8 +497,10 @@ class TestAnImportReadsNoFurtherThanTheManifestSays:
             restore(good)
 
 
-def test_a_partition_that_is_not_there(good: str) -> None:
+def test_a_partition_that_is_not_there(good: str, hook: AnypointObjectStoreHook) -> None:
+    export(f"{good}-2", partitions="p")
+    hook.delete_partition("s", "p")
     with pytest.raises(NotFoundError):
-        export(good, partitions=["nope"])
+        export(f"{good}-2", partitions="p")
     assert issubclass(NotFoundError, ApiError)
-    assert kept(good) == {"a": 1, "b": 2}
+    assert kept(f"{good}-2") == {"a": 1, "b": 2}

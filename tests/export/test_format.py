@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_objectstore.api.anypoint.values import MAX_METADATA_BYTES, MAX_OBJECT_BYTES, Entry
 from airflow_provider_objectstore.api.encoding import encode, number
 from airflow_provider_objectstore.exceptions import ObjectStoreError
-from airflow_provider_objectstore.export.format import MAX_MANIFEST_BYTES, Manifest, decode_line, encode_line
+from airflow_provider_objectstore.export.format import MAX_MANIFEST_BYTES, Manifest, Source, decode_line, encode_line
 
 TYPES = {str: "STRING", bytes: "BINARY"}
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -130,6 +130,13 @@ def test_manifest_comes_back() -> None:
     assert Manifest.read(json.dumps(manifest.as_dict()).encode(), "there") == manifest
     named = replace(manifest, data="data-0123456789abcdef.jsonl")
     assert Manifest.read(json.dumps(named.as_dict()).encode(), "there") == named
+    for partitions in (None, ["b", "a", "b"]):
+        labels = {"organization_id": "ORG", "environment_id": "env", "region": "US-east-1", "conn_id": "mine"}
+        sourced = replace(manifest, source=Source.of(labels, partitions))
+        assert Manifest.read(json.dumps(sourced.as_dict()).encode(), "there") == sourced
+        selected = sorted(set(partitions)) if partitions else None
+        place = {"organization_id": "org", "environment_id": "env", "region": "us-east-1"}
+        assert sourced.as_dict()["source"] == {**place, "partitions": selected}
     assert manifest.as_dict() == {
         "version": 1,
         "store_id": "s",

@@ -70,9 +70,20 @@ def restore(path: Any, **settings: Any) -> dict[str, Any]:
     return done
 
 
+WHOLE = ["data-….jsonl", "manifest.json"]
+"""The files of one export, as :func:`names` calls them."""
+
+
 def names(path: str) -> list[str]:
-    """The names of the files in a folder."""
-    return sorted(file.name for file in ObjectStoragePath(path).iterdir())
+    """The names of the files in a folder; an export's data has one of its own."""
+    found = (file.name for file in ObjectStoragePath(path).iterdir())
+    return sorted(re.sub(r"^data-[0-9a-f]{16}\.", "data-….", name) for name in found)
+
+
+def data_of(path: str) -> Path:
+    """The data file of the export in a local folder."""
+    folder = Path(path.removeprefix("file://"))
+    return folder / json.loads((folder / "manifest.json").read_text()).get("data", "data.jsonl")
 
 
 def contents(emulator: Emulator, store: str) -> dict[tuple[str, str], tuple[Any, ...]]:
@@ -142,7 +153,7 @@ def test_many_mixed_values(hook: AnypointObjectStoreHook, emulator: Emulator, tm
     done = restore(f"file://{tmp_path}/1", if_exists="overwrite")
     assert (done["written"], done["skipped"]) == (number, 0)
     export(f"file://{tmp_path}/2", store_id="t")
-    first, second = (sorted((tmp_path / name / "data.jsonl").read_bytes().splitlines()) for name in "12")
+    first, second = (sorted(data_of(f"{tmp_path}/{name}").read_bytes().splitlines()) for name in "12")
     assert first == second
     before, after = contents(emulator, "s"), contents(emulator, "t")
     assert before.keys() == after.keys()
@@ -187,13 +198,15 @@ def test_over_s3(path: str, bucket: str, hook: AnypointObjectStoreHook, emulator
     fill(emulator, 50)
     where = path.format(bucket)
     hook.put_key("s", "alone", "k", "v")
-    assert export(where, partitions="alone")["values"] == 1
+    assert export(f"{where}/alone", partitions="alone")["values"] == 1
     hook.delete_partition("s", "alone")
     with pytest.raises(InvalidArgumentError, match="is not in the export"):
-        restore(where, partitions="p0")
+        restore(f"{where}/alone", partitions="p0")
+    where = f"{where}/all"
+    export(where)
     exported = export(where)
     assert exported["values"] == 50, "again, over the first"
-    assert names(where) == ["data.jsonl", "manifest.json"]
+    assert names(where) == WHOLE
     restore(ObjectStoragePath(where))
     alike(contents(emulator, "s"), contents(emulator, "t"))
     kept = json.loads((ObjectStoragePath(where) / "manifest.json").read_text())
@@ -250,9 +263,8 @@ def test_some_partitions(hook: AnypointObjectStoreHook, folder: str, emulator: E
     assert restore(folder, partitions="b")["written"] == 1
     assert list(contents(emulator, "t")) == [("b", "k")]
     with pytest.raises(NotFoundError, match="partition d"):
-        export(folder, partitions="d")
+        export(f"{folder}-2", partitions="d")
     with pytest.raises(InvalidArgumentError, match="partition c is not in the export"):
-        export(folder, partitions=["a"])
         restore(folder, partitions="c")
 
 
@@ -355,11 +367,11 @@ def line(**item: Any) -> str:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text + "{broken\n", r"data\.jsonl, line 21: it is not a line of an export"),
+        (lambda text: text + "{broken\n", r"data-\w+\.jsonl, line 21: it is not a line of an export"),
         (lambda text: text.replace('"v7"', '"v8"'), "does not match its manifest: .* or their checksum differs"),
         (lambda text: text + line(metadata=1).replace("1}", "1e9999999999999999999}"), r"line 21: .* out of range"),
         (lambda text: text + "[" * 100_000 + "\n", r"line 21: it is not a line .*RecursionError"),
-        (lambda text: text[: len(text) // 2], r"data\.jsonl, line \d+: it is not a line"),
+        (lambda text: text[: len(text) // 2], r"data-\w+\.jsonl, line \d+: it is not a line"),
         (lambda text: text[: text.rindex("{")], r"it has \d+ bytes of \d+, or their checksum differs"),
         (
             lambda text: text.replace('"p"', '"q"'),
@@ -378,7 +390,7 @@ def test_what_is_corrupt_writes_nothing(
 ) -> None:
     hook.put_many("s", "p", {f"k{number}": f"v{number}" for number in range(20)}).raise_failed()
     export(folder)
-    data = Path(folder.removeprefix("file://")) / "data.jsonl"
+    data = data_of(folder)
     data.write_text(change(data.read_text()))
     admit(data)
     with pytest.raises(ObjectStoreError, match=rf"{message}.*Nothing was written"):
@@ -474,7 +486,7 @@ def test_long_files_in_a_bucket_are_read_line_by_line(
 def test_a_kill_while_the_export_is_checked(hook: AnypointObjectStoreHook, emulator: Emulator, folder: str) -> None:
     hook.put_key("s", "p", "k", "v")
     export(folder)
-    data = Path(folder.removeprefix("file://")) / "data.jsonl"
+    data = data_of(folder)
     data.write_bytes(data.read_bytes() * 500_000)
     admit(data)
     task = AnypointImportOperator(task_id="t", store_id="t", path=folder)
@@ -578,16 +590,66 @@ class TestTheFolder:
         here = tmp_path / "a@b"
         for number, path in enumerate((f"{here}/0", here / "1", f"file://{here}/2", f"file://conn@{here}/3")):
             export(path)
-            assert names(f"{here}/{number}") == ["data.jsonl", "manifest.json"]
+            assert names(f"{here}/{number}") == WHOLE
 
     def test_the_export_of_another_store(self, hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
         hook.put_key("s", "p", "k", "of s")
         hook.put_key("t", "p", "k", "of t")
         first = export(folder)
-        with pytest.raises(ConflictError, match=r"has the export of store s, .* Give each store a folder of its own"):
+        with pytest.raises(ConflictError, match=r"has the export of store s \(.* Give each store, place and"):
             export(folder, store_id="t")
         assert json.loads((ObjectStoragePath(folder) / "manifest.json").read_text())["sha256"] == first["sha256"]
         assert export(folder)["values"] == 1, "its own is replaced"
+
+    @pytest.mark.parametrize("label", ["organization_id", "environment_id", "region"])
+    def test_the_export_of_a_store_of_the_same_name(
+        self,
+        label: str,
+        hook: AnypointObjectStoreHook,
+        folder: str,
+        emulator: Emulator,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        hook.put_key("s", "p", "k", "here")
+        first = export(folder)
+        with Emulator(Settings()) as elsewhere:
+            other = dict(elsewhere.connections()["anypoint_default"])
+            other["extra"] = {**other["extra"], label: "eu-west-1"}
+            monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
+            store = hook.get_store("s")
+            monkeypatch.setattr(AnypointObjectStoreHook, "get_store", lambda *_: store)
+            with pytest.raises(ConflictError, match=rf"{label.removesuffix('_id')} eu-west-1, .*would replace"):
+                export(folder, anypoint_conn_id="other")
+        assert json.loads((ObjectStoragePath(folder) / "manifest.json").read_text())["data"] == first["data"]
+
+    def test_another_connection_to_the_same_place(
+        self, hook: AnypointObjectStoreHook, folder: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hook.put_key("s", "p", "k", "v")
+        export(folder)
+        monkeypatch.setenv("AIRFLOW_CONN_SAME", json.dumps(emulator.connections()["anypoint_default"]))
+        assert export(folder, anypoint_conn_id="same")["values"] == 1
+
+    @pytest.mark.parametrize(
+        ("first", "second"), [(None, ["a", "b", "c"]), (None, "a"), ("a", None), ("a", "b"), (["a", "b"], "a")]
+    )
+    def test_the_export_of_other_partitions(
+        self, first: Any, second: Any, hook: AnypointObjectStoreHook, folder: str
+    ) -> None:
+        for partition in "abc":
+            hook.put_key("s", partition, "k", partition)
+        given = {} if first is None else {"partitions": first}
+        done = export(folder, **given)
+        with pytest.raises(ConflictError, match="selection of partitions a folder of its own"):
+            export(folder, **({} if second is None else {"partitions": second}))
+        assert json.loads((ObjectStoragePath(folder) / "manifest.json").read_text())["data"] == done["data"]
+        assert export(folder, **given)["partitions"] == done["partitions"]
+
+    def test_the_same_partitions_in_another_order(self, hook: AnypointObjectStoreHook, folder: str) -> None:
+        for partition in "ab":
+            hook.put_key("s", partition, "k", partition)
+        export(folder, partitions=["a", "b"])
+        assert export(folder, partitions=["b", "a", "a"])["source"]["partitions"] == ["a", "b"]
 
     def test_one_that_comes_meanwhile(
         self, hook: AnypointObjectStoreHook, folder: str, monkeypatch: pytest.MonkeyPatch
@@ -602,4 +664,4 @@ class TestTheFolder:
         monkeypatch.setattr(Exporter, "_raise_if_stopped", slow)
         with pytest.raises(ConflictError, match="has the export of store t"):
             export(folder)
-        assert names(folder) == ["data.jsonl", "manifest.json"]
+        assert names(folder) == WHOLE
