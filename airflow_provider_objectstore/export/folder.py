@@ -120,7 +120,10 @@ class ExportFolder:
             raise
         self._write_manifest(text)
         if self.manifest() != manifest:
-            raise ObjectStoreError(f"another export has replaced this one: {self._advice()}")
+            raise ObjectStoreError(
+                f"another export has replaced this one: something else changes {self}. "
+                "Run this again, and give each export a folder of its own"
+            )
         self._check_data(manifest)
         self._delete_replaced(manifest, earlier)
 
@@ -132,21 +135,22 @@ class ExportFolder:
             size = 0
         if size not in (None, manifest.bytes):
             raise ObjectStoreError(
-                f"{path} has {size} bytes of the {manifest.bytes} that were written: {self._advice()}"
+                f"{path} has {size} bytes of the {manifest.bytes} that were written: something else changes {self}. "
+                "Run this again, and give each export a folder of its own"
             )
 
     def _check_earlier(self, manifest: Manifest, earlier: Manifest | None) -> None:
         now = self.earlier(manifest.store_id, manifest.source)
         if now != earlier:
-            raise ObjectStoreError(f"another export has come since this one began, and stays: {self._advice()}")
+            raise ObjectStoreError(
+                f"another export has come since this one began, and stays: something else changes {self}. "
+                "Run this again, and give each export a folder of its own"
+            )
         if now and now.values and not manifest.values:
             raise ObjectStoreError(
                 f"the export of store {manifest.store_id} is empty, and {self} has one with {now.values} values, which "
                 "stays. If the store is meant to be empty, export it to another folder or delete that one"
             )
-
-    def _advice(self) -> str:
-        return f"something else changes {self}. Run this again, and give each export a folder of its own"
 
     def _write_manifest(self, text: str) -> None:
         from fsspec.implementations.local import LocalFileSystem
