@@ -40,10 +40,10 @@ EXTRA := test
 LOCK := constraints/airflow-$(AIRFLOW).lock
 # What does not touch Airflow, and a purge on a whole Airflow, is tested once, on the newest.
 TESTS := -m "not rgw and not distributed" $(addprefix --ignore=tests/,wheel api chaos emulator transport export \
-  $(addsuffix .py,$(addprefix fs/test_,abstract bucket_clients civo_s3fs civo_s3fs_names files key_encoding literal_names paths \
-  s3_other_clients s3_responses) $(addprefix hooks/test_s3,_backends _client) $(addprefix rotation/test_,kill policy publish retire rotation \
-  rotation_at_once state) $(addprefix operators/test_,purge purge_on_airflow transfer) $(addprefix triggers/test_,change_tracker polling_many \
-  snapshots)) rotation/strategies)
+  $(addsuffix .py,$(addprefix fs/test_,abstract bucket_clients civo_s3fs civo_s3fs_names files key_encoding literal_names \
+  literal_names_lists move paths s3_other_clients s3_responses) $(addprefix hooks/test_s3,_backends _client) \
+  $(addprefix rotation/test_,failed_credential kill policy publish retire rotation \
+  rotation_at_once state) $(addprefix operators/test_,purge purge_on_airflow transfer) $(addprefix triggers/test_,change_tracker polling_many)) rotation/strategies)
 endif
 
 BIN := $(VENV)/bin
