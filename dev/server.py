@@ -205,7 +205,8 @@ class Airflow:
                 # The first request to this part takes seconds, for which the first task would wait.
                 self._session.get(f"{self.url}/execution/health", timeout=120)
                 token = self._session.get(f"{self.url}/auth/token", timeout=30)
-                self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
-                return
+                if token.ok:
+                    self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+                    return
             time.sleep(0.3)
         raise AirflowError(f"Airflow is not up after {seconds:.0f} s.\n{self.component_logs()}")

@@ -195,7 +195,8 @@ class TestAnOperator:
         path = "civo://civo_default@photos/exports/s"
         folder = ("civo://LON1", "photos/exports/s")
         assert run(AnypointExportOperator, store_id="s", path=path) == ([(OSV2, "s")], [folder])
-        assert run(AnypointExportOperator, store_id="s", path=path, partitions="p") == ([(OSV2, "s/p")], [folder])
+        part = run(AnypointExportOperator, store_id="s", path=f"{path}-p", partitions="p")
+        assert part == ([(OSV2, "s/p")], [("civo://LON1", "photos/exports/s-p")])
         assert run(AnypointImportOperator, store_id="t", path=path) == ([folder], [(OSV2, "t")])
         assert run(AnypointImportOperator, store_id="t", path=path, partitions=[]) == ([folder], [])
 
