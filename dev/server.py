@@ -199,7 +199,7 @@ class Airflow:
             self.check()
             try:
                 health = self.call("GET", "/monitor/health")
-            except AirflowError:
+            except (AirflowError, ValueError):  # no answer yet, or one that is no JSON
                 health = {}
             if health and all(part["status"] == "healthy" for part in health.values()):
                 # The first request to this part takes seconds, for which the first task would wait.
