@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -27,16 +28,20 @@ class LockedError(AirflowError):
 
 
 def free_port(preferred: int) -> int:
-    """Return the preferred port of 127.0.0.1 if it is free, else another one."""
-    for port in (preferred, 0):
+    """
+    Return the preferred port of 127.0.0.1 if it is free, else another one.
+
+    It is none of those that the system gives to others by itself: a program may need seconds until it listens.
+    """
+    preferred_first = [preferred] if preferred else []
+    for port in (*preferred_first, *random.sample(range(20_000, 32_000), 100)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            chosen: int = probe.getsockname()[1]
-            return chosen
+            return port
     raise AirflowError("There is no free port")
 
 
@@ -199,14 +204,13 @@ class Airflow:
             self.check()
             try:
                 health = self.call("GET", "/monitor/health")
-            except (AirflowError, ValueError):  # no answer yet, or one that is no JSON
+            except AirflowError:
                 health = {}
             if health and all(part["status"] == "healthy" for part in health.values()):
                 # The first request to this part takes seconds, for which the first task would wait.
                 self._session.get(f"{self.url}/execution/health", timeout=120)
                 token = self._session.get(f"{self.url}/auth/token", timeout=30)
-                if token.ok:
-                    self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
-                    return
+                self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+                return
             time.sleep(0.3)
         raise AirflowError(f"Airflow is not up after {seconds:.0f} s.\n{self.component_logs()}")
