@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from configparser import ConfigParser
 from importlib.metadata import version
 from pathlib import Path
+
+from cryptography.fernet import Fernet
 
 from dev.processes import AirflowError
 
@@ -27,6 +31,7 @@ def create_database(environment: Mapping[str, str]) -> None:
     :param environment: the Airflow's environment variables.
     :raises AirflowError: if Airflow cannot.
     """
+    _create_configuration(Path(environment["AIRFLOW_HOME"]) / "airflow.cfg")
     folder = os.environ.get(EMPTY_DATABASES)
     url = environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{environment['AIRFLOW_HOME']}/airflow.db")
     if folder is None or not url.startswith("sqlite:"):
@@ -41,8 +46,17 @@ def create_database(environment: Mapping[str, str]) -> None:
             _run(environment, "-m", "airflow", "db", "migrate")
             shutil.copy(database, empty)
             return
-    _run(environment, "-c", "import airflow.configuration")
     shutil.copy(empty, database)
+
+
+def _create_configuration(file: Path) -> None:
+    """Write the keys that all components share. Started at once, each would create its own and read no other's data."""
+    file.touch(mode=0o600)
+    keys = {"core": {"fernet_key": Fernet.generate_key().decode()}, "api_auth": {"jwt_secret": secrets.token_urlsafe()}}
+    parser = ConfigParser(interpolation=None)
+    parser.read_dict(keys)
+    with file.open("w") as opened:
+        parser.write(opened)
 
 
 def _run(environment: Mapping[str, str], *arguments: str) -> None:

@@ -141,7 +141,11 @@ class Visitor:
         """Scroll to what is not loaded yet until nothing is left; return the page's text."""
 
         def nothing_left() -> bool:
-            script = "const left = document.querySelector('[aria-busy]'); left?.scrollIntoView(); return !left"
+            # Without scrollIntoView, from which Chromium would also take where the next Tab starts.
+            script = (
+                "const left = document.querySelector('[aria-busy]');"
+                "if (left) scrollTo(0, scrollY + left.getBoundingClientRect().top); return !left"
+            )
             return bool(self.run(f"if (document.readyState !== 'complete') return false; {script}"))
 
         self.until(nothing_left)
