@@ -92,7 +92,7 @@ class CheckedArguments(BaseOperator):
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             cls.__init__ = _with_post_init(cls, cls.__init__)  # type: ignore[method-assign]
-        for name in {"execute", "execute_complete", "execute_ready"} & vars(cls).keys():
+        for name in [name for name in vars(cls) if name.startswith("execute")]:
             method = _placing_errors(getattr(cls, name))
             setattr(cls, name, method if supports_retry_policies() else _without_useless_retries(method))
 

@@ -99,7 +99,9 @@ class CivoWaitingOperator(ObjectStoreOperator):
         from airflow_provider_objectstore.triggers.polling import validate_event
 
         with self._naming_store():
-            store: dict[str, Any] = validate_event(event)
+            store = validate_event(event)
+        if not isinstance(store, dict):
+            raise ObjectStoreError(f"the trigger sent an event that cannot be understood: {event!r}")
         return store
 
     def _wait(

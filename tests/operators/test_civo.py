@@ -91,6 +91,7 @@ def test_another_one_than_asked_for(
     task = create(size_gb="1000", access_key_id="MINE", wait=wait, deferrable=deferrable)
     with pytest.raises(AirflowException, match=f"created another one: {made}.*delete it") as caught:
         run(task)
+    assert "[connection civo_default, " in str(caught.value)
     assert is_permanent(caught.value) or isinstance(caught.value, AirflowFailException)
 
 
@@ -188,11 +189,14 @@ def test_lost_answer_is_looked_up(hook: CivoObjectStoreHook, emulator: Emulator)
     assert len(list(hook.list_object_stores())) == 1
 
 
-@pytest.mark.parametrize("event", [None, {}, {"status": "maybe"}, {"status": "success"}], ids=repr)
-def test_events_that_are_not_ours(event: Any) -> None:
+@pytest.mark.parametrize(
+    "event", [None, {}, {"status": "maybe"}, {"status": "success"}, {"status": "success", "result": None}], ids=repr
+)
+@pytest.mark.parametrize("method", ["execute_complete", "execute_created"])
+def test_events_that_are_not_ours(method: str, event: Any) -> None:
     context: Any = {}
     with pytest.raises(AirflowException, match="sent an event that cannot be understood"):
-        create().resume_execution("execute_complete", {"event": event}, context)
+        create().resume_execution(method, {"event": event}, context)
 
 
 def test_deferrable_by_default_as_configured(hook: CivoObjectStoreHook, monkeypatch: pytest.MonkeyPatch) -> None:
