@@ -18,6 +18,7 @@ RGW ?=
 CHROMIUM ?=
 WORKERS ?= 4
 ARGS ?=
+MARKS ?= not distributed and not long
 SEED ?=
 PINS ?= dev airflow-3.1 airflow-3.2 distributed docs
 
@@ -96,11 +97,15 @@ up: $(STAMP) $(if $(filter rgw,$(S3)),rgw) ## the same, left running until Ctrl-
 
 .PHONY: test
 test: $(STAMP) $(if $(TESTS),,rclone $(if $(filter skip,$(RGW)),,rgw)) $(if $(filter skip,$(CHROMIUM)),,chromium) ## the tests, without what takes hours
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(or $(TESTS),-m "not distributed") $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(or $(TESTS),-m "$(MARKS)") $(ARGS)
 
 .PHONY: test-all
 test-all: ## all tests, in full where make test has a share; takes hours
-	@ALL=1 CHAOS=all KILL=all $(MAKE) test ARGS="-o faulthandler_timeout=3600 $(ARGS)"
+	@ALL=1 CHAOS=all KILL=all $(MAKE) test MARKS="not distributed" ARGS="-o faulthandler_timeout=3600 $(ARGS)"
+
+.PHONY: test-long
+test-long: ## the whole Airflows that make test leaves out for its time
+	@$(MAKE) test MARKS=long
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## what needs no scheduler, no Ceph and little time

@@ -11,7 +11,7 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from dev.server import Airflow
 
-pytestmark = [pytest.mark.airflow, pytest.mark.smoke]
+pytestmark = [pytest.mark.airflow, pytest.mark.smoke, pytest.mark.long]
 
 DAG = """
 from airflow.sdk import DAG

@@ -16,7 +16,7 @@ from dev.runs import DONE, Run
 from dev.server import Airflow
 
 pytest.importorskip("airflow.providers.openlineage")
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.long]
 
 DAG = """
 from airflow.sdk import DAG, Asset, ObjectStoragePath, chain, task

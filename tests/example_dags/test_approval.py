@@ -13,7 +13,7 @@ from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from dev.runs import DONE, Run
 from dev.server import Airflow
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.long]
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags/example_approval.py"
 DAYS = [f"day-2015-12-{day}" for day in range(22, 32)]

@@ -38,6 +38,7 @@ from airflow_provider_objectstore.export.format import (
 )
 from airflow_provider_objectstore.export.importer import Importer
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from tests.conftest import ALL
 from tests.operators.test_transfer import (
     GET,
     PUT,
@@ -233,7 +234,7 @@ class TestAKilledExport:
         hook.put_many("s", "p", {"a": 1, "b": 2}).raise_failed()
         export(path)
         begin = steps(monkeypatch, ObjectStoragePath(path).fs)
-        for number in range(40):
+        for number in range(0, 40, 1 if ALL or where == "file" else 3):
             hook.put_key("s", "p", "b", number)
             taken = begin(number)
             before = None
@@ -249,6 +250,7 @@ class TestAKilledExport:
             else:
                 break
         assert number >= 5, f"it takes more steps than {taken}"
+        begin(10**9)
         with monkeypatch.context() as patch:
             patch.setattr(export_folder, "LEFTOVER_AGE", -timedelta(days=1))
             export(path)

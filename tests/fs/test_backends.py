@@ -20,7 +20,7 @@ from dev.server import Airflow
 from tests.conftest import ALL, connect
 from tests.features import STATE_STORES
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.long]
 
 DAGS = Path(__file__).parent / "dags"
 STATE = "airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend"

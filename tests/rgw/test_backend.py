@@ -204,6 +204,7 @@ def test_checksums_by_default_fail_over_tls(connect: Connect) -> None:
 @pytest.mark.slow
 def test_nothing_is_left_when_the_process_ends(signal_number: int, tmp_path: Path) -> None:
     script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"  # ignored below a shell's background
         "from tests.rgw.backend import RgwS3; backend = RgwS3(); backend.start(0);"
         "print(*(daemon.pid for daemon in backend._cluster._daemons), flush=True); import time; time.sleep(60)"
     )

@@ -165,10 +165,10 @@ def every_request(requests: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def some_requests(requests: list[str]) -> Iterator[tuple[int, str]]:
-    """Yield every 16th response, and the time before the response of every ninth request that changes something."""
-    yield from ((position, "answered") for position in range(1, len(requests) + 1, 16))
+    """Yield every 32nd response, and the time before the response of every 16th request that changes something."""
+    yield from ((position, "answered") for position in range(1, len(requests) + 1, 32))
     changes = [position for position, request in enumerate(requests, 1) if not request.startswith("GET")]
-    yield from ((position, "sent") for position in changes[::9])
+    yield from ((position, "sent") for position in changes[::16])
 
 
 class Scene:

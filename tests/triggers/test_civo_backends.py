@@ -12,6 +12,7 @@ from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks import bucket_listing
 from airflow_provider_objectstore.hooks.bucket_listing import BucketListing
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
+from tests.conftest import ALL
 from tests.hooks.buckets import create
 from tests.triggers.buckets import BUCKET, Bucket, Polls, watching_bucket
 from tests.triggers.watching import State, until
@@ -86,17 +87,21 @@ async def test_exact_keys(bucket: Bucket, polls: Polls) -> None:
         assert sorted(watch.keys()) == ["a", "a/"]
 
 
-async def test_more_than_a_page(bucket: Bucket, polls: Polls) -> None:
-    names = [f"in/{number:04}" for number in range(2050)]
+async def test_more_than_a_page(bucket: Bucket, polls: Polls, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = 1000 if ALL else 200
+    monkeypatch.setattr(bucket_listing, "PAGE_SIZE", page)
+    number = 2 * page + 50
+    middle = number * 3 // 4
+    names = [f"in/{each:04}" for each in range(number)]
     state = State()
     async with watching_bucket(polls, state, snapshots=0) as watch:
         await until(lambda: state)
         await asyncio.gather(*(bucket.put(*names[first::8]) for first in range(8)))
-        await until(lambda: sum(len(event["keys"]) for event in watch.fired) >= 2050, 60)
+        await until(lambda: sum(len(event["keys"]) for event in watch.fired) >= number, 60)
         assert sorted(watch.keys()) == names
-        await bucket.put(names[0], names[1500], names[2049], body=b"changed")
+        await bucket.put(names[0], names[middle], names[-1], body=b"changed")
         await until(lambda: sum(len(event["keys"]) for event in watch.fired) >= 3)
-        assert sorted(watch.keys()) == [names[0], names[1500], names[2049]]
+        assert sorted(watch.keys()) == [names[0], names[middle], names[-1]]
         await watch.snapshots(2)
         assert watch.fired == []
 
