@@ -164,21 +164,25 @@ def _files_of_many(paths: list[str], recursive: bool, maxdepth: int | None) -> L
             files.update((yield "expand_path", [path], {"recursive": True, "maxdepth": maxdepth}))
         elif (yield from is_pattern(path)):
             found = yield "glob", path, {"maxdepth": maxdepth, "detail": True}
-            matched = {name for name, info in found.items() if info["type"] == "file"}
+            matched = []
+            for name, info in found.items():
+                # A local link is of another type, whatever it leads to.
+                if info["type"] == "file" or (info["type"] != "directory" and not (yield "isdir", name)):
+                    matched.append(name)
             if not matched:
                 raise FileNotFoundError(path)
-            files |= matched
+            files.update(matched)
         else:
             files.add(path)
     return sorted(files)
 
 
 def _without_equal_folders(files: list[str], targets: list[str]) -> Lookups[tuple[list[str], list[str]]]:
-    """Leave out the folders among what has one target: only files are copied onto each other."""
+    """Leave out the folders among what has one target: files are copied onto each other, and what is missing fails."""
     counts = Counter(targets)
     pairs = []
     for file, target in zip(files, targets, strict=True):
-        if counts[target] == 1 or (yield "isfile", file):
+        if counts[target] == 1 or (yield "isfile", file) or not (yield "isdir", file):
             pairs.append((file, target))
     return [file for file, _ in pairs], [target for _, target in pairs]
 
@@ -240,8 +244,10 @@ def _escaped_pattern(fs: Any, path: str) -> Lookups[str]:
 
 def _expanded_apart(found: set[str], rest: list[str], options: Mapping[str, Any]) -> list[list[str]]:
     """Return what to expand at a time: each path by itself, since fsspec raises only where all stand for nothing."""
-    if options.get("assume_literal") or not (found or rest):
-        return [rest]  # what a pattern has just matched, or nothing
+    if not (found or rest):
+        return [rest]
+    if options.get("assume_literal"):  # what a pattern has just matched
+        return [rest] if rest else []
     return [[each] for each in rest]
 
 

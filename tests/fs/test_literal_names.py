@@ -119,6 +119,24 @@ class TestEveryWay:
             with pytest.raises(FileNotFoundError):
                 act("reports/in/z[1]")
 
+    @pytest.mark.parametrize("names", [["sales[1].csv"], ["a*", "d?/x", "plain"]])
+    def test_what_a_pattern_matches_is_no_pattern(self, fs: Any, local: Path, names: list[str]) -> None:
+        fs.pipe({f"reports/in/{name}": name.encode() for name in names})
+        assert set(names) <= {path.removeprefix("reports/in/") for path in fs.expand_path("reports/in/*", True)}
+        for source, folder in (("reports/in/*", "one"), (["reports/in/*"], "many")):
+            fs.get(source, f"{local}/{folder}/", recursive=True)
+            fs.copy(source, f"reports/copied/{folder}/", recursive=True)
+            fs.put(f"{local}/{folder}/*", f"reports/put/{folder}/", recursive=True)
+            fs.put([f"{local}/{folder}/*"], f"reports/put/many {folder}/", recursive=True)
+        flat = [name.rpartition("/")[2] for name in names]
+        for base in ("copied/one", "put/one"):
+            assert fs.find(f"reports/{base}") == sorted(f"reports/{base}/{name}" for name in names)
+        for base in ("copied/many", "put/many", "put/many one", "put/many many"):
+            assert fs.find(f"reports/{base}") == sorted(f"reports/{base}/{name}" for name in flat)
+        fs.rm("reports/in/*", recursive=True)
+        fs.rm(["reports/put/*"], recursive=True)
+        assert {path.split("/")[1] for path in fs.find("reports")} == {"copied"}
+
     def test_a_name_with_dots_is_not_written_beside_the_folder(self, fs: Any, local: Path) -> None:
         fs.pipe("reports/in/d[1]/../../../up", b"1")
         with pytest.raises(ValueError, match=r"'\.\.'|outside"):

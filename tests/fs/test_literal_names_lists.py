@@ -55,6 +55,12 @@ class TestACopy:
         with pytest.raises(FileNotFoundError):
             act([f"{source}/f1", f"{source}/typo"], f"{target}/")
 
+    def test_of_what_is_missing_and_has_the_name_of_a_file(self, fs: Any, acts: Any, name: str, tmp_path: Path) -> None:
+        act, source, target = acts[name]
+        with pytest.raises(ValueError, match="onto each other"):
+            act([f"{source}/d1/x", f"{source}/typo/x"], f"{target}/")
+        assert written(fs, tmp_path) == []
+
     def test_of_a_folder_in_a_list(self, acts: Any, name: str, tmp_path: Path) -> None:
         act, source, target = acts[name]
         (tmp_path / "there").mkdir()
@@ -91,6 +97,36 @@ class TestACopy:
         act([f"{source}/f1"], [f"{target}/one"])
         expected = ["all/f1", "all/x", "all/z", "flat/f1", "flat/z", "one"]
         assert sorted(path.rpartition(f"{Path(target).name}/")[2] for path in written(fs, tmp_path)) == expected
+
+
+class TestLocalLinks:
+    """fsspec lists a link as neither file nor folder; all files of a mounted ConfigMap are links."""
+
+    @pytest.fixture
+    def mount(self, tmp_path: Path) -> Path:
+        (tmp_path / "..2026").mkdir()
+        (tmp_path / "..data").symlink_to("..2026")
+        for name in ("a.csv", "b.csv"):
+            (tmp_path / "..2026" / name).write_text(name)
+            (tmp_path / name).symlink_to(f"..data/{name}")
+        (tmp_path / "plain.csv").write_text("plain")
+        return tmp_path
+
+    @pytest.mark.parametrize("pattern", ["*.csv", "*"])
+    def test_to_files(self, fs: Any, mount: Path, pattern: str) -> None:
+        fs.put([f"{mount}/{pattern}"], f"{BASE}/")
+        assert fs.cat(fs.find(BASE)) == {
+            f"{BASE}/a.csv": b"a.csv",
+            f"{BASE}/b.csv": b"b.csv",
+            f"{BASE}/plain.csv": b"plain",
+        }
+
+    def test_to_nothing(self, fs: Any, mount: Path) -> None:
+        (mount / "..2026" / "b.csv").unlink()
+        with pytest.raises(FileNotFoundError, match=r"b\.csv"):
+            fs.put([f"{mount}/*.csv"], f"{BASE}/")
+        with pytest.raises(ValueError, match="onto each other"):
+            fs.put([f"{mount}/b.csv", f"{mount}/missing/b.csv"], f"{BASE}/")
 
 
 def test_a_file_onto_a_local_folder(fs: Any, tmp_path: Path) -> None:
