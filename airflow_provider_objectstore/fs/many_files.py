@@ -93,7 +93,8 @@ class local_part:
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
-        self._part = Path(f"{path}.{secrets.token_hex(8)}{PART}")  # no file of the folder is called so
+        # No file of the folder is called so. The file's own name may have no room for more.
+        self._part = self._path.with_name(f".{secrets.token_hex(8)}{PART}")
 
     def __enter__(self) -> Path:
         self._path.parent.mkdir(parents=True, exist_ok=True)

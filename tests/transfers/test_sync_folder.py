@@ -348,6 +348,14 @@ def test_a_file_of_the_name_of_a_part_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [10, LARGE_BYTES])
+def test_the_longest_name_of_a_local_file(tmp_path: Path, size: int) -> None:
+    name = "é" * 125 + ".json"
+    write(f"file://{tmp_path}/s", {name: b"1" * size})
+    assert counts(sync(f"file://{tmp_path}/s", f"file://{tmp_path}/t")) == (1, 0, 0, 0)
+    assert files_of(f"file://{tmp_path}/t") == {name: b"1" * size}
+
+
+@pytest.mark.parametrize("size", [10, LARGE_BYTES])
 def test_a_file_that_is_not_read_to_its_end(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     write(f"file://{tmp_path}/s", {"a": b"1" * size})
     listing = folder_sync._list
