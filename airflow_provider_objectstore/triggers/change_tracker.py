@@ -39,6 +39,7 @@ class ChangeTracker:
         self._loaded = False
         self._stored: dict[str, str] | None = None
         self._last_key = ""
+        self._may_lack_event = False
         self.known: dict[str, str] | None = None
 
     async def load(self) -> bool:
@@ -98,7 +99,24 @@ class ChangeTracker:
                 self.known[name] = previous[name]
         return changed[:number], len(changed) - number
 
-    async def store(self, known: dict[str, str]) -> None:
+    def on_received(self) -> None:
+        """Trust that Airflow has the events of all that is resolved: else it would send this trigger no snapshot."""
+        self._may_lack_event = False
+
+    async def on_resolved(self, known: dict[str, str], fired: bool, is_persisted: bool) -> None:
+        """
+        Store the state after a snapshot, unless Airflow may lack an event of this trigger: a restart must repeat that.
+
+        :param known: the state.
+        :param fired: whether this trigger fired.
+        :param is_persisted: whether Airflow has all events of the snapshot, those of other triggers included.
+        """
+        if is_persisted and not self._may_lack_event:
+            await self._store(known)
+        elif fired:
+            self._may_lack_event = True
+
+    async def _store(self, known: dict[str, str]) -> None:
         """Write a state to the state store, unless that is what it has."""
         if known == self._stored:
             return

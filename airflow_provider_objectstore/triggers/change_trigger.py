@@ -110,6 +110,7 @@ class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
             tracker = ChangeTracker(asset_state_stores(self), self._state_name, source)
             next_event = time.monotonic() + EVENT_DISTANCE  # there may have been one just before a restart
             async for snapshot in shared_stream:
+                tracker.on_received()
                 if self._key_filter not in snapshot.key_filters:
                     continue
                 if not await _wait_for_turn(tracker, snapshot, next_event, interval):
@@ -122,11 +123,11 @@ class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
                     yield TriggerEvent(self._payload(details, pending))  # type: ignore[no-untyped-call]
                     next_event = time.monotonic() + EVENT_DISTANCE
                 assert tracker.known is not None
-                store = partial(tracker.store, tracker.known)
-                if snapshot.on_persisted is None:
-                    await store()
+                on_resolved = partial(tracker.on_resolved, tracker.known, bool(keys))
+                if snapshot.on_resolved is None:
+                    await on_resolved(True)
                 else:
-                    snapshot.on_persisted.append(store)
+                    snapshot.on_resolved.append(on_resolved)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll and fire, where Airflow shares no streams (before 3.3)."""

@@ -14,19 +14,18 @@ if TYPE_CHECKING:
 
 
 def acknowledged_stream(source: AsyncIterator[Snapshot]) -> SharedStreamProducer:
-    """Return a stream that calls ``on_persisted`` of each snapshot once Airflow's database has its events."""
+    """Return a stream that calls ``on_resolved`` of each snapshot once Airflow has stored its events, or failed to."""
 
     class SnapshotProducer(shared_stream_producer()):  # type: ignore[misc]
         async def open_stream(self) -> AsyncIterator[tuple[Snapshot, Snapshot]]:
             async for snapshot in source:
-                snapshot.on_persisted = []
+                snapshot.on_resolved = []
                 yield snapshot, snapshot
 
         async def advance(self, batch: Sequence[AdvanceItem]) -> None:
             for snapshot, outcome in batch:
-                if outcome.is_clean:
-                    for callback in snapshot.on_persisted:
-                        await callback()
+                for callback in snapshot.on_resolved:
+                    await callback(outcome.is_clean)
 
     return SnapshotProducer()
 

@@ -64,8 +64,8 @@ class Snapshot:
     :param unreadable: keys that exist, or may exist, and could not be read.
     :param store_exists: without the store itself nothing is known about its keys.
     :param place: a digest of where the service is.
-    :param on_persisted: to be called once Airflow's database has the events of this snapshot; None before Airflow 3.3,
-        which does not report it.
+    :param on_resolved: to be called, snapshot by snapshot, once Airflow's database has all events of this one, or with
+        False if it lacks some; None before Airflow 3.3, which does not report it.
     """
 
     key_filters: frozenset[KeyFilter]
@@ -73,7 +73,7 @@ class Snapshot:
     unreadable: frozenset[str] = frozenset()
     store_exists: bool = True
     place: str = ""
-    on_persisted: list[Callable[[], Awaitable[None]]] | None = None
+    on_resolved: list[Callable[[bool], Awaitable[None]]] | None = None
 
 
 class Source(Protocol):

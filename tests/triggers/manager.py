@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +11,9 @@ from airflow_provider_objectstore.triggers import shared_stream
 from airflow_provider_objectstore.triggers.change_trigger import ChangeTrigger
 from tests.triggers.watching import State
 
+ACK_TIMEOUT = 0.2
+"""By the manager's own clock, which a test advances; Airflow looks ten times in this time whether it is over."""
+
 
 class Manager:
     """Runs triggers as a triggerer of Airflow 3.3 does, without its database."""
@@ -19,15 +21,16 @@ class Manager:
     def __init__(self) -> None:
         from airflow.triggers.shared_stream import SharedStreamManager
 
-        self.streams = SharedStreamManager(log=logging.getLogger("streams"))  # type: ignore[arg-type]
+        self.now = 0.0
+        self.streams = SharedStreamManager(ack_timeout=ACK_TIMEOUT, _now=lambda: self.now)
         self.fired: dict[int, list[str]] = {}
-        self.unconfirmed: list[int] = []
+        self.unconfirmed: dict[int, list[int]] = {}
         self.tasks: list[asyncio.Task[None]] = []
 
     def start(self, trigger: ChangeTrigger, state: State | None = None) -> list[str]:
         number = len(self.tasks)
         trigger.asset_state_store = state  # type: ignore[assignment]
-        self.fired[number] = []
+        self.fired[number], self.unconfirmed[number] = [], []
         self.tasks.append(asyncio.create_task(self._run(number, trigger)))
         return self.fired[number]
 
@@ -39,9 +42,13 @@ class Manager:
                 self.fired[number].extend(event.payload["keys"])
                 persisted = self.streams.bind_pending_event(trigger_id=number, key=key)
                 assert persisted is not None
-                self.unconfirmed.append(persisted)
+                self.unconfirmed[number].append(persisted)
         finally:
             await self.streams.unsubscribe(number, key)
+
+    def confirm(self, number: int) -> None:
+        """Tell, as Airflow does, that the events of a trigger are stored."""
+        self.streams.confirm_persisted(self.unconfirmed[number])
 
     async def stop(self) -> None:
         for task in self.tasks:

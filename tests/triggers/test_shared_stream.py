@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_objectstore.emulator import Emulator
-from tests.triggers.manager import Manager
+from tests.triggers.manager import ACK_TIMEOUT, Manager
 from tests.triggers.watching import GET, LIST, Keys, State, event_trigger, until, watch_of_keys
 
 
@@ -67,9 +67,37 @@ async def test_state_is_written_after_events_are_stored(emulator: Emulator, keys
     await watch.snapshots(4)
     assert fired == ["a"]
     assert state == before, "Airflow has not confirmed yet that the event is stored"
-    manager.streams.confirm_persisted(manager.unconfirmed)
+    manager.confirm(0)
     await until(lambda: state != before)
     await manager.stop()
     again = manager.start(event_trigger(), state)
     await watch.snapshots(3)
     assert again == []
+
+
+async def test_an_event_that_is_never_stored_fires_again_and_holds_up_no_sibling(
+    emulator: Emulator, keys: Keys, manager: Manager
+) -> None:
+    from airflow.triggers.shared_stream import AckTimeout
+
+    watch, states = watch_of_keys(emulator), [State(), State()]
+    triggers: list[dict[str, Any]] = [{"keys": ["a"]}, {}]
+    lost, kept = (manager.start(event_trigger(**one), state) for one, state in zip(triggers, states, strict=True))
+    await until(lambda: all(states))
+    before = [dict(state) for state in states]
+    await keys.put("a")
+    await until(lambda: lost == kept == ["a"])
+    manager.now += ACK_TIMEOUT / 2
+    await keys.put("b")
+    await until(lambda: kept == ["a", "b"])  # so it has got all snapshots from before the clock went on
+    manager.confirm(1)
+    manager.now += ACK_TIMEOUT / 2
+    await until(manager.tasks[0].done)
+    assert isinstance(manager.tasks[0].exception(), AckTimeout)
+    await until(lambda: states[1] != before[1])
+    await watch.snapshots(3)
+    await manager.stop()
+    assert states[0] == before[0], "it has no event that Airflow has not stored"
+    again = [manager.start(event_trigger(**one), state) for one, state in zip(triggers, states, strict=True)]
+    await watch.snapshots(3)
+    assert again == [["a"], []]
