@@ -29,6 +29,7 @@ from airflow_provider_objectstore.fs.files import (
 )
 from airflow_provider_objectstore.fs.literal_names import IS_FOLDER, LiteralNamesMixin, path_list
 from airflow_provider_objectstore.fs.move import MoveMixin
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 
 schemes = ["osv2"]
 
@@ -69,8 +70,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
     ) -> None:
         self.conn_id = conn_id or self._default_conn_id
         super().__init__(**storage_options)
-        self._region = region
-        self._hooks = {}
+        self.hook = AnypointObjectStoreHook(self.conn_id, region=region)
         self._warned = set()
         self._created_folders = CreatedFolders()
 

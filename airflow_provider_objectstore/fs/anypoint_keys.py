@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
@@ -31,28 +30,13 @@ class AnypointKeysMixin(ConnectionInPathMixin):
     """For the filesystem: the stores, partitions and keys of its paths."""
 
     _default_conn_id = AnypointObjectStoreHook.default_conn_name
-    _region: str | None
-    _hooks: dict[int, AnypointObjectStoreHook]
+    hook: AnypointObjectStoreHook
     _warned: set[str]
     _created_folders: CreatedFolders
 
-    @property
-    def hook(self) -> AnypointObjectStoreHook:
-        """The hook. Each process has one: a forked child must not use its parent's sockets."""
-        pid = os.getpid()
-        if pid not in self._hooks:
-            self._hooks = {pid: AnypointObjectStoreHook(self.conn_id, region=self._region)}
-        return self._hooks[pid]
-
     def hook_and_names(self, path: str) -> tuple[AnypointObjectStoreHook, tuple[str, ...]]:
-        """
-        Return the hook, and store, partition and key of a path, as far as it names them; for lineage.
-
-        In a forked child the hook is the parent's, as long as the child has used none: it says where the connection
-        leads, without another look-up.
-        """
-        hook = next(iter(self._hooks.values()), None) or self.hook
-        return hook, tuple(name for name in self._parts(path) if name)
+        """Return the hook, and store, partition and key of a path, as far as it names them; for lineage."""
+        return self.hook, tuple(name for name in self._parts(path) if name)
 
     def _parts(self, path: str) -> tuple[str, str, str]:
         """Return store, partition and key."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fsspec.asyn import get_loop, sync_wrapper
 
@@ -21,9 +21,6 @@ try:
 except ImportError as error:
     # No ImportError: fsspec would replace its message.
     raise ConfigurationError("civo:// paths need s3fs: pip install 'airflow-provider-objectstore[s3]'") from error
-
-if TYPE_CHECKING:
-    from airflow_provider_objectstore.transport import ResolvedConnection
 
 _inherited: list[Any] = []
 """Clients of a forked child's parent, never closed: both share an epoll, and the parent would miss events."""
@@ -68,7 +65,6 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         self._storage_options = storage_options
         self._buckets: dict[str, S3FileSystem] = {}
         self._replaced: list[S3FileSystem] = []
-        self._connections: dict[str, ResolvedConnection] = {}
         self._connecting = asyncio.Lock()
 
     @property
@@ -81,9 +77,8 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
 
     def _reset_after_fork(self) -> None:
         if self._pid != os.getpid():
-            self.hook = CivoObjectStoreHook(self.conn_id, region=self.hook.region)
             _inherited.append((self._buckets, self._replaced))
-            self._buckets, self._replaced, self._connections, self._connecting = {}, [], {}, asyncio.Lock()
+            self._buckets, self._replaced, self._connecting = {}, [], asyncio.Lock()
             self._loop = None if self.asynchronous else get_loop()
             self._pid = os.getpid()
 
@@ -104,7 +99,6 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         async with self._connecting:
             if bucket not in self._buckets:
                 self._buckets[bucket] = await self._connect(bucket)
-                self._connections[bucket] = self.hook.last_connection
         return prepare_client(await self._buckets[bucket].set_session())
 
     async def _call_s3(self, method: str, *akwarglist: Any, **kwargs: Any) -> Any:
@@ -131,19 +125,13 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         """
         Look up a bucket's keys.
 
-        :raises PermissionError: if the connection was edited since the first bucket's were, and leads elsewhere.
+        :raises AuthenticationError: if the connection was edited since it was first used, and leads elsewhere.
         """
-        # A new hook looks up the connection, which may have been edited.
-        hook = CivoObjectStoreHook(self.conn_id, region=self.hook.region)
-        store = await asyncio.to_thread(hook.find_object_store, bucket)
-        if any(used.leads_elsewhere(hook.last_connection) for used in self._connections.values()):
-            raise PermissionError(
-                f"bucket {bucket}: connection {self.conn_id!r} was edited meanwhile and leads elsewhere: start again"
-            )
+        await asyncio.to_thread(self.hook.resolve)
+        store = await asyncio.to_thread(self.hook.find_object_store, bucket)
         if store is None or store.name != bucket:
             raise FileNotFoundError(f"connection {self.conn_id!r} has no object store {bucket!r}")
-        options = (await asyncio.to_thread(hook.s3_options, store)).s3fs()
-        self.hook = hook  # it says where the connection leads, also in a forked child that reports lineage
+        options = (await asyncio.to_thread(self.hook.s3_options, store)).s3fs()
         for name in ("client_kwargs", "config_kwargs"):
             options[name] = {**self._storage_options.get(name, {}), **options.get(name, {})}
         instance = {"asynchronous": self.asynchronous, "loop": self._loop, "skip_instance_cache": True}

@@ -29,7 +29,7 @@ def places(fs: Any, folder: str) -> set[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
     endpoint = (getattr(fs, "client_kwargs", None) or {}).get("endpoint_url") or getattr(fs, "endpoint_url", None)
     if _is_civo(fs):
-        labels = fs.hook.resolve().labels
+        labels = fs.hook.labels
         found.add(("civo", labels["region"].upper(), folder))
         endpoint = labels.get("s3_endpoint")
         if not endpoint:

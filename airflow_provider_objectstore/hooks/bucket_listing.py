@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,7 +63,7 @@ class BucketListing:
     """
 
     def __init__(self, hook: CivoObjectStoreHook, bucket: str) -> None:
-        self._hook = hook
+        self.hook = hook
         self._bucket = bucket
         self._connection: ResolvedConnection | None = None
         self._options: S3Options | None = None
@@ -73,7 +74,8 @@ class BucketListing:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Read the connection again, and hold a client open while the block runs."""
-        connection = await self._hook.aresolve()
+        self.hook = copy(self.hook)  # a hook works in one place, and the connection may lead elsewhere by now
+        connection = await self.hook.aresolve()
         if self._connection != connection or self._connection.labels != connection.labels:
             self._connection, self._options = connection, None
         async with AsyncExitStack() as self._clients:
@@ -169,13 +171,8 @@ class BucketListing:
             return response
 
     async def _look_up(self) -> S3Options:
-        async with self._hook.async_client() as client:
-            connection = self._hook.last_connection
-            if self._connection is not None and self._connection.leads_elsewhere(connection):
-                raise AuthenticationError(
-                    f"bucket {self._bucket}: its keys were rejected, and the connection was edited meanwhile and leads "
-                    "elsewhere: start again"
-                )
+        async with self.hook.async_client() as client:
+            connection = self.hook.last_connection
             store = await client.run(civo.find_object_store(self._bucket))
             if store is None or store.name != self._bucket:
                 self._options = None

@@ -33,7 +33,8 @@ class ObjectStoreHook(BaseHook):
     Base of both hooks.
 
     The connection is looked up when a request needs it, never when a DAG is parsed. The hook keeps it, and looks it up
-    again when its credentials are refused.
+    again when its credentials are refused, and for each client and bulk runner. What is found then must lead where the
+    first one did: one hook works in one place.
 
     :param conn_id: id of the Airflow connection.
     """
@@ -59,6 +60,8 @@ class ObjectStoreHook(BaseHook):
         The hook uses what it has found from then on, also where it has sent requests before.
 
         :raises ConfigurationError: naming everything that is missing or wrong in it.
+        :raises AuthenticationError: if this hook has looked it up before, and it was edited meanwhile and leads
+            elsewhere. The hook stays where it was.
         """
         from airflow_provider_objectstore.compat.triggerer import forbid_blocking_in_triggerer
 
@@ -72,6 +75,12 @@ class ObjectStoreHook(BaseHook):
         resolved = self._parse_connection(connection, connection.extra_dejson)
         for secret in resolved.secrets:
             mask_secret(secret)
+        return self._switch_to(resolved)
+
+    def _switch_to(self, resolved: ResolvedConnection) -> ResolvedConnection:
+        """Use a connection that was looked up from then on, unless it leads elsewhere than the one before."""
+        if self._cached_connection is not None:
+            self._cached_connection.require_same_place(resolved)
         self._cached_connection, self._cached_client = resolved, None
         return resolved
 
@@ -82,11 +91,11 @@ class ObjectStoreHook(BaseHook):
         Look-ups of the same connection within a second are one.
 
         :raises ConfigurationError: naming everything that is missing or wrong in it.
+        :raises AuthenticationError: as :meth:`resolve` does.
         """
         from airflow_provider_objectstore.hooks.shared_lookups import share_lookup
 
-        self._cached_connection = await share_lookup(self._identity, self._resolve_async)
-        return self._cached_connection
+        return self._switch_to(await share_lookup(self._identity, self._resolve_async))
 
     def get_conn(self) -> Client:
         """
@@ -119,6 +128,7 @@ class ObjectStoreHook(BaseHook):
 
         :param ends: when the last attempt of any call may start, by the monotonic clock, if the connection allows more.
         :return: a context manager.
+        :raises AuthenticationError: as :meth:`resolve` does.
         """
         yield self._new_client(self.resolve(), ends)
 
@@ -131,11 +141,12 @@ class ObjectStoreHook(BaseHook):
         within a second share one look-up of the connection.
 
         :return: an async context manager.
+        :raises AuthenticationError: as :meth:`resolve` does.
         """
         from airflow_provider_objectstore.compat.triggerer import amask_secret
         from airflow_provider_objectstore.transport import AsyncClient
 
-        client = AsyncClient(await self.aresolve(), mask=amask_secret, refresh_connection=self._resolve_async)
+        client = AsyncClient(await self.aresolve(), mask=amask_secret, refresh_connection=self._refresh_async)
         async with client:
             yield client
 
@@ -171,6 +182,7 @@ class ObjectStoreHook(BaseHook):
         :param report: called about every ``interval`` seconds while calls are sent.
         :param interval: seconds.
         :raises InvalidArgumentError: for a concurrency or a pace that cannot be.
+        :raises AuthenticationError: as :meth:`resolve` does.
         """
         from airflow_provider_objectstore.compat.triggerer import forbid_blocking_in_triggerer
         from airflow_provider_objectstore.transport.bulk import BulkRunner
@@ -239,9 +251,9 @@ class ObjectStoreHook(BaseHook):
 
     @property
     def _client(self) -> Client:
-        if self._cached_client is None:
-            self._cached_client = self._new_client(self._connection)
-        return self._cached_client
+        client = self._cached_client or self._new_client(self._connection)
+        self._cached_client = client
+        return client
 
     def _new_client(self, connection: ResolvedConnection, ends: float = float("inf")) -> Client:
         from airflow.providers.common.compat.sdk import mask_secret
@@ -268,6 +280,9 @@ class ObjectStoreHook(BaseHook):
         """The connection as it was looked up last; a hook that has not used it yet looks it up."""
         return self._cached_connection or self.resolve()
 
+    async def _refresh_async(self) -> ResolvedConnection:
+        return self._switch_to(await self._resolve_async())
+
     async def _resolve_async(self) -> ResolvedConnection:
         """Look up the connection, parse it and mask its secrets, on an event loop."""
         from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
@@ -278,7 +293,6 @@ class ObjectStoreHook(BaseHook):
         resolved = self._parse_connection(connection, await get_async_extra_dejson(connection))
         for secret in resolved.secrets:
             await amask_secret(secret)
-        self._cached_connection = resolved
         return resolved
 
 

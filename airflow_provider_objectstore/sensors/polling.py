@@ -106,7 +106,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         self._reason_not_startable: str | None = None
         self._trigger: PollingTrigger | None = None
         self._where = ""
-        self._first_hook: ObjectStoreHook | None = None
+        self._poke_hook: ObjectStoreHook | None = None
         self._errors, self._problem = 0, ""
         self._started: float | None = None
 
@@ -156,13 +156,12 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
             if self._trigger is None:
                 self.read_arguments()
                 self._trigger = self._build_trigger()
-            hook = self._trigger.hook()
+            hook = self._poke_hook or self._trigger.hook()
             with hook.client(ends=self._ends()) as client:
-                if self._first_hook is None:
-                    self._first_hook, self._where = hook, hook.where
+                if self._poke_hook is None:
+                    self._poke_hook, self._where = hook, hook.where
                     if self._started != NO_TIME_LEFT:
                         self.log.info("%s%s%s", self._trigger.plan(), self._until(), self._place)
-                self._first_hook.last_connection.require_same_place(hook.last_connection)
                 result = client.run(self._trigger.poke())
         except AirflowNotFoundException as error:
             self._problem = str(error)

@@ -42,7 +42,7 @@ class BucketObjects:
     @property
     def place(self) -> str:
         """A digest of where the last snapshot was taken."""
-        return self._hook.last_connection.place("api")
+        return (self._listing.hook if self._listing else self._hook).last_connection.place("api")
 
     async def take_snapshot(self, key_filters: frozenset[KeyFilter]) -> Snapshot:
         """List every object that one of the filters matches."""

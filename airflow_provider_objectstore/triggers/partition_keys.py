@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from copy import copy
 from typing import TYPE_CHECKING
 
 from airflow_provider_objectstore.api import anypoint as api
@@ -55,6 +56,7 @@ class PartitionKeys:
 
     async def take_snapshot(self, key_filters: frozenset[KeyFilter]) -> Snapshot:
         """Read every key that one of the filters matches."""
+        self._hook = copy(self._hook)  # a hook works in one place, and the connection may lead elsewhere by now
         async with self._hook.async_client() as client:
             return await client.run(read_keys(self._store_id, self._partition, key_filters))
 

@@ -17,7 +17,7 @@ from airflow.sdk import ObjectStoragePath
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.emulator import Emulator, Settings
 from airflow_provider_objectstore.exceptions import (
     AuthenticationError,
     InvalidArgumentError,
@@ -25,7 +25,9 @@ from airflow_provider_objectstore.exceptions import (
     ObjectStoreError,
     PermissionDeniedError,
 )
+from airflow_provider_objectstore.fs.anypoint import AnypointFileSystem
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
+from tests.conftest import connect
 from tests.listings import after_pages, delete
 
 Requests = Callable[[], dict[str, int]]
@@ -478,6 +480,26 @@ def test_a_forked_child_has_sockets_of_its_own(has_keys: Any) -> None:
         answers = children.map(_in_a_child, ["store/p/a", "store/p/b/c"] * 10)
     assert answers == [(b"a", False), (b"b/c", False)] * 10
     assert has_keys.cat_file("store/p/a") == b"a"
+
+
+def test_nothing_is_moved_from_one_place_to_another(
+    has_keys: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    global _INHERITED, _INHERITED_STATE
+    with Emulator(Settings()) as other:
+        connect(monkeypatch, other)
+        there = AnypointFileSystem(skip_instance_cache=True)
+        there.mkdir("store")
+        there.pipe({"store/p/a": b"theirs", "store/p/b/c": b"theirs"})
+        connect(monkeypatch, emulator)
+        assert has_keys.isfile("store/p/a")
+        connect(monkeypatch, other)
+        with pytest.raises(AuthenticationError, match="edited meanwhile and leads elsewhere"):
+            has_keys.mv("store/p", "store/done", recursive=True)
+        assert there.find("store") == ["store/p/a", "store/p/b/c"]
+        _INHERITED, _INHERITED_STATE = has_keys, None
+        with get_context("fork").Pool(1) as child:
+            assert child.map(_in_a_child, ["store/p/a"]) == [(b"a", False)], "in a child as well"
 
 
 def test_pickled_it_holds_no_secret(has_keys: Any) -> None:

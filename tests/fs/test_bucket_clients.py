@@ -19,8 +19,8 @@ import fsspec
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
-from airflow_provider_objectstore.emulator import Emulator, Settings
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
+from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectStoreError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from tests.conftest import RGW_TLS
@@ -33,6 +33,7 @@ def fs(hook: CivoObjectStoreHook) -> Any:
 
 
 CHANGES = ["secret", "both keys", "owner"]
+ELSEWHERE = r"the connection was edited meanwhile and leads elsewhere: start again \[connection civo_default, region"
 
 
 def rotate(hook: CivoObjectStoreHook, how: str) -> None:
@@ -107,7 +108,7 @@ def test_a_connection_that_was_edited_to_lead_elsewhere_is_not_followed(
     edited["host"] = edited["host"].replace("127.0.0.1", "localhost")
     monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps(edited))
     for _ in range(2):
-        with pytest.raises(PermissionError, match="'civo_default' was edited meanwhile and leads elsewhere"):
+        with pytest.raises(AuthenticationError, match=ELSEWHERE):
             fs.cat("photos/a")
 
 
@@ -122,8 +123,26 @@ def test_what_an_edited_connection_does_not_lead_to_is_not_missing(
         create(CivoObjectStoreHook(), "only-there")
         acts = [lambda: fs.exists("photos/a"), lambda: fs.isfile("photos/a"), lambda: fs.glob("photos/*")]
         for act in [*acts, lambda: fs.exists("only-there/a"), lambda: fs.exists("nowhere/a")]:
-            with pytest.raises(PermissionError, match="'civo_default' was edited meanwhile and leads elsewhere"):
+            with pytest.raises(AuthenticationError, match=ELSEWHERE):
                 act()
+
+
+@pytest.mark.parametrize("served", ["moto"], indirect=True)
+@pytest.mark.parametrize("use", ["exists", "ls"])
+def test_one_place_from_the_first_use_on(
+    use: str, fs: Any, hook: CivoObjectStoreHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    global _INHERITED
+    assert getattr(fs, use)("photos" if use == "exists" else "")
+    with Emulator(Settings(creating_seconds=0), s3=MotoS3()) as other:
+        monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps(other.connections()["civo_default"]))
+        create(CivoObjectStoreHook(), "photos")
+        with pytest.raises(AuthenticationError, match=ELSEWHERE):
+            fs.pipe("photos/a", b"1")
+        _INHERITED = fs
+        with get_context("fork").Pool(1) as child, pytest.raises(AuthenticationError, match=ELSEWHERE):
+            child.map(_in_a_child, ["photos/a"])
+        fsspec.filesystem("civo", skip_instance_cache=True).pipe("photos/a", b"1")
 
 
 def test_a_suspended_credential_stays_refused(fs: Any, hook: CivoObjectStoreHook) -> None:

@@ -9,12 +9,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_objectstore.api import anypoint
-from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.emulator import Emulator, Settings
 from airflow_provider_objectstore.exceptions import (
     AuthenticationError,
     ConfigurationError,
@@ -23,6 +25,7 @@ from airflow_provider_objectstore.exceptions import (
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
+from tests.conftest import connect
 
 SURFACE = {
     AnypointObjectStoreHook: """list_stores get_store store_exists create_store update_store delete_store
@@ -101,6 +104,59 @@ def test_a_connection_that_was_edited_to_lead_elsewhere_is_not_followed(
         else:
             monkeypatch.setenv("AIRFLOW_CONN_ANYPOINT_DEFAULT", json.dumps(elsewhere))
             opened.send(anypoint.get_store("s"))
+
+
+async def _open_async(hook: AnypointObjectStoreHook) -> None:
+    async with hook.async_client() as client:
+        await client.send(anypoint.delete_partition("s", "p"))
+
+
+def _open_sync(hook: AnypointObjectStoreHook) -> None:
+    with hook.client() as client:
+        client.send(anypoint.delete_partition("s", "p"))
+
+
+def _refused(hook: AnypointObjectStoreHook) -> None:
+    client = hook._new_client(replace(hook.last_connection, bearer="an-old-token", token_call=None))
+    client.send(anypoint.delete_partition("s", "p"))
+
+
+LOOKS_AGAIN: dict[str, Callable[[AnypointObjectStoreHook], Any]] = {
+    "bulk": lambda hook: hook.delete_many("s", "p", ["a"]),
+    "client": _open_sync,
+    "async client": lambda hook: asyncio.run(_open_async(hook)),
+    "resolve": lambda hook: hook.resolve(),
+    "aresolve": lambda hook: asyncio.run(hook.aresolve()),
+    "refused credentials": _refused,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS_AGAIN.values(), ids=LOOKS_AGAIN)
+def test_one_hook_works_in_one_place(
+    look: Callable[[AnypointObjectStoreHook], Any],
+    stores: AnypointObjectStoreHook,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A folder that is moved would be copied in the one place, and deleted in the other."""
+    with Emulator(Settings()) as other:
+        for place in (other, emulator):
+            connect(monkeypatch, place)
+            hook = AnypointObjectStoreHook()
+            if place is other:
+                hook.create_store("s")
+            hook.put_key("s", "p", "a", place.url)
+        connect(monkeypatch, other)
+        for _ in "12":
+            with pytest.raises(AuthenticationError, match=r"edited meanwhile and leads elsewhere.*anypoint_default"):
+                look(hook)
+        assert hook.get_key("s", "p", "a").value == emulator.url, "where it was, also after the error"
+        assert AnypointObjectStoreHook().get_key("s", "p", "a").value == other.url, "a new one goes where it leads"
+        connect(monkeypatch, emulator, requests_per_second=99_999)
+        hook.delete_many("s", "p", ["a"]).raise_failed()
+        assert hook.last_connection.requests_per_second == 99_999
+        connect(monkeypatch, other)
+        assert AnypointObjectStoreHook().key_exists("s", "p", "a")
 
 
 async def test_many_calls_that_are_refused_together_leave_no_session_open(
