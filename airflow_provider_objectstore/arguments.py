@@ -139,14 +139,25 @@ def override(what: str, value: Any) -> str | None:
 
 
 def path(what: str, value: Any) -> Any:
-    """Read a path or a URL, as text or as a path object. Relative paths are refused."""
+    """Read a path or a URL, as text or as a path object. Relative paths and empty segments are refused."""
     is_path = isinstance(value, os.PathLike) or hasattr(value, "protocol")
-    if not _LOCATION.fullmatch(str(value) if is_path else name(what, value)):
+    text = str(value) if is_path else name(what, value)
+    if not _LOCATION.fullmatch(text):
         raise InvalidArgumentError(
             f"{what} must be a URL such as 's3://conn_id@bucket/folder' or 'file:///folder', or a path that begins "
             f"with '/', not {_shown(value)}, which would be in the working directory of a worker"
         )
+    if "" in path_segments(text)[1:]:
+        raise InvalidArgumentError(
+            f"{what} has an empty segment, or ends in '/': {_shown(text)}. A name that comes out empty would mean the "
+            "folder above: leave the '/' out"
+        )
     return value
+
+
+def path_segments(text: str) -> list[str]:
+    """Return the segments of a path or a URL. The first is bucket or host, with the connection; empty for a path."""
+    return (text if text.startswith("/") else text.partition("://")[2]).split("/")
 
 
 def boolean(value: Any) -> bool:

@@ -102,6 +102,21 @@ def test_names_that_look_odd_are_names(name: str) -> None:
     assert read.names("keys", [name, name]) == [name]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["/", "//", "/data/", "/data//in", "//in", "/data/in//", "file:///", "file:///data/", "file://conn@/data//in",
+     "s3://bucket/", "s3://bucket//in", "osv2://conn@store/p/", "/data/a://b"],
+)  # fmt: skip
+def test_a_segment_that_came_out_empty(text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"source has an empty segment, or ends in '/'"):
+        read.path("source", text)
+
+
+@pytest.mark.parametrize("text", ["/data", "/data/a:b", "file:///data/in", "s3://bucket", "s3://conn@bucket/a b"])
+def test_paths(text: str) -> None:
+    assert read.path("source", text) == text
+
+
 @pytest.mark.parametrize("name", [" a", "a ", "\ta"])
 def test_blanks_around_a_name(name: str) -> None:
     with pytest.raises(InvalidArgumentError, match="key must not begin or end with blanks"):

@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.compat.tasks import (
     mapped_argument_names,
+    path_text,
     set_empty_fields,
     supports_retry_policies,
     without_retries,
@@ -162,6 +163,9 @@ class CheckedArguments(BaseOperator):
         seen_oids: set[int],
     ) -> None:
         given = {name: getattr(parent, name) for name in template_fields}
+        for name, value in given.items():
+            if (text := path_text(value)) is not value:
+                setattr(parent, name, text)
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
         set_empty_fields(self, parent, given, context, jinja_env, seen_oids)
 

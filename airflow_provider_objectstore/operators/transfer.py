@@ -61,9 +61,8 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
         """Return what transfers the values."""
 
     def _settings(self) -> dict[str, Any]:
-        from airflow.sdk import ObjectStoragePath
-
         from airflow_provider_objectstore.export.folder import ExportFolder
+        from airflow_provider_objectstore.fs.storage_paths import storage_path
 
         partitions = read.optional(read.names_or_empty)("partitions", self.partitions)
         segment("store id", self.store_id)
@@ -73,7 +72,7 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
             "hook": self.hook,
             "store_id": self.store_id,
             "partitions": partitions,
-            "folder": ExportFolder(ObjectStoragePath(self.path)),
+            "folder": ExportFolder(storage_path("path", self.path)),
             "log": self.log,
         }
 

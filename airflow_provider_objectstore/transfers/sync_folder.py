@@ -120,23 +120,16 @@ class SyncFolderOperator(LineageMixin, CheckedArguments):
 
 
 def _folder(what: str, path: Any, conn_id: str | None) -> Folder:
-    from airflow.sdk import ObjectStoragePath
-
     from airflow_provider_objectstore.compat.paths import path_conn_id
     from airflow_provider_objectstore.fs.folder_sync import Folder
+    from airflow_provider_objectstore.fs.storage_paths import storage_path
 
-    if isinstance(path, str):
-        if "" in path.partition("://")[2].split("/")[1:]:
-            raise InvalidArgumentError(
-                f"{what} has an empty segment, or ends in '/': {path}. A name that comes out empty would mean the "
-                "folder above: leave the '/' out"
-            )
-        path = ObjectStoragePath(path)
+    path = storage_path(what, path)
     own = path_conn_id(path)
     if conn_id and own and own != conn_id:
         raise InvalidArgumentError(f"{what}_conn_id is {conn_id!r}, and the path has {own!r}: give one")
     if conn_id and not own:
-        path = ObjectStoragePath(str(path), conn_id=conn_id)
+        path = storage_path(what, path, conn_id)
     folder = str(path.fs._strip_protocol(path.path)).rstrip("/")
     if not folder:
         raise InvalidArgumentError(f"{what} is the root of a filesystem, {path}: name a folder")

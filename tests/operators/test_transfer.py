@@ -586,6 +586,24 @@ class TestTheFolder:
                 export(given)
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("kind", [AnypointExportOperator, AnypointImportOperator])
+    @pytest.mark.parametrize(
+        ("template", "message"),
+        [("{folder}/{{{{ x }}}}", "empty segment"), ("{folder}/{{{{ x }}}}/a", "empty segment"),
+         ("{folder}/C#", "another place"), ("{folder}/{{{{ x }}}}?", "empty segment|another place")],
+    )  # fmt: skip
+    @pytest.mark.parametrize("wrap", [str, ObjectStoragePath])
+    def test_another_one_than_the_text_says(
+        self, kind: Any, template: str, message: str, wrap: Any, hook: AnypointObjectStoreHook, tmp_path: Path
+    ) -> None:
+        text = template.format(folder=f"{tmp_path}/of")
+        path = text if wrap is str else ObjectStoragePath(text.rpartition("/")[0]) / text.rpartition("/")[2]
+        task = kind(task_id="t", store_id="s", path=path)
+        task.render_template_fields({"x": ""})
+        with pytest.raises(InvalidArgumentError, match=message):
+            task.execute({})
+        assert list(tmp_path.iterdir()) == []
+
     def test_absolute_ones(self, hook: AnypointObjectStoreHook, tmp_path: Path) -> None:
         here = tmp_path / "a@b"
         for number, path in enumerate((f"{here}/0", here / "1", f"file://{here}/2", f"file://conn@{here}/3")):

@@ -325,6 +325,47 @@ def test_connections_and_arguments(places: Mapping[str, str]) -> None:
             sync(**{"source": "civo://files/civo/s", "target": "osv2://files/p", **wrong})
 
 
+TEAM = [
+    ("{{ team }}", ""),
+    ("{{ team }}/in", ""),
+    ("in/{{ team }}", ""),
+    ("{{ team }}", "C#"),
+    ("{{ team }}?", "C"),
+]
+
+
+@pytest.mark.parametrize(("template", "team"), TEAM)
+@pytest.mark.parametrize("form", ["text", "URL", "path object", "osv2"])
+def test_the_folder_above_and_another_one_are_left_alone(
+    places: Mapping[str, str], tmp_path: Path, template: str, team: str, form: str
+) -> None:
+    files = {"report": b"1", "in/theirs": b"2", "C/theirs": b"3"}
+    place = places["osv2" if form == "osv2" else "file"] + "/reports"
+    for folder in (place, f"{places['civo']}/s"):
+        write(folder, files)
+    target: Any = {"text": f"{tmp_path}/reports/{template}", "path object": ObjectStoragePath(place) / template}.get(
+        form, f"{place}/{template}"
+    )
+    for source, end in ((f"{places['civo']}/s", target), (target, f"{places['s3']}/t")):
+        task = SyncFolderOperator(task_id="sync", source=source, target=end, delete=True)
+        task.render_template_fields({"team": team})  # type: ignore[typeddict-item]
+        with pytest.raises(InvalidArgumentError, match=r"(source|target) (has an empty segment|is .* Airflow makes)"):
+            task.execute({})  # type: ignore[typeddict-item]
+    assert files_of(place) == files
+    assert files_of(f"{places['s3']}/t") == {}
+
+
+@pytest.mark.parametrize("wrap", [str, ObjectStoragePath])
+def test_a_rendered_path(places: Mapping[str, str], wrap: Any) -> None:
+    write(f"{places['civo']}/s#1", {"a": b"1"})
+    task = SyncFolderOperator(
+        task_id="sync", source=wrap(f"{places['civo']}/{{{{ name }}}}"), target=wrap(f"{places['osv2']}/{{{{ name }}}}")
+    )
+    task.render_template_fields({"name": "s#1"})  # type: ignore[typeddict-item]
+    assert counts(task.execute({})) == (1, 0, 0, 0)  # type: ignore[typeddict-item]
+    assert files_of(f"{places['osv2']}/s#1") == {"a": b"1"}
+
+
 def test_lineage_names_both_places(places: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_objectstore.transfers import sync_folder
 
