@@ -72,7 +72,9 @@ class _Socket:
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
         """Return a file that reads the response."""
         self.reader = _Reader(self._socket, getattr(_request, "ends", float("inf")))
-        self._socket._io_refs += 1  # as socket.makefile does: closing the file closes the socket if nobody else uses it
+        # As socket.makefile does: closing the file closes the socket if nobody else uses it. TLS in TLS counts within.
+        counted = self._socket if hasattr(self._socket, "_io_refs") else self._socket.socket
+        counted._io_refs += 1
         return io.BufferedReader(self.reader)
 
 
