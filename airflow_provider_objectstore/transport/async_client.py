@@ -71,19 +71,14 @@ class _AsyncState(SharedState):
                 await session.close()
 
     async def _new_session(self) -> ClientSession:
-        import ssl
-
         import aiohttp
 
+        from airflow_provider_objectstore.transport.certificates import create_context
         from airflow_provider_objectstore.transport.connector import CleanConnector
         from airflow_provider_objectstore.transport.kept_connections import KeepingResponse
 
-        ca_file = self.connection.ca_file
         # Reading certificates blocks for tens of milliseconds: not on the loop.
-        context = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)
-        if ca_file is None:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
+        context = await asyncio.to_thread(lambda: create_context(self.connection.ca_path))
         await asyncio.to_thread(lambda: self.connection.proxies)
         session = aiohttp.ClientSession(
             connector=CleanConnector(lambda: self.suspected, limit=MAX_CONNECTIONS, ssl=context),
@@ -134,7 +129,10 @@ class AsyncClient:
         self._refresh_connection = refresh_connection
 
     async def __aenter__(self) -> Self:
-        self._state = await _open_state(self._connection)
+        try:
+            self._state = await _open_state(self._connection)
+        except ObjectStoreError as error:
+            raise error.placed(self._where) from error.__cause__
         self._opened = [self._state]
         return self
 

@@ -197,13 +197,13 @@ class Client:
 
         handled = sys.exception()
         connection = state.connection
-        proxy = connection.proxies[request.base_url]
+        proxy, verify = connection.proxies[request.base_url], connection.ca_path or False
         prepare_connection(request.ends, state.suspected)
         try:
             with state.session.send(
                 _prepare(request),
                 timeout=connection.timeout,
-                verify=connection.ca_file or False,
+                verify=verify,
                 proxies={"http": proxy, "https": proxy} if proxy else {},
                 allow_redirects=False,
                 stream=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from airflow_provider_objectstore import __version__
 from airflow_provider_objectstore.api.call import MAX_BODY_BYTES, Call, Token
 from airflow_provider_objectstore.api.encoding import encode, query_string
 from airflow_provider_objectstore.exceptions import AuthenticationError, ConfigurationError, ObjectStoreError
+from airflow_provider_objectstore.transport.certificates import Certificates, find_certificates
 from airflow_provider_objectstore.transport.proxies import environment_proxies, environment_proxy
 from airflow_provider_objectstore.transport.redaction import redact, redact_error
 from airflow_provider_objectstore.transport.retry import RetryPolicy
@@ -56,7 +56,7 @@ class ResolvedConnection:
     :param parameters: what goes into the query of every call and into every body.
     :param requests_per_second: pace of one process (sync) or one event loop (async).
     :param timeout: seconds to wait for a connection, and for each part of a response.
-    :param verify: True, False, or the path of a file with the certificates to trust.
+    :param verify: True, False, or the path of the certificates to trust.
     :param proxy: URL of a proxy; None for what the environment's proxy variables say.
     :param retry: how often and how long a call is tried.
     :param labels: what the connection is called and where it leads, for messages, events and lineage: ``conn_id``
@@ -77,7 +77,11 @@ class ResolvedConnection:
 
     @cached_property
     def digest(self) -> str:
-        """A hash of all that requests depend on. Clients with equal digests share session, token and pace."""
+        """
+        A hash of all that requests depend on. Clients with equal digests share session, token and pace.
+
+        Certificates that were renewed make another one: a session has read the earlier ones.
+        """
         token_call = self.token_call and (self.token_call.path, self.token_call.body)
         fields = (
             sorted(self.base_urls.items()),
@@ -88,6 +92,7 @@ class ResolvedConnection:
             self.requests_per_second,
             self.timeout,
             self.verify,
+            self._certificates and (self._certificates.path, self._certificates.version),
             self.proxy or environment_proxies(),
             self.retry,
         )
@@ -146,16 +151,27 @@ class ResolvedConnection:
         return ", ".join(f"{name} {self.labels[label]}" for label, name in names.items() if self.labels.get(label))
 
     @cached_property
-    def ca_file(self) -> str | None:
-        """The certificates to trust: the connection's, else the environment's, else certifi's; None: no check."""
-        if isinstance(self.verify, str):
-            return self.verify
-        if not self.verify:
+    def ca_path(self) -> str | None:
+        """
+        The file or folder of the certificates to trust: the connection's, else the environment's, else certifi's.
+
+        None means no check.
+
+        :raises ConfigurationError: if they cannot be read.
+        """
+        if self.verify is False:
             return None
+        if self._certificates is not None:
+            self._certificates.require_readable()
+            return self._certificates.path
         from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-        environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        return environment or str(DEFAULT_CA_BUNDLE_PATH)
+        return str(DEFAULT_CA_BUNDLE_PATH)
+
+    @cached_property
+    def _certificates(self) -> Certificates | None:
+        """The certificates that the connection or the environment names."""
+        return find_certificates(self.verify, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
     @cached_property
     def proxies(self) -> Mapping[str, str | None]:

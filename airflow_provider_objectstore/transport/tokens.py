@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_objectstore.api.call import Call, Token
 from airflow_provider_objectstore.exceptions import (
     AuthenticationError,
+    ConfigurationError,
     ObjectStoreError,
     OutcomeUnknownError,
     RateLimitedError,
@@ -61,6 +62,8 @@ def _token_error(error: ObjectStoreError, call: Call[Token], state: SharedState)
     """
     connection = state.connection
     message = f"could not get a token from {connection.base_urls[call.base_url]}{call.path}: {error}"
+    if isinstance(error, ConfigurationError):
+        return error.reworded(message)
     if isinstance(error, TransportError):
         return TransportError(message, request_sent=False, permanent=error.permanent, unreachable=error.unreachable)
     status: int | None = getattr(error, "status", None)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -96,11 +95,9 @@ def test_verify_is_off(either: Resolve, value: Any) -> None:
     assert either(extra={"verify": value}).verify is False
 
 
-def test_verify_with_a_file(either: Resolve, tmp_path: Path) -> None:
-    certificates = tmp_path / "ca.pem"
-    certificates.write_text("")
-    resolved = either(extra={"verify": str(certificates)})
-    assert (resolved.verify, resolved.ca_file) == (str(certificates), str(certificates))
+def test_verify_with_a_file(either: Resolve, certificate: str) -> None:
+    resolved = either(extra={"verify": certificate})
+    assert (resolved.verify, resolved.ca_path) == (certificate, certificate)
 
 
 @pytest.mark.parametrize(
