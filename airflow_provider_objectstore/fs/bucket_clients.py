@@ -131,7 +131,7 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         store = await asyncio.to_thread(self.hook.find_object_store, bucket)
         if store is None or store.name != bucket:
             raise FileNotFoundError(f"connection {self.conn_id!r} has no object store {bucket!r}")
-        options = (await asyncio.to_thread(self.hook.s3_options, store)).s3fs()
+        options = await asyncio.to_thread(lambda: self.hook.s3_options(store).s3fs())
         for name in ("client_kwargs", "config_kwargs"):
             options[name] = {**self._storage_options.get(name, {}), **options.get(name, {})}
         instance = {"asynchronous": self.asynchronous, "loop": self._loop, "skip_instance_cache": True}

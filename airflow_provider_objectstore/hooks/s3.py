@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_objectstore.api.civo.models import s3_endpoint
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.transport.certificates import find_certificates
 from airflow_provider_objectstore.xcom import NotForXCom
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
     from airflow_provider_objectstore.transport import ResolvedConnection
 
+_CA_VARIABLES = "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"
 _INSTEAD = (
     "it holds a secret. Return the object store's name, and call CivoObjectStoreHook.s3_options with it in the task "
     "that needs it, or give the credential to publishers"
@@ -38,7 +40,9 @@ class S3Options(NotForXCom):
     :param region_name: the region that requests are signed for; the gateway does not check it.
     :param verify: True, False, or the path of a file with the certificates to trust. With True, :meth:`boto3`,
         :meth:`s3fs`, :meth:`aws_connection`, :meth:`obstore` and :meth:`pyarrow` trust the file that the environment
-        variable ``AWS_CA_BUNDLE`` or ``REQUESTS_CA_BUNDLE`` names, if any. Other engines read neither.
+        variable ``AWS_CA_BUNDLE`` or ``REQUESTS_CA_BUNDLE`` names, if any. Other engines read neither. Empty variables
+        count as unset, except where another process reads the ``aws`` connection. A folder, or a file without
+        certificates, is refused with ``ConfigurationError``.
     :param proxy: URL of a proxy.
     """
 
@@ -73,7 +77,7 @@ class S3Options(NotForXCom):
             "region_name": self.region_name,
             "config": self._config,
             "verify": None,
-            **self._own_verify,
+            **self._verify_here,
         }
 
     def s3fs(self) -> dict[str, Any]:
@@ -88,7 +92,7 @@ class S3Options(NotForXCom):
                 "endpoint_url": self.endpoint_url,
                 "key": self.access_key_id,
                 "secret": self.secret_access_key,
-                "client_kwargs": {"region_name": self.region_name, **self._own_verify},
+                "client_kwargs": {"region_name": self.region_name, **self._verify_here},
                 "config_kwargs": self._config_arguments(),
             }
         )
@@ -218,15 +222,28 @@ class S3Options(NotForXCom):
     @property
     def _own_verify(self) -> dict[str, Any]:
         """The argument of botocore; none for a plain True, with which it would ignore the environment's bundle."""
-        return {} if self.verify is True else {"verify": self.verify}
+        if self.verify is False:
+            return {"verify": False}
+        own = find_certificates(self.verify)
+        return {"verify": own.path} if own else {}
+
+    @property
+    def _verify_here(self) -> dict[str, Any]:
+        """The argument of botocore in this process: with a variable that is empty, some versions check nothing."""
+        if own := self._own_verify:
+            return own
+        file = self._ca_file
+        any_empty = any(not os.environ.get(name, name).strip() for name in _CA_VARIABLES)
+        return {"verify": file or True} if any_empty else {}
 
     @property
     def _ca_file(self) -> str | None:
         """The file of certificates to trust: the connection's, else the one that botocore finds in the environment."""
-        if self.verify is not True:
-            return self.verify or None
-        file = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
-        return None if file and Path(file).is_dir() else file  # requests takes a folder too, these engines do not
+        found = find_certificates(self.verify, *_CA_VARIABLES)
+        if found is None:
+            return None
+        found.require_file()
+        return found.path
 
     @property
     def _plain_http(self) -> bool:

@@ -249,16 +249,25 @@ def test_certificates_over_the_wire(tls: Emulator, certificate: str) -> None:
         untrusting.list_buckets()
 
 
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"])
-def test_certificates_of_the_environment(
-    variable: str, tls: Emulator, certificate: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+CA_VARIABLES = "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"
+
+
+@pytest.fixture
+def checked(tls: Emulator, monkeypatch: pytest.MonkeyPatch) -> S3Options:
+    """A bucket whose certificate nobody knows, over a connection without ``verify``."""
+    for name in CA_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     hook = CivoObjectStoreHook()
     create(hook, "photos", hook.create_credential("team"))
-    options = replace(hook.s3_options("photos"), verify=True)
+    return replace(hook.s3_options("photos"), verify=True)
+
+
+@pytest.mark.parametrize("variable", CA_VARIABLES)
+def test_certificates_of_the_environment(
+    variable: str, checked: S3Options, certificate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = checked
     with pytest.raises(TransportError, match="CERTIFICATE_VERIFY_FAILED"):
         find_contents(options)
     monkeypatch.setenv(variable, certificate)
@@ -266,6 +275,45 @@ def test_certificates_of_the_environment(
     for connect in CLIENTS.values():
         assert connect(options).list_objects_v2(Bucket="photos")["KeyCount"] == 0
     assert s3fs.S3FileSystem(**options.s3fs(), skip_instance_cache=True).ls("photos") == []
+
+
+@pytest.mark.parametrize(("variable", "other"), [CA_VARIABLES, CA_VARIABLES[::-1]])
+def test_an_empty_name_trusts_nobody(
+    variable: str, other: str, checked: S3Options, certificate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for empty, verify in (("", True), (" ", True), ("", ""), (None, " ")):
+        if empty is not None:
+            monkeypatch.setenv(variable, empty)
+        else:
+            monkeypatch.delenv(variable)
+        options = replace(checked, verify=verify)
+        with pytest.raises(TransportError, match="CERTIFICATE_VERIFY_FAILED"):
+            find_contents(options)
+        assert options.s3fs()["client_kwargs"].get("verify", True) is True
+    options = checked
+    monkeypatch.setenv(variable, "")
+    monkeypatch.setenv(other, certificate)
+    assert find_contents(options) is None
+    assert s3fs.S3FileSystem(**options.s3fs(), skip_instance_cache=True).ls("photos") == []
+    assert "verify" not in options.aws_connection()["extra"], "another process has its own environment"
+
+
+@pytest.mark.parametrize("variable", CA_VARIABLES)
+def test_what_s3_clients_cannot_read_is_named(
+    variable: str, tmp_path: Path, certificate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in CA_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    options = S3Options("photos", "https://127.0.0.1:1", "KEY", "secret", "lon1")
+    problems = {tmp_path: "is the folder", tmp_path / "missing": "is .*, where no certificates can be read"}
+    for path, problem in problems.items():
+        monkeypatch.setenv(variable, str(path))
+        for use in (options.boto3, options.s3fs, options.obstore, options.pyarrow):
+            with pytest.raises(ConfigurationError, match=f"environment variable {variable} {problem}"):
+                use()
+        assert "verify" not in options.aws_connection()["extra"]
+        for verify in (False, certificate):
+            assert replace(options, verify=verify).boto3()["verify"] == verify, "the connection's own comes first"
 
 
 def test_connection_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,9 +141,6 @@ def test_certificates_of_the_environment(tmp_path: Path, monkeypatch: pytest.Mon
                     environment.delenv(name, raising=False)
                 environment.setenv(variable, str(bundle))
                 assert engine(options) == ROWS
-                environment.setenv(variable, str(tmp_path))
-                assert "root_certificate" not in options.obstore()["client_options"], "a folder is none"
-                assert "tls_ca_file_path" not in options.pyarrow()
 
 
 def test_pyarrow_needs_the_variable_to_write(options: S3Options) -> None:
