@@ -124,7 +124,6 @@ class AsyncClient:
         refresh_connection: Callable[[], Awaitable[ResolvedConnection]] | None = None,
     ) -> None:
         self._connection = connection
-        self._where = connection.where
         self._mask = mask
         self._refresh_connection = refresh_connection
 
@@ -171,17 +170,17 @@ class AsyncClient:
         try:
             return await self._send(call)
         except ObjectStoreError as error:
-            raise error.placed(self._where) from error.__cause__
+            raise error.placed(self._connection.where) from error.__cause__
 
     async def _send(self, call: Call[T]) -> T:
-        state = self._state
+        used, state = self._connection, self._state
         try:
             return await self._run_flow(execute(call, state), state)
         except AuthenticationError as error:
             if not self._refresh_connection:
                 raise
             connection = await self._refresh_connection()
-            state.connection.require_rotated(connection, error)
+            used.require_rotated(connection, error)  # not the state's: its labels are those of another client
             state = await self._use(connection, instead_of=state)
             return await self._run_flow(execute(call, state), state)
 
@@ -189,7 +188,7 @@ class AsyncClient:
         """Switch to a refreshed connection, unless another call has done so meanwhile."""
         fresh = await _open_state(connection)
         if self._state is instead_of:
-            self._state = fresh
+            self._connection, self._state = connection, fresh
             self._opened.append(fresh)  # the one before stays open for requests under way
         else:
             await fresh.close()
@@ -205,7 +204,7 @@ class AsyncClient:
         try:
             return await self._run_flow(flow, self._state)
         except ObjectStoreError as error:
-            raise error.placed(self._where) from error.__cause__
+            raise error.placed(self._connection.where) from error.__cause__
 
     async def pages(self, call: Call[Page[Item]]) -> AsyncIterator[Page[Item]]:
         """

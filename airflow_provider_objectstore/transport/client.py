@@ -95,8 +95,8 @@ class Client:
         refresh_connection: Callable[[], ResolvedConnection] | None = None,
         ends: float = float("inf"),
     ) -> None:
+        self._connection = connection
         self._latest_state = _state_of(connection)
-        self._where = connection.where
         self._mask = mask
         self._refresh_connection = refresh_connection
         self._ends = ends
@@ -104,7 +104,7 @@ class Client:
     @property
     def _state(self) -> _SyncState:
         if self._latest_state.pid != os.getpid():
-            self._latest_state = _state_of(self._latest_state.connection)
+            self._latest_state = _state_of(self._connection)
         return self._latest_state
 
     def send(self, call: Call[T]) -> T:
@@ -118,18 +118,19 @@ class Client:
         try:
             return self._send(call)
         except ObjectStoreError as error:
-            raise error.placed(self._where) from error.__cause__
+            raise error.placed(self._connection.where) from error.__cause__
 
     def _send(self, call: Call[T]) -> T:
-        state = self._state
+        used, state = self._connection, self._state  # in this order: another thread may replace them below
         try:
             return self._run_flow(execute(call, state, self._ends), state)
         except AuthenticationError as error:
             if not self._refresh_connection:
                 raise
             connection = self._refresh_connection()
-            state.connection.require_rotated(connection, error)
+            used.require_rotated(connection, error)  # not the state's: its labels are those of another client
             self._latest_state = refreshed = _state_of(connection)
+            self._connection = connection
             return self._run_flow(execute(call, refreshed, self._ends), refreshed)
 
     def run(self, flow: Flow[T]) -> T:
@@ -142,7 +143,7 @@ class Client:
         try:
             return self._run_flow(flow, self._state)
         except ObjectStoreError as error:
-            raise error.placed(self._where) from error.__cause__
+            raise error.placed(self._connection.where) from error.__cause__
 
     def pages(self, call: Call[Page[Item]]) -> Iterator[Page[Item]]:
         """

@@ -1,19 +1,21 @@
-"""An error names the connection through which it came, also where connections share everything else."""
+"""Connections that differ in their labels share everything else; each client keeps its own."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from airflow_provider_objectstore.api import anypoint
+from airflow_provider_objectstore.api import anypoint, civo
 from airflow_provider_objectstore.api.anypoint import access
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectStoreError
 from airflow_provider_objectstore.transport import AsyncClient, Client, ResolvedConnection
 from airflow_provider_objectstore.transport.bulk import BulkRunner
-from tests.transport.drivers import ONCE, anypoint_connection
+from tests.transport.drivers import ONCE, anypoint_connection, civo_connection
 
 PLACES = {name: f" [connection {name}, environment e, region r]" for name in ("one", "two")}
 
@@ -69,3 +71,33 @@ def test_a_name_that_does_not_print_is_escaped() -> None:
     error = ObjectStoreError("It failed").placed("connection a\nb")
     assert str(error) == "It failed [connection a\\nb]"
     assert error.placed("connection a\nb") is error
+
+
+Refreshed = Callable[[ResolvedConnection, ResolvedConnection, ResolvedConnection], Any]
+
+
+def refreshed_sync(first: ResolvedConnection, own: ResolvedConnection, latest: ResolvedConnection) -> Any:
+    Client(first)
+    return Client(own, refresh_connection=lambda: latest).send(civo.get_quota())
+
+
+def refreshed_async(first: ResolvedConnection, own: ResolvedConnection, latest: ResolvedConnection) -> Any:
+    async def look_up() -> ResolvedConnection:
+        return latest
+
+    async def main() -> Any:
+        async with AsyncClient(first), AsyncClient(own, refresh_connection=look_up) as client:
+            return await client.send(civo.get_quota())
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("refreshed", [refreshed_sync, refreshed_async])
+def test_a_rotated_connection_is_compared_with_the_clients_own(refreshed: Refreshed, emulator: Emulator) -> None:
+    """The labels, of which ``s3_endpoint`` counts, are not those of the client that was there first."""
+    rotated = civo_connection(emulator.url, labels={"conn_id": "c", "s3_endpoint": "https://s3.example.com"})
+    edited = replace(rotated, bearer="old-key", secrets=("old-key",))
+    before = replace(edited, labels={"conn_id": "c"})
+    assert refreshed(before, edited, rotated).objectstore_gb_limit
+    with pytest.raises(AuthenticationError, match="leads elsewhere"):
+        refreshed(edited, before, rotated)
