@@ -153,6 +153,8 @@ class Call(Generic[T]):
     :param parent: the call that reads the store which contains the object. A 404 means that the object is absent only
         while that store exists.
     :param can_be_absent: whether a 404 can mean that the object is absent although its parent exists.
+    :param absence_is_goal: whether a 404 after a lost response shows that a DELETE was done. It does not where what it
+        names may have ended in another way.
     :param max_body_bytes: largest body of a successful response, decompressed.
     :param reconcile: for a call that is not idempotent: finds out what became of it after its response was lost. The
         result is the call's result, or None if nothing was found.
@@ -180,6 +182,7 @@ class Call(Generic[T]):
     first_page: str | None = field(default=None, repr=False)
     parent: Call[Any] | None = field(default=None, repr=False)
     can_be_absent: bool = field(default=True, repr=False)
+    absence_is_goal: bool = field(default=True, repr=False)
     max_body_bytes: int = field(default=MAX_BODY_BYTES, repr=False)
     reconcile: Callable[[], Flow[T | None]] | None = field(default=None, repr=False)
     about: tuple[str, ...] = field(default=(), repr=False)

@@ -115,12 +115,17 @@ def _result_of_lost_response(call: Call[T], error: NotFoundError) -> T:
     """Return the result of a call that finds nothing after an earlier attempt whose response was lost."""
     if ("confirmable", "true") in call.query:
         raise OutcomeUnknownError(
-            f"{call}: it was done, but the response was lost and with it the confirmation id. It cannot be "
+            f"{call}: it may have been done, but the response was lost and with it the confirmation id. It cannot be "
             "confirmed: check whether the service undoes it"
         ) from error
-    if call.method == "DELETE":  # the earlier attempt deleted it
-        return call.interpret(Response(204, {}))
-    raise error
+    if call.method != "DELETE":
+        raise error
+    if not call.absence_is_goal:
+        raise OutcomeUnknownError(
+            f"{call}: it is not known whether this was done. The response to an earlier request was lost, and what the "
+            f"service does not find now may have ended otherwise, or never have been there: check the object. {error}"
+        ) from error
+    return call.interpret(Response(204, {}))  # the earlier attempt deleted it
 
 
 def _confirm_absence(call: Call[Any], ends: float, error: NotFoundError | None = None) -> Generator[Any, Any, None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from airflow_provider_objectstore.exceptions import (
     AuthenticationError,
     ConflictError,
     InvalidArgumentError,
+    NotFoundError,
     ObjectStoreError,
     OutcomeUnknownError,
     ServerError,
@@ -254,6 +256,24 @@ class TestConfirmations:
         )
         with pytest.raises(OutcomeUnknownError, match="the confirmation id"):
             stores.send(call)
+
+    @pytest.mark.parametrize("on_confirmation", [anypoint.reject, anypoint.acknowledge])
+    @pytest.mark.parametrize("lost", [{"kind": "reset_after"}, {"kind": "status", "status": 503}], ids=str)
+    def test_one_that_is_missing_after_a_lost_response(
+        self, lost: dict[str, Any], on_confirmation: Callable[..., Call[None]], stores: Driver, emulator: Emulator
+    ) -> None:
+        """It may have expired, or have ended in another way."""
+        stores.send(anypoint.put_key("s", "p", "k", 1))
+        id = stores.send(anypoint.delete_key("s", "p", "k", confirmable=True))
+        call = on_confirmation("s", "p", "k", id if lost["kind"] == "reset_after" else "wrong")
+        emulator.faults([{"operation": call.operation, "times": 1, **lost}])
+        with pytest.raises(OutcomeUnknownError, match="it is not known whether this"):
+            stores.send(call)
+
+    def test_one_that_is_missing(self, stores: Driver, emulator: Emulator) -> None:
+        fault(emulator, anypoint.reject("s", "p", "k", "wrong"), status=429, times=1)
+        with pytest.raises(NotFoundError):
+            stores.send(anypoint.reject("s", "p", "k", "wrong"))
 
     @pytest.mark.parametrize("wrong", ["False", "true", 1], ids=repr)
     def test_a_flag_is_no_text(self, wrong: Any) -> None:

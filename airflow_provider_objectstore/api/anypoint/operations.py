@@ -341,6 +341,7 @@ def _on_confirmation(
         read_none,
         suffix=f"/confirmations/{segment('confirmation id', confirmation_id)}",
         subject=f", confirmation {confirmation_id}",
+        absence_is_goal=False,  # it may have expired, or somebody acknowledged it
         **fields,
     )
 
