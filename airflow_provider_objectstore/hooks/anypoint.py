@@ -390,6 +390,7 @@ class AnypointObjectStoreHook(BulkKeysMixin, StatisticsMixin):
         :param partition: the partition.
         :param key: the key.
         :param confirmation_id: what the confirmable operation returned.
+        :raises OutcomeUnknownError: if the response was lost and the confirmation is then missing.
         """
         self.send(api.reject(store_id, partition, key, confirmation_id))
 
