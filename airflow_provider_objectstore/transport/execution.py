@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Generator
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,7 +27,7 @@ from airflow_provider_objectstore.exceptions import (
 )
 from airflow_provider_objectstore.transport.redaction import redact_members
 from airflow_provider_objectstore.transport.retry import CallState
-from airflow_provider_objectstore.transport.state import SharedState
+from airflow_provider_objectstore.transport.state import CallTime, SharedState
 from airflow_provider_objectstore.transport.steps import CheckParent, GetToken, MaskSecret
 
 T = TypeVar("T")
@@ -71,15 +70,14 @@ def _reconcile(lookup: Generator[Any, Any, T | None], unknown: OutcomeUnknownErr
 
 
 def _with_retries(call: Call[T], state: SharedState, ends: float) -> Generator[Any, Any, T]:
-    started = time.monotonic()
-    last_start = partial(state.retry_ends, call, started, ends)  # asked anew each time: an answer ends an outage
+    call_time = CallTime(call, state, ends)
     retry_state: CallState | None = None
     response_lost = False
     while True:
         try:
-            response, result = yield from attempt(call, state, last_start(), started)
+            response, result = yield from attempt(call, state, call_time)
         except NotFoundError as error:
-            yield from _confirm_absence(call, last_start(), error)
+            yield from _confirm_absence(call, call_time.ends, error)
             if not response_lost:
                 raise
             return _result_of_lost_response(call, error)
@@ -87,11 +85,12 @@ def _with_retries(call: Call[T], state: SharedState, ends: float) -> Generator[A
             # After a 429 or 401 nothing was done, so a later 404 means what it says.
             response_lost |= isinstance(error, (ServerError, TransportError)) and error.request_sent
             if retry_state is None:
-                retry_state = state.connection.retry.begin(started, last_start())
+                call_time.note_failure()
+                retry_state = state.connection.retry.begin(call_time.began, call_time.ends)
             retry_state.set_exception(sys.exc_info())  # type: ignore[arg-type]
         else:
             if response.status == 404:
-                yield from _confirm_absence(call, last_start())
+                yield from _confirm_absence(call, call_time.ends)
             elif call.method != "GET":
                 state.parents.forget(call.path)
             return result
@@ -155,26 +154,25 @@ def _confirm_absence(call: Call[Any], ends: float, error: NotFoundError | None =
         ) from error
 
 
-def attempt(call: Call[T], state: SharedState, ends: float, started: float) -> Generator[Any, Any, tuple[Response, T]]:
+def attempt(call: Call[T], state: SharedState, call_time: CallTime) -> Generator[Any, Any, tuple[Response, T]]:
     """
     Send a call once, and once more with a new token if its token was rejected. Return the response and its result.
 
-    :param ends: when the last attempt may start, by the monotonic clock.
-    :param started: when the call started, or the one that needs its token, likewise.
+    :param call_time: the time of the call, or of the one that needs its token.
     :raises OutcomeUnknownError: if a call that is not idempotent may have taken effect.
     """
     token: str | None = None
     for refreshed in (False, True):
         if call.authorized:
-            token = yield GetToken(started, token, ends)
+            token = yield GetToken(call_time, token)
         try:
             with state.connection.redacting(token, state.token, *state.secrets):
-                response = yield from _send(call, state, token, ends)
+                response = yield from _send(call, state, token, call_time)
                 if call.authorized and state.should_refresh_token(response.status, refreshed=refreshed):
                     continue
                 return response, call.interpret(response)
         except (TransportError, ServerError) as error:
-            state.note_failure(call, error, started)
+            state.note_failure(call, error, call_time.began)
             if isinstance(error, ServerError) and error.status is not None and error.status < 500:
                 state.suspected = time.monotonic()
             if call.idempotent or not error.request_sent:
@@ -193,14 +191,14 @@ def _with_operation(error: TransportError | ServerError, call: Call[Any]) -> Tra
     return error.prefixed(f"{call}: ")
 
 
-def _send(call: Call[Any], state: SharedState, token: str | None, ends: float) -> Generator[Any, Any, Response]:
+def _send(call: Call[Any], state: SharedState, token: str | None, call_time: CallTime) -> Generator[Any, Any, Response]:
     """Send a call with its method or its fallback method, whichever the service supports."""
     method = call.method
     if call.operation in state.fallback_operations and call.fallback_method:
         method = call.fallback_method
-    response: Response = yield from _send_at_turn(call, state, method, token, ends)
+    response: Response = yield from _send_at_turn(call, state, method, token, call_time)
     if call.fallback_method and method != call.fallback_method and call.is_method_unsupported(response):
-        response = yield from _send_at_turn(call, state, call.fallback_method, token, ends)
+        response = yield from _send_at_turn(call, state, call.fallback_method, token, call_time)
         if not call.is_method_unsupported(response):
             state.fallback_operations.add(call.operation)
     if 300 <= response.status < 400:
@@ -217,7 +215,7 @@ def _send(call: Call[Any], state: SharedState, token: str | None, ends: float) -
 
 
 def _send_at_turn(
-    call: Call[Any], state: SharedState, method: str, token: str | None, ends: float
+    call: Call[Any], state: SharedState, method: str, token: str | None, call_time: CallTime
 ) -> Generator[Any, Any, Response]:
     """Send one request as soon as the rate limiter allows it, and report a 429 to the rate limiter."""
     limiter = state.rate_limiter
@@ -227,8 +225,9 @@ def _send_at_turn(
             yield Pause(pause)
         if throttle_epoch == limiter.throttle_epoch:
             break
+    call_time.requested = time.monotonic()
     # The wait for its turn is not the service's time: one attempt always has the connection's timeout.
-    ends = max(ends, time.monotonic() + state.connection.timeout)
+    ends = max(call_time.ends, time.monotonic() + state.connection.timeout)
     request = state.connection.request(call, method, token)
     response: Response = yield replace(request, ends=ends, max_body_bytes=call.max_body_bytes)
     state.note_response(call)

@@ -35,8 +35,8 @@ class RetryPolicy:
 
     :param attempts: at most this many requests for one call. Attempts without a connection do not count: nothing can
         have happened, so they go on until the deadline.
-    :param deadline: no new attempt starts later than this after the first. None means two minutes, or four times the
-        connection's time-out if that is less.
+    :param deadline: no new attempt starts later than this after the first, which begins when it has its turn. None
+        means two minutes, or four times the connection's time-out if that is less.
     :param initial_wait: upper bound of the first wait. It doubles with each wait; the wait itself is random below it.
     :param max_wait: upper bound of a computed wait.
     :param max_retry_after: upper bound of a wait that the service asks for by ``Retry-After``.

@@ -57,6 +57,8 @@ class SharedState:
         self.token_fetches = 0
         self.token_error: ObjectStoreError | None = None
         """The error of the last attempt to fetch a token."""
+        self.token_requested = 0.0
+        """When the last request for a token was sent, by the monotonic clock."""
         self.secrets: set[str] = set()
         """Secrets that calls have sent. No error may show them."""
         self.retries = 0
@@ -129,6 +131,41 @@ class SharedState:
         if refreshed or self.connection.token_call is None:
             return False
         return status == 401 or (status == 403 and time.monotonic() >= self._forbidden_until)
+
+
+class CallTime:
+    """
+    When a call began and when its last attempt may start, by the monotonic clock.
+
+    It began when the first request that failed was sent, its own or the one for its token: the wait for a turn costs
+    nothing of the time for which it is tried.
+
+    :param call: the call.
+    :param state: the state of the connection.
+    :param at_most: the latest end that the caller allows.
+    """
+
+    def __init__(self, call: Call[Any], state: SharedState, at_most: float) -> None:
+        self._call = call
+        self._state = state
+        self._at_most = at_most
+        self._began: float | None = None
+        self.requested = time.monotonic()
+        """When the latest request was sent."""
+
+    @property
+    def began(self) -> float:
+        """When the call began."""
+        return self.requested if self._began is None else self._began
+
+    @property
+    def ends(self) -> float:
+        """When the last attempt may start. It is asked for anew each time: an answer ends an outage."""
+        return self._state.retry_ends(self._call, self.began, self._at_most)
+
+    def note_failure(self) -> None:
+        """Note that the latest request failed."""
+        self._began = self.began
 
 
 class ParentCache:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_objectstore.api.call import Call
+from airflow_provider_objectstore.transport.state import CallTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +20,12 @@ class GetToken:
     """
     Return a usable token.
 
-    :param started: when the call that needs it started, by the monotonic clock.
+    :param time: that of the call that needs it.
     :param rejected: a token that the service rejected; another one is needed.
-    :param ends: when the last attempt to fetch one may start, by the monotonic clock.
     """
 
-    started: float
+    time: CallTime
     rejected: str | None = None
-    ends: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,15 @@ def obtain_token(state: SharedState, step: GetToken, fetches_seen: int) -> Gener
     if token := state.usable_token(step.rejected):
         return token
     if state.token_error is not None and state.token_fetches != fetches_seen:
+        step.time.requested = state.token_requested
         raise state.token_error
     call = state.connection.token_call
     assert call is not None, "a resolved connection has a token or a call that fetches one"
     try:
-        ends = min(time.monotonic() + state.retry_seconds, step.ends)
-        _, fetched = yield from attempt(call, state, ends, step.started)
+        _, fetched = yield from attempt(call, state, step.time)
         state.token_error = None
     except ObjectStoreError as error:
+        state.token_requested = step.time.requested
         state.token_error = _token_error(error, call, state)
         raise state.token_error from error.__cause__
     finally:
