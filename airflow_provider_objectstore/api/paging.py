@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 MAX_EMPTY_PAGES = 100
 """A listing fails after more empty pages in a row than this."""
-MAX_ROUNDS = 5
+MAX_ROUNDS = 10
 """A listing with numbered pages fails if it has to be read more often than this."""
 
 
@@ -21,8 +21,9 @@ class Paging(Generic[Item]):
     Steps through the pages of a listing, and fails if it would never end.
 
     Numbered pages shift while they are read: whatever is deleted moves what follows, some of it to a page that was
-    read before. So they are read from the first to the last and back. On the way back a deletion hides nothing; a
-    creation may, but then it shows itself, and they are read once more. For pages with tokens see
+    read before, and whatever is created moves it the other way. So they are read from the first to the last and back.
+    What both ways show was there when the last page was read. If that is as much as the pages had room for, and the way
+    back shows nothing new, then nothing else was there; if not, they are read once more. For pages with tokens see
     :class:`~airflow_provider_objectstore.api.listing.CompleteListing`.
 
     :param call: the call for the first page.
@@ -37,9 +38,12 @@ class Paging(Generic[Item]):
         self._unconfirmed_end = False
         self._ids: set[str] = set()
         self._rounds = 0
-        self._last: int | None = None
-        """The number of the last page while the pages are read back, else None."""
-        self._found_more = False
+        self._size = 0
+        """How many items the pages had on the way to the last one."""
+        self._before: set[str] | None = None
+        """The ids shown until the last page was read, while the pages are read back, else None."""
+        self._confirmed: set[str] = set()
+        """Those of them that were shown again."""
 
     def take(self, page: Page[Item]) -> Page[Item] | None:
         """
@@ -54,14 +58,16 @@ class Paging(Generic[Item]):
             self._ids.update(page.ids)
         else:
             new = page.items
-        if self._last is not None:
-            self._found_more |= bool(new)
+        if self._before is not None:
+            self._confirmed.update(self._before.intersection(page.ids))
             self._go_on_back(page)
         elif not self.accepts(page):
             return None
-        elif self.call is None and page.number is not None:
-            self._last, self._found_more = int(page.number), False
-            self._read_before(self._last)
+        else:
+            self._size += len(page.ids)
+            if self.call is None and page.number is not None:
+                self._before, self._confirmed = set(self._ids), set(page.ids)
+                self._read_before(page)
         return replace(page, items=new)
 
     def accepts(self, page: Page[Item]) -> bool:
@@ -90,13 +96,13 @@ class Paging(Generic[Item]):
         self.call = call.for_page(page.next) if page.next else None
         return True
 
-    def _read_before(self, number: int) -> None:
+    def _read_before(self, page: Page[Item]) -> None:
+        number = int(page.number or 1)
         self.call = self._first.for_page(str(number - 1)) if number > 1 else None
 
     def _go_on_back(self, page: Page[Item]) -> None:
-        number = int(page.number or 1)
-        self._read_before(number)
-        if number > 1 or (not self._found_more and (page.last or 1) <= (self._last or 1)):
+        self._read_before(page)
+        if self.call is not None or page.next is None or self._is_complete():
             return
         self._rounds += 1
         if self._rounds == MAX_ROUNDS:
@@ -104,8 +110,11 @@ class Paging(Generic[Item]):
                 f"{self._first}: it changes faster than its pages can be read, so some of it may be missing. Run this "
                 "again when less is created and deleted"
             )
-        self._seen, self._last = set(), None
-        self.call = self._first.for_page(page.next) if page.next else None
+        self._seen, self._before, self._size = set(), None, len(page.ids)
+        self.call = self._first.for_page(page.next)
+
+    def _is_complete(self) -> bool:
+        return len(self._confirmed) >= self._size and self._before == self._ids
 
 
 def list_all(call: Call[Page[Item]]) -> Flow[list[Item]]:
