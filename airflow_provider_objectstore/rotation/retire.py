@@ -8,7 +8,13 @@ from contextlib import contextmanager
 
 from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo.models import Credential
-from airflow_provider_objectstore.exceptions import ApiError, ConflictError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import (
+    ApiError,
+    ConflictError,
+    NotFoundError,
+    ObjectStoreError,
+    is_transient,
+)
 from airflow_provider_objectstore.rotation.context import RotationContext
 from airflow_provider_objectstore.rotation.state import LineageState, has_keys, store_names
 
@@ -123,7 +129,7 @@ def _suspend(context: RotationContext, credential: Credential, how: str) -> None
 @contextmanager
 def _reactivated_on_failure(context: RotationContext, found: Credential) -> Iterator[None]:
     """
-    Let a credential work as before if it cannot be retired.
+    Let a credential work as before if it cannot be retired. One that is gone is retired.
 
     :param found: the credential as it was before. If it was suspended then, only a conflict tells that it is needed.
     """
@@ -133,8 +139,12 @@ def _reactivated_on_failure(context: RotationContext, found: Credential) -> Iter
         if found.suspended and not isinstance(error, ConflictError):
             raise
         try:
-            _reactivate(context, found)
-            outcome = f"credential {found.name} is not retired, and not suspended"
+            if _reactivate(context, found):
+                outcome = f"credential {found.name} is not retired, and not suspended"
+            elif is_transient(error):  # its deletion was done, and the response was lost
+                return
+            else:
+                outcome = f"credential {found.name} is gone"
         except ObjectStoreError as problem:
             outcome = (
                 f"credential {found.name} is not retired, and stays suspended ({problem}): run this task again, or set "
@@ -146,15 +156,18 @@ def _reactivated_on_failure(context: RotationContext, found: Credential) -> Iter
         raise
 
 
-def _reactivate(context: RotationContext, credential: Credential) -> None:
+def _reactivate(context: RotationContext, credential: Credential) -> bool:
+    """Return False if the credential is gone."""
     try:
         if not context.hook.get_credential(credential.id).suspended:
-            return
+            return True
         context.hook.update_credential(credential.id, suspended=False)
         if context.hook.get_credential(credential.id).suspended:
             raise ObjectStoreError(f"the service accepted suspended=False for credential {credential.name}, in vain")
     except NotFoundError:
         _log_gone(credential)
+        return False
+    return True
 
 
 def _log_gone(credential: Credential) -> None:

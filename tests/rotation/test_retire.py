@@ -238,6 +238,12 @@ class TestADeletionThatIsRefused:
             rotate()
 
 
+def test_a_deletion_whose_response_is_lost(before: Before, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
+    emulator.faults([{"operation": "civo.delete_credential", "kind": "reset_after"}])
+    assert [one["name"] for one in rotate()["retired"]] == [CREDENTIAL]
+    assert find_problems(hook, before, "replace") == []
+
+
 class TestASuspendedOwner:
     def test_that_the_service_keeps_is_somebody_elses_decision(
         self, before: Before, hook: CivoObjectStoreHook, configure_emulator: ConfigureEmulator
