@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.call import drop_none
-from airflow_provider_objectstore.api.civo import check_name, check_size
+from airflow_provider_objectstore.api.civo import check_name, check_size, owns
 from airflow_provider_objectstore.exceptions import (
     ConflictError,
     InvalidArgumentError,
@@ -20,7 +20,7 @@ from airflow_provider_objectstore.operators.base import CivoOperator, check_publ
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_objectstore.api.civo.models import Credential
+    from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
     from airflow_provider_objectstore.publishers import Publisher
 
@@ -95,7 +95,7 @@ class CivoCreateCredentialOperator(CivoOperator):
         credential = hook.wait_until_ready(credential)
         if created:
             self._check_created(credential)
-        publish(hook, credential, self.publishers)
+        publish(hook, credential, self.publishers, owns_stores=not created)
         return _xcom(credential)
 
     def _check_created(self, credential: Credential) -> None:
@@ -251,17 +251,31 @@ class CivoDeleteCredentialOperator(CivoOperator):
         self.log.info("Deleted credential %s (id %s; %s)", credential.name, credential.id, self.where)
 
 
-def publish(hook: CivoObjectStoreHook, credential: Credential, publishers: Sequence[Publisher]) -> None:
+def publish(
+    hook: CivoObjectStoreHook, credential: Credential, publishers: Sequence[Publisher], *, owns_stores: bool = True
+) -> None:
     """
     Publish a credential to every publisher and verify each.
 
+    :param owns_stores: False for a new credential: then its stores are not looked for.
     :raises ObjectStoreError: if it has no keys yet. An empty key is published nowhere.
     """
+    from airflow_provider_objectstore.publishers.options import published_options
+
+    if not publishers:
+        return
+    options = published_options(hook, credential, _stores_of(hook, credential) if owns_stores else ())
     for publisher in publishers:
-        options = hook.s3_options_of(credential)
         publisher.publish(options)
         publisher.verify(options)
         log.info("Published credential %s to %s", credential.name, publisher)
+
+
+def _stores_of(hook: CivoObjectStoreHook, credential: Credential) -> list[ObjectStore]:
+    try:
+        return [store for store in hook.list_object_stores() if owns(credential, store)]
+    except ObjectStoreError as error:
+        raise error.prefixed(f"looking for the object stores of credential {credential.name}: ") from error.__cause__
 
 
 def _xcom(credential: Credential) -> dict[str, Any]:

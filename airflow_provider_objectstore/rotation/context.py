@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
 from airflow_provider_objectstore.exceptions import ApiError, ConflictError, OwnerChangeUnsupportedError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
-from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.publishers import Publisher
 from airflow_provider_objectstore.rotation.names import RotationId
 from airflow_provider_objectstore.rotation.policy import BucketPolicy, PolicyUnsupportedError, has_statement
@@ -177,11 +176,6 @@ class RotationContext:
             if self.has_granted_access(bucket):
                 BucketPolicy(bucket).give_access([bucket.user_id])
                 BucketPolicy(bucket).keep_access([bucket.user_id])
-
-    def published_options(self, credential: Credential, stores: Sequence[ObjectStore]) -> S3Options:
-        """Return what publishers get: with the bucket if the credential owns exactly one store, else without."""
-        options = self.hook.s3_options_of(credential, stores[0])
-        return options if len(stores) == 1 else replace(options, bucket=None)
 
 
 def same_keys(one: Credential, other: Credential) -> bool:

@@ -20,6 +20,7 @@ from airflow_provider_objectstore.exceptions import (
     cause_of,
 )
 from airflow_provider_objectstore.publishers import Publisher
+from airflow_provider_objectstore.publishers.options import published_options
 from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
 from airflow_provider_objectstore.rotation.state import LineageState, has_keys, store_names
 
@@ -80,7 +81,7 @@ def publish_credential(
     :raises SupersededError: if the credential is that of a newer rotation; it is published.
     """
     for _ in range(MAX_PUBLISH_ATTEMPTS):
-        options = context.published_options(credential, state.stores)
+        options = published_options(context.hook, credential, state.stores)
         called = []
         for publisher in context.publishers:
             if not (again and _has(publisher, context, credential, state)):
@@ -178,7 +179,7 @@ def _find_problem(
         its only one then.
     """
     problem: Exception | None = None
-    options = context.published_options(credential, stores)
+    options = published_options(context.hook, credential, stores)
     for bucket in dict.fromkeys((options.bucket, None, *(store.name for store in stores))):
         try:
             context.prepared_form(publisher).verify(replace(options, bucket=bucket))

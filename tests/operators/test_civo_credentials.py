@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -20,6 +21,7 @@ from airflow_provider_objectstore.exceptions import (
     InvalidArgumentError,
     NotFoundError,
     ObjectStoreError,
+    PermissionDeniedError,
     ResourceFailedError,
 )
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -93,6 +95,47 @@ def test_a_credential_goes_to_its_publishers(hook: CivoObjectStoreHook) -> None:
     assert recorder.published == [published, published]
     with pytest.raises(ConflictError):
         run(CivoCreateCredentialOperator(task_id="t", name="mine", if_exists="fail"))
+
+
+class TestAnOwnerIsPublished:
+    """With the bucket and the endpoint that a rotation would publish."""
+
+    @pytest.fixture
+    def owner(self, hook: CivoObjectStoreHook, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Credential:
+        """The owner of one store, through a connection that does not know where S3 is."""
+        owner = hook.create_credential("mine")
+        hook.create_object_store("photos", access_key_id=owner.access_key_id)
+        hook.create_object_store("others", access_key_id=hook.create_credential("other").access_key_id)
+        connection = emulator.connections()["civo_default"]
+        del connection["extra"]["s3_endpoint"]
+        monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps(connection))
+        return owner
+
+    @pytest.mark.parametrize("by", ["create", "update"])
+    def test_by_an_operator(self, by: str, owner: Credential, hook: CivoObjectStoreHook) -> None:
+        recorder = RecordingPublisher()
+        update = CivoUpdateCredentialOperator(
+            task_id="t", credential=owner.access_key_id, suspended=False, publishers=[recorder]
+        )
+        task = create(recorder) if by == "create" else update
+        run(task)
+        assert recorder.published == [CivoObjectStoreHook().s3_options("photos")]
+        hook.create_object_store("more", access_key_id=owner.access_key_id)
+        run(task)
+        assert recorder.published[1] == replace(recorder.published[0], bucket=None)
+
+    def test_stores_that_cannot_be_read(self, owner: Credential, emulator: Emulator) -> None:
+        emulator.faults([{"operation": "civo.list_object_stores", "kind": "status", "status": 403}])
+        recorder = RecordingPublisher()
+        with pytest.raises(PermissionDeniedError, match=r"looking for the object stores of credential mine: .*403"):
+            run(create(recorder))
+        assert recorder.published == []
+
+    def test_a_new_one_owns_nothing(self, hook: CivoObjectStoreHook, emulator: Emulator) -> None:
+        recorder = RecordingPublisher()
+        run(create(recorder))
+        assert recorder.published[0].bucket is None
+        assert not answers(emulator, "civo.list_object_stores")
 
 
 def test_a_credential_is_changed_and_deleted(hook: CivoObjectStoreHook, emulator: Emulator) -> None:
