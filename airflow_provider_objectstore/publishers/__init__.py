@@ -53,5 +53,7 @@ class Publisher(Protocol):
         Look the credential up as a consumer does.
 
         :param credential: what was published.
-        :raises Exception: if the look-up returns anything else.
+        :raises ValueError: if the look-up returns anything else, or nothing; ``FileNotFoundError`` and this package's
+            ``ObjectStoreError``, ``NotFoundError``, ``ConflictError`` and ``UnreadableValueError`` say so too. By any
+            other error, or a subclass of these, a rotation takes it that the credential may be there.
         """

@@ -111,10 +111,15 @@ class _Connection(PublishedPlace):
         wanted = credential.aws_connection()
         try:
             found = BaseHook.get_connection(conn_id)
-        except AirflowNotFoundException as error:
-            raise ObjectStoreError(
+        except AirflowNotFoundException as error:  # also where the API server could not answer the task
+            if self._read(wanted["password"]) is None:
+                raise ObjectStoreError(
+                    f"connection {conn_id!r} was published, but neither tasks nor connection {api_conn_id!r} find it: "
+                    "something else deletes it"
+                ) from error
+            raise TransportError(
                 f"connection {conn_id!r} was published through connection {api_conn_id!r}, but tasks do not find it: "
-                "that connection may lead to another Airflow"
+                "Airflow's API server could not answer them, or that connection leads to another Airflow"
             ) from error
         pairs = {
             "type": (found.conn_type, wanted["conn_type"]),

@@ -17,6 +17,7 @@ from airflow_provider_objectstore.exceptions import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitedError,
+    ServerError,
     TransportError,
     error_for,
 )
@@ -101,13 +102,15 @@ class AwsStoredConnection(StoredConnection):
                 yield self._client
         except ClientError as error:
             details = error.response.get("Error", {})
-            metadata = error.response.get("ResponseMetadata", {})
+            metadata = error.response["ResponseMetadata"]
+            status = metadata["HTTPStatusCode"]
             raise error_for(
                 f"{error.operation_name} ({what})",
-                metadata.get("HTTPStatusCode") or 500,
+                status,
                 reason=details.get("Message", ""),
                 code=details.get("Code"),
-                kind=_ERROR_TYPES.get(details.get("Code", "")),
+                # AWS says by a code that something is missing: any other 404 is of something in between.
+                kind=_ERROR_TYPES.get(details.get("Code", ""), ServerError if status == 404 else None),
                 hint="Check the connection's account and region, and that it may read, create and write this "
                 f"{self._kind}",
                 request_id=metadata.get("RequestId"),
@@ -117,6 +120,8 @@ class AwsStoredConnection(StoredConnection):
             raise TransportError(
                 f"{what}: {failure_text(error)}. Check that connection's keys, region and endpoint_url"
             ) from shown_cause(error)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{what}: {error}. Check that connection and the files that it names") from error
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from airflow_provider_objectstore.exceptions import (
     ConfigurationError,
     ConflictError,
     PermissionDeniedError,
+    ServerError,
     TransportError,
     error_for,
 )
@@ -35,6 +36,7 @@ _STATUSES = {
     "BadGateway": 502,
     "VaultDown": 503,
 }
+"""By the name of hvac's error, the status that it stands for. It does not keep any other status, such as a 504."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class _VaultSecret(StoredConnection):
     @contextmanager
     def _requesting(self, operation: str) -> Iterator[None]:
         self.resolve()
-        from hvac.exceptions import VaultError
+        from hvac.exceptions import UnexpectedError, VaultError
         from requests import RequestException
 
         what = f"vault.{operation} ({self._where})"
@@ -190,14 +192,22 @@ class _VaultSecret(StoredConnection):
             yield
         except VaultError as error:
             refusal = _refusal(error)
-            status = _STATUSES.get(type(refusal).__name__, 400)
+            if isinstance(refusal, UnexpectedError):
+                raise ServerError(
+                    f"{what}: the service answered with an unexpected status: {failure_text(refusal)}"
+                ) from error
             hint = "Check the connection's token or login, and what it may do with this secret"
+            status = _STATUSES.get(type(refusal).__name__)
+            if status is None:
+                raise ConfigurationError(f"{what}: {refusal}. {hint}") from error
             raise error_for(what, status, reason=str(refusal), hint=hint) from error
         except RequestException as error:
             forget_handled(error, handled)
             raise TransportError(
                 f"{what}: {failure_text(error)}. Check that connection's host, port and use_tls"
             ) from shown_cause(error)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{what}: {error}. Check that connection and the files that it names") from error
 
 
 def _refusal(error: BaseException) -> BaseException:

@@ -10,13 +10,10 @@ from dataclasses import replace
 
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
 from airflow_provider_objectstore.exceptions import (
-    AuthenticationError,
-    ConfigurationError,
+    ConflictError,
+    NotFoundError,
     ObjectStoreError,
-    PermissionDeniedError,
-    RateLimitedError,
-    ServerError,
-    TransportError,
+    UnreadableValueError,
     cause_of,
 )
 from airflow_provider_objectstore.publishers import Publisher
@@ -26,6 +23,10 @@ from airflow_provider_objectstore.rotation.state import LineageState, has_keys, 
 
 MAX_PUBLISH_ATTEMPTS = 5
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_SAYING_WHAT_IS_THERE = frozenset(
+    {ConflictError, FileNotFoundError, NotFoundError, ObjectStoreError, UnreadableValueError, ValueError}
+)
+"""The errors of a publisher's ``verify`` by which its place does not have a credential."""
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +119,8 @@ def is_published(
         if problem is None:
             return True
         if _is_unclear(problem):
+            kind = type(problem).__name__
+            log.warning("%s cannot be asked whether it has credential %s (%s)", publisher, credential.name, kind)
             result = if_unknown
     return result
 
@@ -141,8 +144,9 @@ def require_published(context: RotationContext) -> None:
         found = "cannot be asked whether it has it" if _is_unclear(problem) else "does not have it"
         raise ObjectStoreError(
             f"a newer rotation has made credential {owner.name}, the owner of {store_names(stores)}, and "
-            f"{publisher} {found} ({_redacted(problem, owner)}). This run publishes nothing. If the newer one "
-            "is still running, run this task again after it; if it has other publishers, use one task with them all"
+            f"{publisher} {found} ({_redacted(problem, owner, *state.members)}). This run publishes nothing. If the "
+            "newer one is still running, run this task again after it; if it has other publishers, use one task with "
+            "them all"
         ) from cause_of(problem)
 
 
@@ -153,7 +157,7 @@ def _naming(publisher: Publisher, context: RotationContext, new: Credential, sta
         yield
     except Exception as error:
         raise ObjectStoreError(
-            f"credential {new.name} could not be published to {publisher} ({_redacted(error, new)}). "
+            f"credential {new.name} could not be published to {publisher} ({_redacted(error, new, *state.members)}). "
             f"{_consequence(context, new, state)} Nothing is retired: run this task again to finish"
         ) from cause_of(error)
 
@@ -194,17 +198,7 @@ def _find_problem(
 
 def _is_unclear(error: Exception) -> bool:
     """Return whether an error of reading a publisher's place says nothing about what is there."""
-    return isinstance(
-        error,
-        (
-            TransportError,
-            ServerError,
-            RateLimitedError,
-            AuthenticationError,
-            PermissionDeniedError,
-            ConfigurationError,
-        ),
-    )
+    return type(error) not in _SAYING_WHAT_IS_THERE  # a subclass may say less, as a JSONDecodeError does
 
 
 def _redacted(error: Exception, *credentials: Credential) -> str:

@@ -262,7 +262,7 @@ def test_lost_response_to_a_create(gateway: Gateway, credential: S3Options) -> N
 
 
 def test_verify_names_what_differs(airflow: ApiServer, credential: S3Options, rotated: S3Options) -> None:
-    with pytest.raises(ObjectStoreError, match=r"do not find it: .* another Airflow"):
+    with pytest.raises(ObjectStoreError, match="neither tasks nor connection 'airflow_api' find it"):
         PUBLISHER.verify(credential)
     PUBLISHER.publish(credential)
     for other, named in (
@@ -272,6 +272,35 @@ def test_verify_names_what_differs(airflow: ApiServer, credential: S3Options, ro
     ):
         with pytest.raises(ObjectStoreError, match=f"with another {named}, from a secrets backend"):
             PUBLISHER.verify(other)
+
+
+def test_verify_takes_no_answer_for_no_absence(
+    airflow: ApiServer, gateway: Gateway, credential: S3Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow's SDK says "not found" where the API server could not answer a task."""
+    from airflow.sdk.exceptions import ErrorType
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import ErrorResponse
+
+    class Supervisor:
+        def send(self, message: Any) -> ErrorResponse:
+            return ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": 500})
+
+    def verify_in_a_task(kind: type[ObjectStoreError], match: str) -> None:
+        with monkeypatch.context() as patch:
+            patch.delenv("_AIRFLOW_PROCESS_CONTEXT")
+            patch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(), raising=False)
+            _clear_backends_cache(patch)
+            with pytest.raises(kind, match=match) as caught:
+                PUBLISHER.verify(credential)
+        assert type(caught.value) is kind
+
+    PUBLISHER.publish(credential)
+    verify_in_a_task(TransportError, "tasks do not find it: Airflow's API server could not answer")
+    gateway.faults = {"GET": {"status": 400}}
+    verify_in_a_task(ApiError, r"airflow.get_connection .*400")
+    airflow.call("DELETE", "/connections/s3_photos")
+    verify_in_a_task(ObjectStoreError, "neither tasks nor connection 'airflow_api' find it")
 
 
 def test_verify_finds_an_overriding_variable(

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -19,10 +20,12 @@ from airflow_provider_objectstore.exceptions import (
     ConfigurationError,
     ConflictError,
     ObjectStoreError,
+    ServerError,
     TransportError,
 )
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.publishers import SecretsManagerPublisher
+from tests.publishers.servers import Gateway
 from tests.test_secrets import Shown
 
 pytestmark = pytest.mark.slow
@@ -202,6 +205,34 @@ def test_failures_name_the_secret_and_hold_none(
     assert "Created secret" in caplog.text
     hidden = ("the-bucket-secret", "the-next-secret", "the-aws-secret")
     assert not [text for text in shown.texts for secret in hidden if secret in text]
+
+
+def test_a_404_of_something_in_between_is_no_absence(
+    secrets: Any, moto_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Gateway(moto_server) as gateway:
+        connect(monkeypatch, gateway.url)
+        gateway.faults = {"POST": {"status": 404}}
+        with pytest.raises(ServerError, match=rf"GetSecretValue \(secret '{NAME}' .*answered 404"):
+            PUBLISHER.verify(CREDENTIAL)
+
+
+def test_an_address_that_is_none_is_no_absence(secrets: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect(monkeypatch, "no address")
+    with pytest.raises(ConfigurationError, match=f"{NAME}.*Invalid endpoint: no address"):
+        PUBLISHER.verify(CREDENTIAL)
+
+
+def test_a_file_that_is_missing_is_no_absence(
+    secrets: Any, moto_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"[profile p]\nrole_arn = arn:aws:iam::1:role/r\nweb_identity_token_file = {tmp_path}/none\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    extra = {"profile_name": "p", "endpoint_url": moto_server, "region_name": "eu-west-1"}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": extra}))
+    with pytest.raises(ConfigurationError, match=f"{NAME}.*No such file.*and the files that it names"):
+        PUBLISHER.verify(CREDENTIAL)
 
 
 class TestPrepare:

@@ -130,7 +130,8 @@ def test_failures_name_the_parameter_and_the_connection(parameters: Any, monkeyp
     from botocore.exceptions import ClientError
 
     def refuse(client: Any, operation: str, arguments: Any) -> Any:
-        raise ClientError({"Error": {"Code": "ParameterVersionNotFound", "Message": "no"}}, operation)
+        error = {"Code": "ParameterVersionNotFound", "Message": "no"}
+        raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
     with pytest.raises(

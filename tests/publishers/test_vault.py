@@ -23,11 +23,14 @@ from airflow_provider_objectstore.exceptions import (
     ConflictError,
     ObjectStoreError,
     PermissionDeniedError,
+    ServerError,
     TransportError,
+    is_transient,
 )
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.publishers import VaultPublisher
 from dev.server import free_port
+from tests.publishers.servers import Gateway
 from tests.test_secrets import Shown
 
 pytestmark = pytest.mark.slow
@@ -230,6 +233,29 @@ def test_failures_name_the_secret_and_hold_none(
     assert "Created secret" in caplog.text
     hidden = ("the-bucket-secret", "the-wrong-token", TOKEN)
     assert not [text for text in shown.texts for secret in hidden if secret in text]
+
+
+@pytest.mark.parametrize("status", [405, 412, 472, 473, 504])
+def test_a_status_that_hvac_does_not_know_may_pass(status: int, server: str, connect: Connect) -> None:
+    class PermanentFault(dict[str, Any]):
+        def pop(self, *_: Any) -> Any:
+            return {"status": status}
+
+    with Gateway(server) as gateway:
+        connect(url=gateway.url)
+        gateway.faults = PermanentFault()
+        for use in (PUBLISHER.prepare, lambda: PUBLISHER.verify(CREDENTIAL)):
+            with pytest.raises(ServerError, match=f"{PATH}.* answered with an unexpected status: ") as caught:
+                use()
+            assert is_transient(caught.value)
+            assert caught.value.status is None
+
+
+def test_what_keeps_it_from_asking_is_no_absence(engine: Any, connect: Connect, tmp_path: Path) -> None:
+    extra = {"auth_type": "kubernetes", "kubernetes_role": "reports", "kubernetes_jwt_path": str(tmp_path / "none")}
+    connect(extra=extra)
+    with pytest.raises(ConfigurationError, match=f"{PATH}.*No such file.*and the files that it names"):
+        PUBLISHER.verify(CREDENTIAL)
 
 
 def test_missing_dependency_names_the_extra(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseHook
+import requests
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowNotFoundException,
+    AirflowTaskTimeout,
+    BaseHook,
+)
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.exceptions import (
+    ApiError,
+    ConfigurationError,
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    ObjectStoreError,
+    ServerError,
+    StoreNotFoundError,
+    TransportError,
+    UnreadableValueError,
+)
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.rotation.names import name_for
+from airflow_provider_objectstore.rotation.publish import _is_unclear
+from airflow_provider_objectstore.rotation.verify import Bucket
 from airflow_provider_objectstore.transport import client as sync_client
 from tests.rotation.harness import (
     CREDENTIAL,
@@ -82,6 +102,105 @@ def test_a_publisher_whose_error_holds_the_secret(before: Before, hook: CivoObje
         rotate(publishers=[LeakingPublisher()])
     for credential in hook.list_credentials():
         assert credential.secret_access_key not in str(caught.value)
+
+
+class QuotingPublisher(RecordingPublisher):
+    """
+    A publisher that shows what it has found in its error.
+
+    :param found: what is there, whatever is published.
+    """
+
+    def __init__(self, found: S3Options) -> None:
+        super().__init__()
+        self._held = found.aws_connection()
+
+    def verify(self, credential: S3Options) -> None:
+        if credential.aws_connection() != self._held:
+            raise ValueError(f"it holds {dict(self._held)}")
+
+
+def test_a_publisher_whose_error_holds_the_old_secret(before: Before, hook: CivoObjectStoreHook) -> None:
+    publishers = [QuotingPublisher(before[0])]
+    with pytest.raises(ObjectStoreError, match=r"could not be published.*it holds ") as caught:
+        rotate(strategy="overlap", publishers=publishers)
+    assert has_access(before[0])
+    assert before[0].secret_access_key not in str(caught.value)
+    rotate(2, retire="keep")
+    with pytest.raises(ObjectStoreError, match=r"does not have it.*it holds ") as caught:
+        rotate(publishers=publishers)
+    assert before[0].secret_access_key not in str(caught.value)
+
+
+SAYS_WHAT_IS_THERE = [
+    ConflictError("of type 'postgres'"),
+    FileNotFoundError("credential.json"),
+    NotFoundError("no such key"),
+    ObjectStoreError("it holds something else"),
+    UnreadableValueError("a Java object"),
+    ValueError("it holds something else"),
+]
+SAYS_NOTHING = [
+    AirflowException("500"),
+    AirflowNotFoundException("the conn_id isn't defined"),
+    ApiError("400"),
+    ConfigurationError("no connection"),
+    InvalidArgumentError("no id"),
+    KeyError("data"),
+    PermissionError("credential.json"),
+    RuntimeError("closed"),
+    ServerError("503"),
+    StoreNotFoundError("another environment"),
+    TimeoutError("slow"),
+    TransportError("no route"),
+    json.JSONDecodeError("a login page", "<html>", 0),
+    requests.ConnectionError("no route"),
+    requests.JSONDecodeError("a login page", "<html>", 0),
+]
+
+
+class TestAPublisherThatCannotBeAsked:
+    @pytest.mark.parametrize("error", SAYS_WHAT_IS_THERE, ids=repr)
+    def test_not_one_that_says_what_is_there(self, error: Exception) -> None:
+        assert not _is_unclear(error)
+
+    @pytest.mark.parametrize("error", SAYS_NOTHING, ids=repr)
+    def test_by_its_error(self, error: Exception) -> None:
+        assert _is_unclear(error)
+
+    @pytest.mark.parametrize("error", [requests.ConnectionError("no route"), TimeoutError("slow")], ids=repr)
+    def test_what_it_may_have_published_is_kept(
+        self,
+        error: Exception,
+        before: Before,
+        hook: CivoObjectStoreHook,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        class Publisher(RecordingPublisher):
+            is_up = True
+
+            def verify(self, credential: S3Options) -> None:
+                if not self.is_up:
+                    raise error
+                super().verify(credential)
+
+        def fail(bucket: Bucket) -> None:
+            raise ObjectStoreError("QuotaExceeded")
+
+        publisher = Publisher()
+        finish = start_grace_period(strategy="overlap", publishers=[publisher])
+        with monkeypatch.context() as patch:
+            patch.setattr(Bucket, "wait_until_writable", fail)
+            publisher.is_up = False
+            with pytest.raises(ObjectStoreError, match="QuotaExceeded"):
+                finish()
+        assert find_problems_of_consumers(publisher) == []
+        assert re.search("a shelf cannot be asked whether it has credential reports-r", caplog.text)
+        publisher.is_up = True
+        finish()
+        assert find_problems_of_consumers(publisher) == []
+        assert len(publisher.published) == 1
 
 
 def test_what_a_publisher_gets(hook: CivoObjectStoreHook, emulator: Emulator) -> None:
