@@ -16,6 +16,7 @@ from airflow_provider_objectstore.exceptions import (
     ConflictError,
     PermissionDeniedError,
     ServerError,
+    StoreNotFoundError,
     TransportError,
     error_for,
 )
@@ -106,10 +107,16 @@ class _VaultSecret(StoredConnection):
         return None
 
     def _get(self) -> str | None:
+        from hvac.exceptions import InvalidPath
+
         with self._requesting("read"):
-            found = self._hook.get_secret_including_metadata(self._name)
-            if found is None:
-                self._version = self._deleted_version()
+            engine = self._hook.vault_client.mount_point
+            try:  # the hook would take any 404 for a missing secret
+                found = self._hook.get_conn().secrets.kv.v2.read_secret_version(
+                    self._name, mount_point=engine, raise_on_deleted_version=True
+                )
+            except InvalidPath as error:
+                self._version = _deleted_version(error)
                 return None
         self._version = found["data"]["metadata"]["version"]
         content = found["data"]["data"] or {}
@@ -117,18 +124,6 @@ class _VaultSecret(StoredConnection):
             return str(content["conn_uri"])
         extra = content.get("extra")
         return json.dumps({**content, **({"extra": parse_json(extra)} if isinstance(extra, str) else {})})
-
-    def _deleted_version(self) -> int:
-        """Return the version of a secret that was deleted; 0 if there was none, or its metadata may not be read."""
-        from hvac.exceptions import Forbidden, VaultError
-
-        try:
-            metadata = self._hook.get_secret_metadata(self._name)
-        except VaultError as error:
-            if isinstance(_refusal(error), Forbidden):
-                return 0
-            raise
-        return metadata["data"]["current_version"] if metadata else 0
 
     def _create(self, text: str) -> bool:
         return self._write(text)
@@ -138,8 +133,7 @@ class _VaultSecret(StoredConnection):
             self._read()
             if not self._write(text):
                 raise ConflictError(
-                    f"{self._where} is written by something else at the same time, or it was deleted and has versions "
-                    "that the connection may not see: allow it to read the secret's metadata"
+                    f"{self._where} is written by something else at the same time: let one thing only write it"
                 )
 
     def _write(self, text: str) -> bool:
@@ -200,7 +194,8 @@ class _VaultSecret(StoredConnection):
             status = _STATUSES.get(type(refusal).__name__)
             if status is None:
                 raise ConfigurationError(f"{what}: {refusal}. {hint}") from error
-            raise error_for(what, status, reason=str(refusal), hint=hint) from error
+            kind = StoreNotFoundError if status == 404 else None  # there is no such engine, or this is not Vault
+            raise error_for(what, status, reason=str(refusal), hint=hint, kind=kind) from error
         except RequestException as error:
             forget_handled(error, handled)
             raise TransportError(
@@ -208,6 +203,16 @@ class _VaultSecret(StoredConnection):
             ) from shown_cause(error)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"{what}: {error}. Check that connection and the files that it names") from error
+
+
+def _deleted_version(error: Any) -> int:
+    """Return the version of a secret that was deleted; 0 if there is none. Any other 404 does not say that."""
+    data = error.json.get("data") if isinstance(error.json, dict) else None
+    if data:
+        return int(data["metadata"]["version"])
+    if error.errors == []:
+        return 0
+    raise error
 
 
 def _refusal(error: BaseException) -> BaseException:
