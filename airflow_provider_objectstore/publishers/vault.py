@@ -132,9 +132,7 @@ class _VaultSecret(StoredConnection):
         if not self._write(text):
             self._read()
             if not self._write(text):
-                raise ConflictError(
-                    f"{self._where} is written by something else at the same time: let one thing only write it"
-                )
+                raise ConflictError(f"{self._where} is written by something else at the same time. Run this task again")
 
     def _write(self, text: str) -> bool:
         """Return False if the secret has another version than the one that was read."""
@@ -188,12 +186,13 @@ class _VaultSecret(StoredConnection):
             refusal = _refusal(error)
             if isinstance(refusal, UnexpectedError):
                 raise ServerError(
-                    f"{what}: the service answered with an unexpected status: {failure_text(refusal)}"
+                    f"{what}: the service answered with an unexpected status: {failure_text(refusal)}. "
+                    "Run this task again"
                 ) from error
-            hint = "Check the connection's token or login, and what it may do with this secret"
             status = _STATUSES.get(type(refusal).__name__)
             if status is None:
-                raise ConfigurationError(f"{what}: {refusal}. {hint}") from error
+                raise ConfigurationError(f"{what}: {refusal}. Check that connection's fields") from error
+            hint = "Check the connection's token or login, and what it may do with this secret"
             kind = StoreNotFoundError if status == 404 else None  # there is no such engine, or this is not Vault
             raise error_for(what, status, reason=str(refusal), hint=hint, kind=kind) from error
         except RequestException as error:
