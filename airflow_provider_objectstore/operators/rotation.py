@@ -140,6 +140,7 @@ class CivoRotateCredentialOperator(CivoOperator):
                         "gap_seconds": rotation.outage_seconds,
                         "strategy": switched.strategy,
                         "lineage": switched.state.base,
+                        "credential_id": switched.credential.id,
                         "rotation_id": [rotation.rotation_id.timestamp, rotation.rotation_id.hash],
                     },
                 )
@@ -155,12 +156,13 @@ class CivoRotateCredentialOperator(CivoOperator):
         strategy: str | None = None,
         lineage: str | None = None,
         rotation_id: Sequence[str] | None = None,
+        credential_id: str | None = None,
     ) -> dict[str, Any]:
         """Complete the rotation and retire the replaced credentials after the grace period."""
         from airflow_provider_objectstore.rotation.state import SupersededError
 
         self._check()
-        rotation = self._rotation(context, strategy, lineage, rotation_id)
+        rotation = self._rotation(context, strategy, lineage, rotation_id, credential_id)
         try:
             return self._finish(rotation, gap_seconds)
         except SupersededError as error:
@@ -182,6 +184,7 @@ class CivoRotateCredentialOperator(CivoOperator):
         strategy: str | None = None,
         lineage: str | None = None,
         rotation_id: Sequence[str] | None = None,
+        credential_id: str | None = None,
     ) -> Rotation:
         from airflow_provider_objectstore.rotation.names import RotationId
         from airflow_provider_objectstore.rotation.publish import identities_of
@@ -202,6 +205,7 @@ class CivoRotateCredentialOperator(CivoOperator):
             settle_timeout=self.settle_timeout,
             max_outage=self.max_outage,
             lineage=lineage,
+            credential_id=credential_id,
         )
 
     def _finish(

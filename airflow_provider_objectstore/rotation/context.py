@@ -60,6 +60,7 @@ class RotationContext:
     :param settle_timeout: for how many seconds S3 may lag behind the control plane.
     :param outage: the outage of this try.
     :param lineage: the base of the lineage that an earlier part of this task has rotated; None at its beginning.
+    :param credential_id: the id of the credential that an earlier part of this task has published; None for none.
     :param prepared: what the ``prepare`` of each publisher has returned, by the ``id`` of the publisher.
     """
 
@@ -70,6 +71,7 @@ class RotationContext:
     settle_timeout: float = 60
     outage: Outage = field(default_factory=Outage)
     lineage: str | None = None
+    credential_id: str | None = None
     prepared: dict[int, Publisher] = field(default_factory=dict)
 
     def prepared_form(self, publisher: Publisher) -> Publisher:
@@ -91,15 +93,27 @@ class RotationContext:
         return state
 
     def require_current(self, state: LineageState) -> LineageState:
-        """Return the state if no other rotation interferes, see :func:`.state.require_current`."""
-        return require_current(state, self.target, self.rotation_id)
+        """
+        Return the state if no other rotation interferes, see :func:`.state.require_current`.
+
+        :raises ConflictError: also if the credential is gone that an earlier part of this task has published.
+        """
+        require_current(state, self.target, self.rotation_id)
+        if self.credential_id is not None and all(member.id != self.credential_id for member in state.members):
+            raise ConflictError(
+                f"{self.target}: the credential that this task has published (id {self.credential_id}) is gone, or "
+                "its connection leads elsewhere since. Nothing is retired. Run this task again: it begins a new "
+                "rotation, with a grace period"
+            )
+        return state
 
     def refresh(self) -> LineageState:
         """
         Read the state.
 
         :raises SupersededError: if there has been a newer rotation.
-        :raises ConflictError: if another rotation that is due in the same second rotates the same credential.
+        :raises ConflictError: if another rotation that is due in the same second rotates the same credential, or the
+            credential is gone that an earlier part of this task has published.
         """
         return self.require_current(self.read())
 

@@ -62,6 +62,7 @@ class Rotation:
     :param settle_timeout: for how many seconds S3 may lag behind the control plane.
     :param max_outage: for how many seconds consumers may be refused; None for no limit.
     :param lineage: the base of the lineage that an earlier part of this task has rotated; None at its beginning.
+    :param credential_id: the id of the credential that an earlier part of this task has published; None for none.
     """
 
     def __init__(
@@ -75,8 +76,11 @@ class Rotation:
         settle_timeout: float = 60,
         max_outage: float | None = None,
         lineage: str | None = None,
+        credential_id: str | None = None,
     ) -> None:
-        self._context = RotationContext(hook, target, rotation_id, publishers, settle_timeout, lineage=lineage)
+        self._context = RotationContext(
+            hook, target, rotation_id, publishers, settle_timeout, lineage=lineage, credential_id=credential_id
+        )
         self._strategies: dict[str, Strategy] = {kind.name: kind(self._context) for kind in STRATEGIES}
         self._strategy = strategy
         self._retire = retire

@@ -14,26 +14,32 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
 from airflow_provider_objectstore.emulator.settings import CIVO_KEY, CLIENT_SECRET
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
+from airflow_provider_objectstore.rotation.names import name_for
 from airflow_provider_objectstore.rotation.rotation import Rotation
 from airflow_provider_objectstore.rotation.state import RotationTarget, read_state
 from dev.database import create_database
+from tests.conftest import connect
 from tests.rotation.conftest import ConfigureEmulator
 from tests.rotation.harness import (
     CREDENTIAL,
     PUBLISHER,
     STORES,
+    create_stores,
     find_problems,
     has_access,
+    read_everything,
     resume,
     rotate,
     rotation_id_of_run,
     rotation_task,
     run_context,
+    start_grace_period,
 )
 
 pytestmark = pytest.mark.slow
@@ -75,7 +81,7 @@ def test_the_grace_period(grace: Any, before: Before, hook: CivoObjectStoreHook)
     trigger = caught.value.trigger
     assert isinstance(trigger, DateTimeTrigger)
     assert 89 < trigger.moment.timestamp() - began.timestamp() < 120
-    assert sorted(caught.value.kwargs or {}) == ["gap_seconds", "lineage", "rotation_id", "strategy"]
+    assert sorted(caught.value.kwargs or {}) == ["credential_id", "gap_seconds", "lineage", "rotation_id", "strategy"]
     assert caught.value.timeout is None
 
     old, new = hook.list_credentials()
@@ -123,6 +129,53 @@ def test_a_rollback_by_hand(before: Before, hook: CivoObjectStoreHook) -> None:
     (unused,) = (use.credential for use in hook.credential_inventory() if use.orphan)
     hook.delete_credential(unused.id)
     assert [credential.access_key_id for credential in hook.list_credentials()] == [before[0].access_key_id]
+
+
+class TestAResumedTaskBeginsNoRotation:
+    """It has no grace period: consumers would lose their keys at once."""
+
+    @pytest.mark.parametrize("strategy", ["overlap", "replace"])
+    def test_where_its_credential_was_deleted(self, strategy: str, before: Before, hook: CivoObjectStoreHook) -> None:
+        finish = start_grace_period(strategy=strategy)
+        for name in STORES:
+            hook.update_object_store(hook.require_object_store(name).id, access_key_id=before[0].access_key_id)
+        (new,) = (credential for credential in hook.list_credentials() if credential.name != CREDENTIAL)
+        hook.delete_credential(new.id)
+        state = read_everything(hook)
+        with pytest.raises(ConflictError, match=rf"{new.id}\) is gone"):
+            finish()
+        assert read_everything(hook) == state
+        assert all(map(has_access, before))
+
+    def test_where_the_connection_leads_to_another_account(
+        self, before: Before, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arguments = {"strategy": "overlap", "credential": CREDENTIAL, "grace_period": 60}
+        with pytest.raises(TaskDeferred) as caught:
+            rotation_task(**arguments).execute(run_context())
+        with Emulator(Settings(creating_seconds=0), s3=MotoS3()) as other:
+            connect(monkeypatch, other)
+            AnypointObjectStoreHook().create_store("keys")
+            hook = CivoObjectStoreHook()
+            theirs = create_stores(hook)
+            state = read_everything(hook)
+            with pytest.raises(ConflictError, match="its connection leads elsewhere since"):
+                resume(rotation_task(**arguments), caught.value)
+            assert read_everything(hook) == state
+            assert all(map(has_access, theirs))
+
+    def test_unless_the_previous_version_deferred_it(self, before: Before, hook: CivoObjectStoreHook) -> None:
+        task = rotation_task("overlap", credential=CREDENTIAL, grace_period=60)
+        with pytest.raises(TaskDeferred) as caught:
+            task.execute(run_context())
+        del (caught.value.kwargs or {})["credential_id"]
+        assert resume(task, caught.value)["rotated"]
+        assert find_problems(hook, before, "overlap") == []
+
+    def test_in_place_its_credential_is_the_old_one(self, before: Before, hook: CivoObjectStoreHook) -> None:
+        hook.create_credential(name_for(CREDENTIAL, rotation_id_of_run(1)))  # otherwise there is nothing to retire
+        assert start_grace_period(2, "in_place")()["rotated"]
+        assert find_problems(hook, before, "in_place", 2) == []
 
 
 class FailingPublisher:
