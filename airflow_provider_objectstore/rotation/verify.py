@@ -117,17 +117,23 @@ class Bucket:
                 f"{self} can still be listed, {self._settle_timeout:g} s after that access should have ended"
             )
 
-    @cached_property
+    @property
     def user_id(self) -> str:
         """
         The id of the user that the credential belongs to, as bucket policies name it.
 
         :raises ObjectStoreError: if the credential is refused.
         """
+        found = self.found_user_id
+        if isinstance(found, AccessDenied):
+            raise _denied(f"{self} is refused ({found.code}) when it lists its buckets")
+        return found
+
+    @cached_property
+    def found_user_id(self) -> str | AccessDenied:
+        """What :attr:`user_id` is, or :class:`AccessDenied` if S3 keeps refusing the credential."""
         response = self.poll(lambda: self._send(lambda client: call_s3(client, "list_buckets")), until=_is_allowed)
-        if isinstance(response, AccessDenied):
-            raise _denied(f"{self} is refused ({response.code}) when it lists its buckets")
-        return str(response["Owner"]["ID"])
+        return response if isinstance(response, AccessDenied) else str(response["Owner"]["ID"])
 
     def wait_until_writable(self) -> None:
         """

@@ -19,7 +19,7 @@ from airflow_provider_objectstore.rotation.policy import (
 from airflow_provider_objectstore.rotation.publish import is_published, prepare_publishers
 from airflow_provider_objectstore.rotation.state import LineageState, has_keys
 from airflow_provider_objectstore.rotation.strategies.base import Samples, StrategyUnsupportedError
-from airflow_provider_objectstore.rotation.verify import AccessDenied, AccessDeniedError, ForeignObjectError
+from airflow_provider_objectstore.rotation.verify import AccessDenied, AccessDeniedError, Bucket, ForeignObjectError
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Overlap:
     def __init__(self, context: RotationContext) -> None:
         self._context = context
         self._granted: set[str] = set()  # ids of the stores to which the new credential has access
-        self._user_ids: dict[str, str] = {}
+        self._users: dict[str, Bucket] = {}  # by the id of a credential: any bucket tells its user
 
     def must_continue(self, state: LineageState) -> bool:
         """Return False: until the owner is changed, everything can be undone."""
@@ -136,7 +136,7 @@ class Overlap:
         owner = state.owner_of(store)
         policy = BucketPolicy(self._context.bucket(owner, store))
         # The owner's access must end with its ownership: what it wrote afterwards, the new owner could not read.
-        policy.take_access([self._user_id(member, store) for member in _usable(state) if member.id != new.id])
+        policy.take_access(user for member, user in self._user_ids(store, state).items() if member != new.id)
         try:
             self._context.transfer_ownership(store, new)
         except OwnerChangeUnsupportedError as error:
@@ -154,7 +154,7 @@ class Overlap:
         try:
             bucket.wait_until_listed()  # S3 may lag, and the policy gives access until it has caught up
             bucket.wait_until_objects_belong_to(self._user_id(new, store))
-            if policy.take_access([self._user_id(member, store) for member in _usable(state)]):
+            if policy.take_access(self._user_ids(store, state).values()):
                 self._context.refresh()  # a newer rotation removes the statement when it ends
                 policy.remove_access()
             bucket.wait_until_usable()  # not every service shows who owns an object
@@ -171,7 +171,8 @@ class Overlap:
         """Return the member that a bucket's objects belong to; None if S3 does not show it."""
         if not isinstance(error, ForeignObjectError):
             return None
-        return next((one for one in _usable(state) if self._user_id(one, store) == error.owner_id), None)
+        user_ids = self._user_ids(store, state)
+        return next((member for member in state.members if user_ids.get(member.id) == error.owner_id), None)
 
     def _not_owned_by_new(self, state: LineageState) -> list[tuple[ObjectStore, Credential]]:
         new = state.created_by(self._context.rotation_id)
@@ -203,14 +204,24 @@ class Overlap:
             for store in state.stores
         )
 
+    def _user_ids(self, store: ObjectStore, state: LineageState) -> dict[str, str]:
+        """Return the members' users, by the members' ids, but for members that own nothing and that S3 refuses."""
+        return {
+            member.id: self._user_id(member, store)
+            for member in state.members
+            if has_keys(member)
+            and not member.suspended
+            and (state.stores_of(member) or not self._is_refused(member, store))
+        }
+
     def _user_id(self, credential: Credential, store: ObjectStore) -> str:
-        if credential.id not in self._user_ids:
-            self._user_ids[credential.id] = self._context.bucket(credential, store).user_id
-        return self._user_ids[credential.id]
+        return self._user(credential, store).user_id
 
+    def _is_refused(self, credential: Credential, store: ObjectStore) -> bool:
+        return isinstance(self._user(credential, store).found_user_id, AccessDenied)
 
-def _usable(state: LineageState) -> list[Credential]:
-    return [member for member in state.members if has_keys(member) and not member.suspended]
+    def _user(self, credential: Credential, store: ObjectStore) -> Bucket:
+        return self._users.setdefault(credential.id, self._context.bucket(credential, store))
 
 
 def _warn_of_kept_owner(error: Exception, store: ObjectStore, owner: Credential, new: Credential) -> None:

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from airflow_provider_objectstore.api.civo.models import Credential
-from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.emulator import Emulator, MotoS3
 from airflow_provider_objectstore.exceptions import ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
@@ -402,6 +402,30 @@ class TestAnotherRotation:
         assert [unreadable_objects(published(name, hook)) for name in STORES] == [[], []]
         finish()
         assert find_problems(hook, before, "overlap", 2) == []
+
+
+@pytest.mark.parametrize("owner_change", ["whole", "bucket", "ignored"])
+def test_a_leftover_that_s3_refuses_stops_no_rotation(
+    owner_change: str,
+    before: Before,
+    hook: CivoObjectStoreHook,
+    moto_backend: MotoS3,
+    configure_emulator: ConfigureEmulator,
+) -> None:
+    """A killed run has left it, and S3 has lost its user; it is retired with the others."""
+    configure_emulator(owner_change=owner_change)
+    left = hook.create_credential(name_for(CREDENTIAL, rotation_id_of_run(1)))
+    moto_backend.delete_user(left.id)
+    theirs = put_policy(before[0], {"Effect": "Allow", "Action": "s3:GetObject"})
+    for week in (2, 3):
+        rotate(week, "overlap", settle_timeout=0.3)
+        assert read_policies(hook)[STORES[0]]["Statement"][:1] == theirs["Statement"]
+    s3 = s3_client(hook.s3_options(STORES[0]))
+    if owner_change == "whole":
+        s3.delete_bucket_policy(Bucket=STORES[0])
+        assert find_problems(hook, before, "overlap", 3) == []
+    else:
+        assert len(list(hook.list_credentials())) == 2
 
 
 def test_no_secret_is_shown(
