@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.call import drop_none
-from airflow_provider_objectstore.api.civo import check_name, check_size, owns
+from airflow_provider_objectstore.api.civo import check_name, check_size, is_other_size, owns
 from airflow_provider_objectstore.exceptions import (
     ConflictError,
     InvalidArgumentError,
@@ -99,7 +99,7 @@ class CivoCreateCredentialOperator(CivoOperator):
         return _xcom(credential)
 
     def _check_created(self, credential: Credential) -> None:
-        if None not in (self.max_size_gb, credential.max_size_gb) and self.max_size_gb != credential.max_size_gb:
+        if is_other_size(credential.max_size_gb, self.max_size_gb):
             raise ResourceFailedError(
                 f"the service accepted {self.max_size_gb} GB for credential {self.name} and created one with "
                 f"{credential.max_size_gb} GB. It exists (id {credential.id}) and is not published: delete it, or "

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
+from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo.models import Credential
-from airflow_provider_objectstore.exceptions import ConflictError
+from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError, ResourceFailedError
 from airflow_provider_objectstore.rotation.context import RotationContext
 from airflow_provider_objectstore.rotation.names import name_for
+from airflow_provider_objectstore.rotation.publish import is_published
 from airflow_provider_objectstore.rotation.state import LineageState
+
+log = logging.getLogger(__name__)
 
 
 def create_or_continue(
@@ -19,19 +24,21 @@ def create_or_continue(
 
     :param before_change: is called when it can be used, unless it owns all stores already.
     :raises SupersededError: if a newer rotation began meanwhile.
+    :raises ResourceFailedError: if the service has created one of another size.
     """
     begun = state.created_by(context.rotation_id)
     if begun is not None and begun.has_keys and all(state.owner_of(store).id == begun.id for store in state.stores):
         return begun
-    new = context.hook.wait_until_ready(begun or _create(context, state))
+    size = _size_to_copy(state)
+    new = context.hook.wait_until_ready(begun or _create(context, state, size))
+    _check_size(context, state, new, size)
     before_change()
     context.refresh()  # the last moment at which nothing has changed for consumers
     return new
 
 
-def _create(context: RotationContext, state: LineageState) -> Credential:
+def _create(context: RotationContext, state: LineageState, size: int | None) -> Credential:
     name = name_for(state.base, context.rotation_id)
-    size = max((owner.max_size_gb or 0 for owner in state.owners), default=0) or None
     try:
         return context.hook.create_credential(name, max_size_gb=size)
     except ConflictError:
@@ -40,3 +47,26 @@ def _create(context: RotationContext, state: LineageState) -> Credential:
         if created is None:
             raise
         return created
+
+
+def _size_to_copy(state: LineageState) -> int | None:
+    """Return the largest size of the owners; None for the service's default."""
+    size = max((owner.max_size_gb or 0 for owner in state.owners), default=0) or None
+    try:
+        return size and civo.check_size(size)
+    except InvalidArgumentError as error:
+        log.warning("The size of %s is not copied: %s", ", ".join(owner.name for owner in state.owners), error)
+        return None
+
+
+def _check_size(context: RotationContext, state: LineageState, new: Credential, size: int | None) -> None:
+    """
+    Check that a new credential has the size that was asked for.
+
+    :raises ResourceFailedError: if it has another one, and consumers do not use it yet: an owner's may change later.
+    """
+    if civo.is_other_size(new.max_size_gb, size) and not is_published(context, new, state.stores, if_unknown=True):
+        raise ResourceFailedError(
+            f"the service was asked for {size} GB, which the owner may store, and created credential {new.name} with "
+            f"{new.max_size_gb} GB. It is not published"
+        )

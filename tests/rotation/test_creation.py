@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_objectstore.api.civo.models import Credential
-from airflow_provider_objectstore.exceptions import ConflictError
+from airflow_provider_objectstore.emulator.civo import operations
+from airflow_provider_objectstore.exceptions import ConflictError, ResourceFailedError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.rotation.context import RotationContext
@@ -15,7 +16,14 @@ from airflow_provider_objectstore.rotation.creation import create_or_continue
 from airflow_provider_objectstore.rotation.names import name_for
 from airflow_provider_objectstore.rotation.state import RotationTarget, SupersededError
 from tests.rotation.conftest import ConfigureEmulator
-from tests.rotation.harness import CREDENTIAL, rotate, rotation_id_of_run
+from tests.rotation.harness import (
+    CREDENTIAL,
+    find_problems,
+    has_access,
+    rotate,
+    rotation_id_of_run,
+    start_grace_period,
+)
 
 Before = list[S3Options]
 NAME = name_for(CREDENTIAL, rotation_id_of_run())
@@ -50,6 +58,59 @@ def test_another_worker_was_faster(created: bool, before: Before, hook: CivoObje
     else:
         with pytest.raises(ConflictError, match="the name is taken"):
             create_or_continue(context, state)
+
+
+@pytest.mark.parametrize("strategy", ["overlap", "replace"])
+@pytest.mark.parametrize("by_killed_try", [False, True], ids=["by this try", "by a killed try"])
+def test_one_that_is_smaller_than_asked_for(
+    by_killed_try: bool, strategy: str, before: Before, hook: CivoObjectStoreHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (owner,) = hook.list_credentials()
+    hook.update_credential(owner.id, max_size_gb=2000)
+    if by_killed_try:
+        hook.create_credential(NAME, max_size_gb=500)
+    create = CivoObjectStoreHook.create_credential
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            CivoObjectStoreHook,
+            "create_credential",
+            lambda self, name, **settings: create(self, name, **{**settings, "max_size_gb": 500}),
+        )
+        with pytest.raises(ResourceFailedError, match=f"2000 GB.* {NAME} with 500 GB"):
+            rotate(strategy=strategy)
+    assert [credential.name for credential in hook.list_credentials()] == [CREDENTIAL], "it is undone"
+    assert all(map(has_access, before))
+    rotate(strategy=strategy)
+    assert [(credential.name, credential.max_size_gb) for credential in hook.list_credentials()] == [(NAME, 2000)]
+    assert find_problems(hook, before, strategy) == []
+
+
+def test_one_that_consumers_have_may_be_smaller(before: Before, hook: CivoObjectStoreHook) -> None:
+    (owner,) = hook.list_credentials()
+    finish = start_grace_period(strategy="overlap")
+    hook.update_credential(owner.id, max_size_gb=2000)
+    finish()
+    assert find_problems(hook, before, "overlap") == []
+
+
+@pytest.mark.parametrize("size", [-1, 20, 250])
+def test_an_owner_of_a_size_that_nothing_can_be_created_with(
+    size: int,
+    before: Before,
+    hook: CivoObjectStoreHook,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    show = operations._credential_json
+
+    def show_odd_size(state: Any, credential: Any) -> dict[str, Any]:
+        return {**show(state, credential), **({"max_size_gb": size} if credential.name == CREDENTIAL else {})}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(operations, "_credential_json", show_odd_size)
+        rotate(strategy="overlap")
+    assert f"The size of {CREDENTIAL} is not copied: a size of {size} GB is not allowed" in caplog.text
+    assert find_problems(hook, before, "overlap") == []
 
 
 def test_a_newer_rotation_began_meanwhile(before: Before, hook: CivoObjectStoreHook) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         check_name,
         check_object_key,
         check_size,
+        is_other_size,
     )
     from airflow_provider_objectstore.api.civo.lookups import (
         find_credential,
@@ -65,6 +66,7 @@ __all__ = [
     "get_object_store_stats",
     "get_quota",
     "is_change_unsupported",
+    "is_other_size",
     "list_credentials",
     "list_object_stores",
     "list_regions",

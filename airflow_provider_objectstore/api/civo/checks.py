@@ -28,6 +28,11 @@ def check_size(size_gb: int) -> int:
     return size
 
 
+def is_other_size(size_gb: int | None, wanted: int | None) -> bool:
+    """Return whether a size is not the one that was asked for, as far as both are known."""
+    return None not in (size_gb, wanted) and size_gb != wanted
+
+
 def check_name(name: str) -> None:
     """
     Refuse what cannot be the name of an object store or a credential.
