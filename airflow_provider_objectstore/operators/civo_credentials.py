@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.call import drop_none
-from airflow_provider_objectstore.api.civo import check_name, check_size, is_other_size, owns
+from airflow_provider_objectstore.api.civo import (
+    check_name,
+    check_size,
+    credential_not_found,
+    is_other_size,
+    owns,
+)
 from airflow_provider_objectstore.exceptions import (
     ConflictError,
     InvalidArgumentError,
@@ -16,6 +22,7 @@ from airflow_provider_objectstore.exceptions import (
     ResourceFailedError,
 )
 from airflow_provider_objectstore.operators.base import CivoOperator, check_publishers, publishers
+from airflow_provider_objectstore.rotation.names import successors_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -43,6 +50,7 @@ class CivoCreateCredentialOperator(CivoOperator):
     :param max_size_gb: limit of what it may store, in GB: 500 or a multiple of it. Left out, the service's default
         applies.
     :param if_exists: ``skip`` leaves an existing credential of this name unchanged and publishes it; ``fail`` fails.
+        After a rotation the one that has taken its place counts as the existing one.
     :param publishers: where to publish it, see :class:`~airflow_provider_objectstore.publishers.Publisher`.
     :param civo_conn_id: id of the ``civo`` connection.
     :param region: region code such as ``LON1``, instead of the connection's. An empty one is an error.
@@ -87,8 +95,9 @@ class CivoCreateCredentialOperator(CivoOperator):
             credential = hook.create_credential(self.name, max_size_gb=self.max_size_gb)
             self.log.info("Created credential %s (id %s; %s)", credential.name, credential.id, self.where)
         elif self.if_exists == "fail":
+            known_as = self._known_as(credential)
             raise ConflictError(
-                f"credential {self.name} already exists; if_exists='skip' accepts an existing credential"
+                f"credential {known_as} already exists; if_exists='skip' accepts an existing credential"
             )
         else:
             self._log_existing(credential)
@@ -107,21 +116,30 @@ class CivoCreateCredentialOperator(CivoOperator):
             )
 
     def _existing(self, hook: CivoObjectStoreHook) -> Credential | None:
-        try:
-            found = [credential for credential in hook.list_credentials() if credential.name == self.name]
-        except ObjectStoreError as error:
-            raise error.prefixed(f"looking for credential {self.name!r}: ") from error.__cause__
+        credentials = _list_for(hook, self.name)
+        found = [credential for credential in credentials if credential.name == self.name]
         if len(found) > 1:
             raise ConflictError(
                 f"{len(found)} credentials are called {self.name} (ids "
                 f"{', '.join(credential.id for credential in found)}), so it is not clear which one this task means. "
                 "Delete or rename the others"
             )
+        if successors := successors_of(self.name, credentials):
+            stores = list(hook.list_object_stores())
+            owners = [one for one in (*found, *successors) if any(owns(one, store) for store in stores)]
+            usable = [one for one in successors if one.has_keys and not one.failed and not one.suspended]
+            return (owners or found or usable or successors)[-1]
         return found[0] if found else None
+
+    def _known_as(self, credential: Credential) -> str:
+        return self.name if credential.name == self.name else f"{self.name} (since a rotation {credential.name})"
 
     def _log_existing(self, credential: Credential) -> None:
         self.log.info(
-            "Credential %s already exists, left unchanged (id %s; %s)", credential.name, credential.id, self.where
+            "Credential %s already exists, left unchanged (id %s; %s)",
+            self._known_as(credential),
+            credential.id,
+            self.where,
         )
         if credential.suspended:
             self.log.warning(
@@ -143,7 +161,7 @@ class CivoUpdateCredentialOperator(CivoOperator):
 
     XCom: ``{"id", "name", "access_key_id"}``.
 
-    :param credential: its exact id, access key or name.
+    :param credential: its exact id, access key or name. The name of one that a rotation has replaced is an error.
     :param suspended: True suspends it: S3 denies its requests. False ends that. Left out, it does not change.
     :param max_size_gb: limit of what it may store, in GB: 500 or a multiple of it. Left out, it does not change.
     :param publishers: where to publish it after the change, see
@@ -189,7 +207,9 @@ class CivoUpdateCredentialOperator(CivoOperator):
                 raise InvalidArgumentError("nothing to change: give suspended or max_size_gb")
         check_publishers(self.publishers)
         hook = self.hook
-        credential = hook.require_credential(self.credential)
+        credential = _find(hook, self.credential)
+        if credential is None:
+            raise credential_not_found(self.credential)
         hook.update_credential(credential.id, **changes)
         credential = hook.get_credential(credential.id)
         unchanged = [name for name, value in changes.items() if getattr(credential, name) != value]
@@ -207,7 +227,7 @@ class CivoDeleteCredentialOperator(CivoOperator):
     """
     Delete a credential; ``DELETE /v2/objectstore/credentials/{id}``. The service refuses while it owns object stores.
 
-    :param credential: its exact id, access key or name.
+    :param credential: its exact id, access key or name. The name of one that a rotation has replaced is an error.
     :param if_missing: ``skip`` treats a missing credential as deleted, ``fail`` fails.
     :param civo_conn_id: id of the ``civo`` connection.
     :param region: region code such as ``LON1``, instead of the connection's. An empty one is an error.
@@ -239,11 +259,9 @@ class CivoDeleteCredentialOperator(CivoOperator):
         """Delete the credential."""
         self.read_arguments()
         hook = self.hook
-        credential: Credential | None
-        if self.if_missing == "fail":
-            credential = hook.require_credential(self.credential)
-        else:
-            credential = hook.find_credential(self.credential)
+        credential = _find(hook, self.credential)
+        if credential is None and self.if_missing == "fail":
+            raise credential_not_found(self.credential)
         if credential is None:
             self.log.info("Credential %s does not exist, nothing to delete (%s)", self.credential, self.where)
             return
@@ -276,6 +294,29 @@ def _stores_of(hook: CivoObjectStoreHook, credential: Credential) -> list[Object
         return [store for store in hook.list_object_stores() if owns(credential, store)]
     except ObjectStoreError as error:
         raise error.prefixed(f"looking for the object stores of credential {credential.name}: ") from error.__cause__
+
+
+def _find(hook: CivoObjectStoreHook, wanted: str) -> Credential | None:
+    """
+    Find a credential by its exact id, access key or name.
+
+    :raises ConflictError: if a rotation has replaced it: what is asked for one that is gone is meant for the other.
+    """
+    credential = hook.find_credential(wanted)
+    if credential is None and (successors := successors_of(wanted, _list_for(hook, wanted))):
+        raise ConflictError(
+            f"there is no credential {wanted!r} any more: rotations have replaced it by "
+            f"{', '.join(f'{one.name} (id {one.id})' for one in successors)}. Nothing is changed: name the one that is "
+            "meant, by its name or id"
+        )
+    return credential
+
+
+def _list_for(hook: CivoObjectStoreHook, wanted: str) -> list[Credential]:
+    try:
+        return list(hook.list_credentials())
+    except ObjectStoreError as error:
+        raise error.prefixed(f"looking for credential {wanted!r}: ") from error.__cause__
 
 
 def _xcom(credential: Credential) -> dict[str, Any]:

@@ -9,6 +9,7 @@ is not taken for a rotation's.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -92,6 +93,19 @@ def lineage_name(name: str) -> str:
     if len(name) <= _MAX_BASE_LENGTH:
         return name
     return f"{name[: _MAX_BASE_LENGTH - _HASH_LENGTH - 1]}-{_hash(name, _HASH_LENGTH)}"
+
+
+def successors_of(name: str, credentials: Iterable[Credential]) -> list[Credential]:
+    """
+    Return the credentials that later rotations made of the one with a name, the newest last.
+
+    :param name: the credential's name; it may be gone.
+    :param credentials: all of the region.
+    """
+    base = lineage_name(name)
+    made = [one for one in credentials if not is_original(one.name) and lineage_name(one.name) == base]
+    later = [one for one in made if is_original(name) or one.name > name]  # ordered by time
+    return sorted(later, key=lambda credential: credential.name)
 
 
 def name_for(base: str, rotation_id: RotationId) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         is_other_size,
     )
     from airflow_provider_objectstore.api.civo.lookups import (
+        credential_not_found,
         find_credential,
         find_object_store,
         match_credential,
@@ -57,6 +58,7 @@ __all__ = [
     "check_size",
     "create_credential",
     "create_object_store",
+    "credential_not_found",
     "delete_credential",
     "delete_object_store",
     "find_credential",

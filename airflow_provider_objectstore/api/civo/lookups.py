@@ -86,11 +86,7 @@ def require_credential(name_or_id_or_access_key: str) -> Flow[Credential]:
     """
     credential = yield from find_credential(name_or_id_or_access_key)
     if credential is None:
-        raise NotFoundError(
-            f"there is no credential with the exact id, access key or name {name_or_id_or_access_key!r} in this "
-            "region: check it and the connection's region",
-            status=404,
-        )
+        raise credential_not_found(name_or_id_or_access_key)
     return credential
 
 
@@ -105,6 +101,15 @@ def match_credential(name_or_id_or_access_key: str, credentials: Iterable[Creden
             "access key": credential.access_key_id,
             "name": credential.name,
         },
+    )
+
+
+def credential_not_found(name_or_id_or_access_key: str) -> NotFoundError:
+    """Return the error for a credential that must exist and does not."""
+    return NotFoundError(
+        f"there is no credential with the exact id, access key or name {name_or_id_or_access_key!r} in this region: "
+        "check it and the connection's region",
+        status=404,
     )
 
 
