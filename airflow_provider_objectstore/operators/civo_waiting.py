@@ -101,7 +101,9 @@ class CivoWaitingOperator(ObjectStoreOperator):
         with self._naming_store():
             store = validate_event(event)
         if not isinstance(store, dict):
-            raise ObjectStoreError(f"the trigger sent an event that cannot be understood: {event!r}. Run this task again")
+            raise ObjectStoreError(
+                f"the trigger sent an event that cannot be understood: {event!r}. Run this task again"
+            )
         return store
 
     def _wait(

@@ -131,7 +131,7 @@ class AsyncClient:
         try:
             self._state = await _open_state(self._connection)
         except ObjectStoreError as error:
-            raise error.placed(self._where) from error.__cause__
+            raise error.placed(self._connection.where) from error.__cause__
         self._opened = [self._state]
         return self
 
