@@ -31,9 +31,10 @@ def create_database(environment: Mapping[str, str]) -> None:
     :param environment: the Airflow's environment variables.
     :raises AirflowError: if Airflow cannot.
     """
-    _create_configuration(Path(environment["AIRFLOW_HOME"]) / "airflow.cfg")
+    home = Path(environment["AIRFLOW_HOME"])
+    _create_configuration(home)
     folder = os.environ.get(EMPTY_DATABASES)
-    url = environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{environment['AIRFLOW_HOME']}/airflow.db")
+    url = environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{home}/airflow.db")
     if folder is None or not url.startswith("sqlite:"):
         _run(environment, "-m", "airflow", "db", "migrate")
         return
@@ -49,12 +50,23 @@ def create_database(environment: Mapping[str, str]) -> None:
     shutil.copy(empty, database)
 
 
-def _create_configuration(file: Path) -> None:
-    """Write the keys that all components share. Started at once, each would create its own and read no other's data."""
-    file.touch(mode=0o600)
-    keys = {"core": {"fernet_key": Fernet.generate_key().decode()}, "api_auth": {"jwt_secret": secrets.token_urlsafe()}}
+def _create_configuration(home: Path) -> None:
+    """
+    Write what all components share, as far as no environment variable says otherwise.
+
+    Started at once, each would create keys of its own and read no other's data. SQLite has one writer at a time: a
+    triggerer ends if it has waited for that for longer than the time-out, by itself 5 s.
+    """
     parser = ConfigParser(interpolation=None)
-    parser.read_dict(keys)
+    parser.read_dict(
+        {
+            "core": {"fernet_key": Fernet.generate_key().decode()},
+            "api_auth": {"jwt_secret": secrets.token_urlsafe()},
+            "database": {"sql_alchemy_conn": f"sqlite:///{home}/airflow.db?timeout=60"},
+        }
+    )
+    file = home / "airflow.cfg"
+    file.touch(mode=0o600)
     with file.open("w") as opened:
         parser.write(opened)
 
