@@ -52,17 +52,15 @@ def create_database(environment: Mapping[str, str]) -> None:
 
 def _create_configuration(home: Path) -> None:
     """
-    Write what all components share, as far as no environment variable says otherwise.
+    Write the keys that all components share, as far as no environment variable says otherwise.
 
-    Started at once, each would create keys of its own and read no other's data. SQLite has one writer at a time: a
-    triggerer ends if it has waited for that for longer than the time-out, by itself 5 s.
+    Started at once, each would create keys of its own and read no other's data.
     """
     parser = ConfigParser(interpolation=None)
     parser.read_dict(
         {
             "core": {"fernet_key": Fernet.generate_key().decode()},
             "api_auth": {"jwt_secret": secrets.token_urlsafe()},
-            "database": {"sql_alchemy_conn": f"sqlite:///{home}/airflow.db?timeout=60"},
         }
     )
     file = home / "airflow.cfg"

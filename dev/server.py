@@ -142,11 +142,16 @@ class Airflow:
         # `airflow standalone` starts the same four, but its log servers listen on every interface. They are not
         # needed here: the API server reads the logs from the disk.
         airflow = [sys.executable, "-m", "airflow"]
+        # SQLite has one writer at a time. The API server can keep itself from the end of a transaction, until it has
+        # waited 5 s and fails a request, which is repeated. The others would end by then, if they waited no longer.
+        connection = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+        url = self.environment.get(connection, f"sqlite:///{self.home.resolve()}/airflow.db?timeout=60")
+        patient = ["env", f"{connection}={url}"]
         return {
             "api-server": [*airflow, "api-server", "--host", "127.0.0.1", "--port", self._port],
-            "scheduler": ["env", *self._task_options, *airflow, "scheduler", "--skip-serve-logs"],
-            "dag-processor": [*airflow, "dag-processor"],
-            "triggerer": [*airflow, "triggerer", "--skip-serve-logs"],
+            "scheduler": [*patient, *self._task_options, *airflow, "scheduler", "--skip-serve-logs"],
+            "dag-processor": [*patient, *airflow, "dag-processor"],
+            "triggerer": [*patient, *airflow, "triggerer", "--skip-serve-logs"],
         }
 
     def _start(self) -> None:
