@@ -61,7 +61,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 # uv compiles nothing, and each of the many processes here would compile Airflow anew (3 s): the first one keeps it.
 export PYTHONPYCACHEPREFIX := $(CACHE)/bytecode
 unexport PYTHONDONTWRITEBYTECODE
-export RGW CHROMIUM
+export RGW CHROMIUM UV
 
 # The first Python that the pinned Airflow runs on.
 find_python = for p in python3.11 python3.12 python3.13 python3 python; do \

@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    long = [path for path, tests in files.items() if _takes_minutes(tests[0])]
+    long = [path for path, tests in files.items() if _takes_minutes(path, tests)]
     short = [path for path in files if path not in long]
     every = max(1, len(short) // (2 * len(long))) if long else 1
     order = []
@@ -44,10 +44,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for path in (*order, *long) for item in files[path]]
 
 
-def _takes_minutes(test: pytest.Item) -> bool:
-    module = test.getparent(pytest.Module)
-    marks = {mark.name for mark in module.own_markers} if module else set()
-    return "airflow" in marks or test.path.name == "test_kill.py"
+def _takes_minutes(path: Path, tests: list[pytest.Item]) -> bool:
+    airflow = any(test.get_closest_marker("airflow") for test in tests)
+    return airflow or path.name in ("test_civo_backends.py", "test_kill.py", "test_nothing_grows.py", "test_wheel.py")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -57,7 +57,7 @@ def python(distributions: tuple[Path, Path]) -> Path:
     if not pins.exists() or pins.read_text() != CONSTRAINTS.read_text():
         run(sys.executable, "-m", "venv", "--clear", folder)
     install: tuple[object, ...] = (python, "-m", "pip", "install", "-qq")
-    if uv := shutil.which("uv"):
+    if uv := os.environ.get("UV") or shutil.which("uv"):
         install = (uv, "pip", "install", "-q", "--python", python)
     run(*install, "-c", CONSTRAINTS, wheel)
     run(*install, "--no-deps", "--force-reinstall", wheel)
