@@ -18,6 +18,7 @@ from tests.triggers.waiting import answers
 
 pytestmark = [
     pytest.mark.airflow,
+    pytest.mark.long,
     pytest.mark.skipif(not SHARED_STREAMS, reason="state stores and shared streams need Airflow 3.3"),
 ]
 
