@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.browser.airflow_pages import Pages
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Airflow's API server, which asks for no login and tests connections."""
     if os.environ.get("CHROMIUM") == "skip":
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pages(server: ApiServer) -> Iterator[Pages]:
     """Airflow in a browser."""
     from tests.browser.airflow_pages import Pages
