@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -28,9 +27,6 @@ MAX_SECONDS = 1e9
 """The longest duration, about 31 years: dates would overflow."""
 _NUMBER = r"[0-9]{1,9}(?:[.,][0-9]{1,9})?"
 _CONNECTION_ID = re.compile(r"[\w.-]{1,200}")
-_LOCATION = re.compile(
-    r"/.*|(file|local)://([^/@]*@)?/.*|(?!(file|local)://)[A-Za-z][A-Za-z0-9+.:-]*://.*", flags=re.DOTALL
-)
 _ISO_DURATION = re.compile(
     r"P(?=.)(?:(?P<years>#)Y)?(?:(?P<months>#)M)?(?:(?P<weeks>#)W)?(?:(?P<days>#)D)?"
     r"(?:T(?=.)(?:(?P<hours>#)H)?(?:(?P<minutes>#)M)?(?:(?P<seconds>#)S)?)?".replace("#", _NUMBER)
@@ -49,7 +45,7 @@ def name(what: str, value: Any) -> str:
     """Read a name, such as that of a store, a partition or a key."""
     text = prefix(what, value)
     if text != text.strip():
-        raise InvalidArgumentError(f"{what} must not begin or end with blanks, as {_shown(value)} does")
+        raise InvalidArgumentError(f"{what} must not begin or end with blanks, as {shown(value)} does")
     return text
 
 
@@ -57,10 +53,10 @@ def prefix(what: str, value: Any) -> str:
     """Read a prefix of names. Blanks at its ends belong to it."""
     if not isinstance(value, str):
         hint = f". {OUTPUT}" if _resolved_later(value) else ""
-        raise InvalidArgumentError(f"{what} must be text, not {_shown(value)}{hint}")
+        raise InvalidArgumentError(f"{what} must be text, not {shown(value)}{hint}")
     if not value.strip():
         raise InvalidArgumentError(
-            f"{what} must not be empty, as {_shown(value)} is. If it is a template, check what that refers to"
+            f"{what} must not be empty, as {shown(value)} is. If it is a template, check what that refers to"
         )
     if value.strip() in _TEXTS_OF_NOTHING:
         raise InvalidArgumentError(
@@ -68,9 +64,9 @@ def prefix(what: str, value: Any) -> str:
             "value. Check what the template refers to"
         )
     if "\n" in value or "\r" in value:
-        raise InvalidArgumentError(f"{what} must be one name, not several lines: {_shown(value)}. {OUTPUT}")
+        raise InvalidArgumentError(f"{what} must be one name, not several lines: {shown(value)}. {OUTPUT}")
     if _is_text_of_collection(value):
-        raise InvalidArgumentError(f"{what} must be a name, not the text of a list: {_shown(value)}. {OUTPUT}")
+        raise InvalidArgumentError(f"{what} must be a name, not the text of a list: {shown(value)}. {OUTPUT}")
     return value
 
 
@@ -79,7 +75,7 @@ def names(what: str, value: Any) -> list[str]:
     result = names_or_empty(what, value)
     if not result:
         raise InvalidArgumentError(
-            f"{what} must be a name or a list of at least one name, not {_shown(value)}. If it is another task's "
+            f"{what} must be a name or a list of at least one name, not {shown(value)}. If it is another task's "
             "output, that is empty"
         )
     return result
@@ -91,7 +87,7 @@ def names_or_empty(what: str, value: Any) -> list[str]:
         return [name(what, value)]
     if not isinstance(value, Iterable) or isinstance(value, (Mapping, bytes)) or _resolved_later(value):
         hint = f". {OUTPUT}" if _resolved_later(value) else ""
-        raise InvalidArgumentError(f"{what} must be a name or a list of at least one name, not {_shown(value)}{hint}")
+        raise InvalidArgumentError(f"{what} must be a name or a list of at least one name, not {shown(value)}{hint}")
     return list(dict.fromkeys(name(f"{what}[{number}]", item) for number, item in enumerate(value)))
 
 
@@ -105,7 +101,7 @@ def patterns(what: str, value: Any) -> list[str]:
     """Read one or more patterns of names. Patterns joined by commas are refused: they would match nothing."""
     result = names(what, value)
     if joined := [pattern for pattern in result if "," in pattern]:
-        raise InvalidArgumentError(f"{what} must be a list of patterns, not one text with commas: {_shown(joined[0])}")
+        raise InvalidArgumentError(f"{what} must be a list of patterns, not one text with commas: {shown(joined[0])}")
     return result
 
 
@@ -124,7 +120,7 @@ def connection_id(what: str, value: Any) -> str:
     text = name(what, value)
     if not _CONNECTION_ID.fullmatch(text) or not text.strip("."):
         raise InvalidArgumentError(
-            f"{what} must be 1 to 200 letters, digits, '_', '-' or '.', and not only dots, not {_shown(value)}"
+            f"{what} must be 1 to 200 letters, digits, '_', '-' or '.', and not only dots, not {shown(value)}"
         )
     return text
 
@@ -133,31 +129,9 @@ def override(what: str, value: Any) -> str | None:
     """Read a value that overrides the connection's. None means the connection's; an empty value is refused."""
     if isinstance(value, str) and not value.strip():
         raise InvalidArgumentError(
-            f"{what} must not be empty, as {_shown(value)} is: leave it out, or give None, for the connection's"
+            f"{what} must not be empty, as {shown(value)} is: leave it out, or give None, for the connection's"
         )
     return None if value is None else identifier(what, value)
-
-
-def path(what: str, value: Any) -> Any:
-    """Read a path or a URL, as text or as a path object. Relative paths and empty segments are refused."""
-    is_path = isinstance(value, os.PathLike) or hasattr(value, "protocol")
-    text = str(value) if is_path else name(what, value)
-    if not _LOCATION.fullmatch(text):
-        raise InvalidArgumentError(
-            f"{what} must be a URL such as 's3://conn_id@bucket/folder' or 'file:///folder', or a path that begins "
-            f"with '/', not {_shown(value)}, which would be in the working directory of a worker"
-        )
-    if "" in path_segments(text)[1:]:
-        raise InvalidArgumentError(
-            f"{what} has an empty segment, or ends in '/': {_shown(text)}. A name that comes out empty would mean the "
-            "folder above: leave the '/' out"
-        )
-    return value
-
-
-def path_segments(text: str) -> list[str]:
-    """Return the segments of a path or a URL. The first is bucket or host, with the connection; empty for a path."""
-    return (text if text.startswith("/") else text.partition("://")[2]).split("/")
 
 
 def boolean(value: Any) -> bool:
@@ -180,7 +154,7 @@ def flag(what: str, value: Any) -> bool:
 def strict_flag(what: str, value: Any) -> bool:
     """Read True or False, but no text: a hook's arguments come from Python code, where it is a mistake."""
     if not isinstance(value, bool):
-        raise InvalidArgumentError(f"{what} must be True or False, not {_shown(value)}")
+        raise InvalidArgumentError(f"{what} must be True or False, not {shown(value)}")
     return value
 
 
@@ -190,7 +164,7 @@ def integer(minimum: int) -> Reader:
     def read(what: str, value: Any) -> int:
         number = _number(value)
         if number is None or not number.is_integer() or number < minimum:
-            raise InvalidArgumentError(f"{what} must be an integer ≥ {minimum}, not {_shown(value)}")
+            raise InvalidArgumentError(f"{what} must be an integer ≥ {minimum}, not {shown(value)}")
         return int(number)
 
     return read
@@ -200,7 +174,7 @@ def positive(what: str, value: Any) -> float:
     """Read a number above 0, which a template may have made text of."""
     number = _number(value)
     if number is None or number <= 0:
-        raise InvalidArgumentError(f"{what} must be above 0, not {_shown(value)}")
+        raise InvalidArgumentError(f"{what} must be above 0, not {shown(value)}")
     return number
 
 
@@ -211,11 +185,11 @@ def seconds(what: str, value: Any) -> float:
         number = _iso_duration(what, value).total_seconds()
     if number is None:
         raise InvalidArgumentError(
-            f"{what} must be seconds, a timedelta or an ISO 8601 duration such as 'PT5M', not {_shown(value)}"
+            f"{what} must be seconds, a timedelta or an ISO 8601 duration such as 'PT5M', not {shown(value)}"
         )
     if not 0 <= number < MAX_SECONDS:
         raise InvalidArgumentError(
-            f"{what} must be 0 seconds or more, and less than {MAX_SECONDS:,.0f}, not {_shown(value)}"
+            f"{what} must be 0 seconds or more, and less than {MAX_SECONDS:,.0f}, not {shown(value)}"
         )
     return value if isinstance(value, int) else number
 
@@ -224,7 +198,7 @@ def positive_seconds(what: str, value: Any) -> float:
     """Read a duration of more than 0 seconds."""
     result = seconds(what, value)
     if not result:
-        raise InvalidArgumentError(f"{what} must be more than 0 seconds, not {_shown(value)}")
+        raise InvalidArgumentError(f"{what} must be more than 0 seconds, not {shown(value)}")
     return result
 
 
@@ -233,7 +207,7 @@ def choice(*allowed: str) -> Reader:
 
     def read(what: str, value: Any) -> str:
         if not isinstance(value, str) or value not in allowed:
-            raise InvalidArgumentError(f"{what} must be one of {', '.join(map(repr, allowed))}, not {_shown(value)}")
+            raise InvalidArgumentError(f"{what} must be one of {', '.join(map(repr, allowed))}, not {shown(value)}")
         return value
 
     return read
@@ -243,7 +217,7 @@ def mapping(what: str, value: Any) -> Mapping[str, Any]:
     """Read a mapping with text as its keys."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         hint = f". {OUTPUT}" if isinstance(value, str) else ""
-        raise InvalidArgumentError(f"{what} must be a mapping, not {_shown(value)}{hint}")
+        raise InvalidArgumentError(f"{what} must be a mapping, not {shown(value)}{hint}")
     return value
 
 
@@ -294,7 +268,7 @@ def check_rendered(what: str, template: Any, value: Any) -> None:
         return
     if value.strip() in ("", *_TEXTS_OF_NOTHING):
         raise InvalidArgumentError(
-            f"{what} was rendered to {_shown(value)}, which is what a template makes of a missing value. Check what "
+            f"{what} was rendered to {shown(value)}, which is what a template makes of a missing value. Check what "
             "the template refers to. If this text is meant, give it as a constant, or as the output of a task "
             "(task.output)"
         )
@@ -339,10 +313,10 @@ def _iso_duration(what: str, text: str) -> timedelta:
     match = _ISO_DURATION.fullmatch(text.strip().upper())
     if not match:
         raise InvalidArgumentError(
-            f"{what} is {_shown(text)}, which is no number of seconds and no ISO 8601 duration such as 'PT1H' or 'P7D'"
+            f"{what} is {shown(text)}, which is no number of seconds and no ISO 8601 duration such as 'PT1H' or 'P7D'"
         )
     if match["years"] or match["months"]:
-        raise InvalidArgumentError(f"{what} is {_shown(text)}: years and months have no fixed length, use days")
+        raise InvalidArgumentError(f"{what} is {shown(text)}: years and months have no fixed length, use days")
     parts = {unit: float(number.replace(",", ".")) for unit, number in match.groupdict().items() if number}
     return timedelta(**parts)
 
@@ -353,5 +327,5 @@ def shortened(value: Any, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     return shortened(repr(value), 200)

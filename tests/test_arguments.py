@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.fs import storage_paths
 
 ANYTHING = st.recursive(
     st.none()
@@ -37,7 +38,7 @@ READERS: dict[str, read.Reader] = {
     "name_or_names": read.name_or_names,
     "identifier": read.identifier,
     "override": read.override,
-    "path": read.path,
+    "path": storage_paths.path,
     "flag": read.flag,
     "strict_flag": read.strict_flag,
     "integer": read.integer(0),
@@ -100,21 +101,6 @@ def test_text_of_a_list_points_to_the_output(text: str) -> None:
 def test_names_that_look_odd_are_names(name: str) -> None:
     assert read.name("key", name) == name
     assert read.names("keys", [name, name]) == [name]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["/", "//", "/data/", "/data//in", "//in", "/data/in//", "file:///", "file:///data/", "file://conn@/data//in",
-     "s3://bucket/", "s3://bucket//in", "osv2://conn@store/p/", "/data/a://b"],
-)  # fmt: skip
-def test_a_segment_that_came_out_empty(text: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"source has an empty segment, or ends in '/'"):
-        read.path("source", text)
-
-
-@pytest.mark.parametrize("text", ["/data", "/data/a:b", "file:///data/in", "s3://bucket", "s3://conn@bucket/a b"])
-def test_paths(text: str) -> None:
-    assert read.path("source", text) == text
 
 
 @pytest.mark.parametrize("name", [" a", "a ", "\ta"])

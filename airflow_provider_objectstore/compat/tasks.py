@@ -80,20 +80,6 @@ def set_empty_fields(
             setattr(parent, name, operator.render_template(value, context, jinja_env, seen_oids))
 
 
-def path_text(value: Any) -> Any:
-    """
-    Return the text of a path object; any other value as it is.
-
-    Airflow renders a path's text and makes a path of it again, without what comes out empty, and without a ``#`` or
-    ``?`` at the end. A text is checked. Remove when Airflow renders paths name by name.
-
-    :param value: the value of a template field.
-    """
-    from airflow.sdk import ObjectStoragePath
-
-    return str(value) if isinstance(value, ObjectStoragePath) else value
-
-
 def render_fields(notifier: BaseNotifier, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
     """
     Render the template fields of a notifier in place.

@@ -23,6 +23,7 @@ from airflow_provider_objectstore.export.format import (
     Source,
     is_draft,
 )
+from airflow_provider_objectstore.fs.storage_paths import path_text
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -83,7 +84,7 @@ class ExportFolder:
         self.path = path
 
     def __str__(self) -> str:
-        return str(self.path)
+        return path_text("path", self.path)
 
     # Writing
 

@@ -81,7 +81,9 @@ def _strip_protocol(protocol: str, fs: ConnectionInPathMixin | None, path: Any) 
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Return the connection id in a URL, or an empty text, and the path."""
+    """Return the connection id in a URL, or an empty text, and the path. An id that came out empty is refused."""
     place, slash, rest = url.partition("://")[2].partition("/")
-    conn_id, _, store = place.rpartition("@")
+    conn_id, at, store = place.rpartition("@")
+    if at and not conn_id:
+        raise InvalidArgumentError(f"{url!r} has an empty connection before its '@': leave both out for the default")
     return conn_id, store + slash + rest

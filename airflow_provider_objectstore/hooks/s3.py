@@ -239,7 +239,7 @@ class S3Options(NotForXCom):
     @property
     def _ca_file(self) -> str | None:
         """The file of certificates to trust: the connection's, else the one that botocore finds in the environment."""
-        found = find_certificates(self.verify, *_CA_VARIABLES)
+        found = None if self._plain_http else find_certificates(self.verify, *_CA_VARIABLES)
         if found is None:
             return None
         found.require_file()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, wraps
-from inspect import signature
+from inspect import isfunction, signature
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +14,6 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.compat.tasks import (
     mapped_argument_names,
-    path_text,
     set_empty_fields,
     supports_retry_policies,
     without_retries,
@@ -25,6 +24,7 @@ from airflow_provider_objectstore.exceptions import (
     ObjectStoreError,
     is_permanent,
 )
+from airflow_provider_objectstore.fs.storage_paths import as_text
 
 if TYPE_CHECKING:
     import jinja2
@@ -93,9 +93,9 @@ class CheckedArguments(BaseOperator):
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             cls.__init__ = _with_post_init(cls, cls.__init__)  # type: ignore[method-assign]
-        for name in [name for name in vars(cls) if name.startswith("execute")]:
-            method = _placing_errors(getattr(cls, name))
-            setattr(cls, name, method if supports_retry_policies() else _without_useless_retries(method))
+        for name, value in vars(cls).copy().items():
+            if name.startswith("execute") and isfunction(value):
+                setattr(cls, name, _without_useless_retries(_placing_errors(value)))
 
     def __post_init__(self) -> None:
         """Check the arguments; called when all constructors have finished."""
@@ -163,9 +163,9 @@ class CheckedArguments(BaseOperator):
         seen_oids: set[int],
     ) -> None:
         given = {name: getattr(parent, name) for name in template_fields}
-        for name, value in given.items():
-            if (text := path_text(value)) is not value:
-                setattr(parent, name, text)
+        with self.naming_task():
+            for name, value in given.items():
+                setattr(parent, name, as_text(name, value))
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
         set_empty_fields(self, parent, given, context, jinja_env, seen_oids)
 
@@ -195,7 +195,9 @@ def _with_post_init(cls: type[CheckedArguments], init: Callable[..., None]) -> C
 
 
 def _without_useless_retries(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method after whose permanent errors Airflow does not try the task again."""
+    """Return a method after whose permanent errors Airflow does not try the task again, where no policy sees to it."""
+    if supports_retry_policies():
+        return method
 
     @wraps(method)
     def call(self: CheckedArguments, *args: Any, **kwargs: Any) -> Any:

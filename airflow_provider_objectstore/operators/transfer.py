@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.encoding import segment
 from airflow_provider_objectstore.assets import emit_asset_events
+from airflow_provider_objectstore.fs import storage_paths
 from airflow_provider_objectstore.lineage import DataObject, LineageMixin, in_store
 from airflow_provider_objectstore.operators.base import AnypointBulkOperator
 
@@ -31,7 +32,7 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"partitions": "py"}
     arguments: ClassVar[Mapping[str, read.Reader]] = {
         **AnypointBulkOperator.arguments,
-        "path": read.path,
+        "path": storage_paths.path,
         "partitions": read.optional(read.name_or_names),
     }
     path: str | ObjectStoragePath
@@ -62,7 +63,6 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
 
     def _settings(self) -> dict[str, Any]:
         from airflow_provider_objectstore.export.folder import ExportFolder
-        from airflow_provider_objectstore.fs.storage_paths import storage_path
 
         partitions = read.optional(read.names_or_empty)("partitions", self.partitions)
         segment("store id", self.store_id)
@@ -72,7 +72,7 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
             "hook": self.hook,
             "store_id": self.store_id,
             "partitions": partitions,
-            "folder": ExportFolder(storage_path("path", self.path)),
+            "folder": ExportFolder(storage_paths.storage_path("path", self.path)),
             "log": self.log,
         }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.assets import emit_asset_events, report_lineage
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.fs import storage_paths
 from airflow_provider_objectstore.lineage import DataObject, LineageMixin
 from airflow_provider_objectstore.operators.base import CheckedArguments
 
@@ -46,8 +47,8 @@ class SyncFolderOperator(LineageMixin, CheckedArguments):
 
     template_fields: Sequence[str] = ("source", "target", "source_conn_id", "target_conn_id", "delete", "compare")
     arguments: ClassVar[Mapping[str, read.Reader]] = {
-        "source": read.path,
-        "target": read.path,
+        "source": storage_paths.path,
+        "target": storage_paths.path,
         "source_conn_id": read.optional(read.identifier),
         "target_conn_id": read.optional(read.identifier),
         "delete": read.flag,
@@ -122,15 +123,14 @@ class SyncFolderOperator(LineageMixin, CheckedArguments):
 def _folder(what: str, path: Any, conn_id: str | None) -> Folder:
     from airflow_provider_objectstore.compat.paths import path_conn_id
     from airflow_provider_objectstore.fs.folder_sync import Folder
-    from airflow_provider_objectstore.fs.storage_paths import storage_path
 
-    path = storage_path(what, path)
+    path = storage_paths.storage_path(what, path)
     own = path_conn_id(path)
     if conn_id and own and own != conn_id:
         raise InvalidArgumentError(f"{what}_conn_id is {conn_id!r}, and the path has {own!r}: give one")
     if conn_id and not own:
-        path = storage_path(what, path, conn_id)
+        path = storage_paths.storage_path(what, path, conn_id)
     folder = str(path.fs._strip_protocol(path.path)).rstrip("/")
     if not folder:
         raise InvalidArgumentError(f"{what} is the root of a filesystem, {path}: name a folder")
-    return Folder(path.fs, folder, str(path))
+    return Folder(path.fs, folder, storage_paths.path_text(what, path))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
+from upath import UPath
 
-from airflow_provider_objectstore.compat.paths import path_conn_id, paths_lack_container
+from airflow_provider_objectstore.compat.paths import path_conn_id
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
-from airflow_provider_objectstore.fs.storage_paths import storage_path
+from airflow_provider_objectstore.fs.storage_paths import path, path_text, storage_path
 
 
 @pytest.mark.parametrize(
@@ -39,14 +40,61 @@ def test_the_same_place(text: str, names: list[str]) -> None:
     found = storage_path("target", text)
     assert found.path.strip("/").split("/") == names
     assert path_conn_id(found) == ("dev" if "dev@" in text else "conn" if "conn@" in text else None)
-    assert storage_path("target", str(found)) == found, "as it is written"
+    assert storage_path("target", path_text("target", found)) == found, "as it is written"
 
 
-@pytest.mark.skipif(paths_lack_container(), reason="3.1 writes a path of ours so")
 @pytest.mark.parametrize("text", ["osv2:///s/p", "osv2://anypoint_default@/s/p", "civo:///b/x"])
 def test_an_empty_store(text: str) -> None:
     with pytest.raises(InvalidArgumentError, match="target has an empty bucket or store"):
         storage_path("target", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/", "//", "/data/", "/data//in", "//in", "/data/in//", "file:///", "file:///data/", "file://conn@/data//in",
+     "s3://bucket/", "s3://bucket//in", "osv2://conn@store/p/", "/data/a://b"],
+)  # fmt: skip
+def test_a_segment_that_came_out_empty(text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"source has an empty segment, or ends in '/'"):
+        path("source", text)
+
+
+@pytest.mark.parametrize("text", ["/data", "/data/a:b", "file:///data/in", "s3://bucket", "s3://conn@bucket/a b"])
+def test_paths(text: str) -> None:
+    assert path("source", text) == text
+
+
+@pytest.mark.parametrize("text", ["osv2://@s/p", "civo://@b/x", "s3://@b/x", "osv2://@{{ x }}/p"])
+def test_an_empty_connection_is_not_the_default_one(text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="target has an empty connection before its '@'"):
+        path("target", text)
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://my_aws@bucket", "s3://bucket", "s3://my_aws@{{ x }}", "s3://bucket/x/y", "civo://c@b/x", "civo://b",
+             "osv2://a@s", "osv2://a@{{ x }}/p", "osv2://s/p", "file:///data/x"],
+)  # fmt: skip
+def test_the_text_of_a_path_object_is_as_it_was_written(text: str) -> None:
+    assert path_text("source", ObjectStoragePath(text)) == text
+    assert path("source", ObjectStoragePath(text)) == ObjectStoragePath(text)
+
+
+def test_the_folder_above_may_be_a_bucket() -> None:
+    assert path_text("source", ObjectStoragePath("s3://my_aws@bucket/x").parent) == "s3://my_aws@bucket"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (lambda: UPath("osv2://s/p", conn_id="prod"), "conn_id"),
+        (lambda: UPath("s3://b/x", key="AKIA", secret="hidden"), "key, secret"),
+        (lambda: ObjectStoragePath("civo://c@b/x", region="FRA1"), "region"),
+    ],
+)
+def test_options_that_the_text_does_not_have(given: Any, named: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"target is .* does not have: {named}. Name the") as caught:
+        path("target", given())
+    assert "hidden" not in str(caught.value)
 
 
 def test_path_objects() -> None:

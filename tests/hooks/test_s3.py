@@ -277,6 +277,19 @@ def test_certificates_of_the_environment(
     assert s3fs.S3FileSystem(**options.s3fs(), skip_instance_cache=True).ls("photos") == []
 
 
+def test_certificates_are_of_no_account_over_plain_http(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))  # no file, which S3's clients need
+    hook = CivoObjectStoreHook()
+    create(hook, "photos", hook.create_credential("team"))
+    options = hook.s3_options("photos")
+    assert find_contents(options) is None
+    for connect in CLIENTS.values():
+        assert connect(options).list_objects_v2(Bucket="photos")["KeyCount"] == 0
+    assert s3fs.S3FileSystem(**options.s3fs(), skip_instance_cache=True).ls("photos") == []
+
+
 @pytest.mark.parametrize(("variable", "other"), [CA_VARIABLES, CA_VARIABLES[::-1]])
 def test_an_empty_name_trusts_nobody(
     variable: str, other: str, checked: S3Options, certificate: str, monkeypatch: pytest.MonkeyPatch

@@ -191,3 +191,26 @@ def test_an_error_is_not_hidden_by_another_kind_of_hook() -> None:
 
     with pytest.raises(ServerError, match=r"^down$"):
         Own(task_id="own").execute({})
+
+
+def test_what_a_subclass_calls_execute_something_stays_what_it_is() -> None:
+    class Guarded(AnypointDeleteStoreOperator):
+        execute_for_real = False
+        execute_times = (1, 2)
+        executed = property(lambda self: "yes")
+
+        @staticmethod
+        def execute_many(number: int) -> int:
+            return number
+
+        @classmethod
+        def execute_all(cls) -> str:
+            return cls.__name__
+
+        def execute(self, context: Any) -> Any:
+            return super().execute(context) if self.execute_for_real else "dry run"
+
+    task: Any = Guarded(task_id="t", store_id="orders")
+    assert task.execute({}) == "dry run"
+    assert (task.execute_for_real, task.execute_times, task.executed) == (False, (1, 2), "yes")
+    assert (task.execute_many(2), task.execute_all()) == (2, "Guarded")

@@ -356,6 +356,40 @@ def test_the_folder_above_and_another_one_are_left_alone(
 
 
 @pytest.mark.parametrize("wrap", [str, ObjectStoragePath])
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [("osv2://{{ team }}@files/live", "empty connection"), ("osv2://anypoint_default@{{ team }}/files/live", "empty")],
+)
+def test_an_empty_connection_or_store_is_not_another_one(
+    places: Mapping[str, str], template: str, message: str, wrap: Any
+) -> None:
+    write(f"{places['civo']}/s", {"a": b"1"})
+    hook = AnypointObjectStoreHook()
+    for store_id, partition in (("files", "live"), ("live", "p")):
+        hook.create_store(store_id)
+        hook.put_key(store_id, partition, "a", "precious")
+    task = SyncFolderOperator(task_id="sync", source=f"{places['civo']}/s", target=wrap(template), delete=True)
+    task.render_template_fields({"team": ""})  # type: ignore[typeddict-item]
+    with pytest.raises(InvalidArgumentError, match=message):
+        task.execute({})  # type: ignore[typeddict-item]
+    assert hook.get_key("files", "live", "a").value == "precious"
+
+
+@pytest.mark.parametrize("source", ["s3://my_aws@whole", ObjectStoragePath("s3://my_aws@whole"), "s3://whole"])
+def test_a_whole_bucket(places: Mapping[str, str], source: Any) -> None:
+    civo = CivoObjectStoreHook()
+    civo.create_object_store("whole", access_key_id=civo.s3_options("files").access_key_id)
+    until_ready = [time.sleep(0.05) for _ in range(100) if not civo.require_object_store("whole").ready]
+    assert len(until_ready) < 100
+    write("s3://my_aws@whole", {"x/a": b"1"})
+    conn_id = None if "@" in str(source) else "my_aws"
+    task = SyncFolderOperator(task_id="sync", source=source, target=f"{places['file']}/t", source_conn_id=conn_id)
+    task.render_template_fields({})  # type: ignore[typeddict-item]
+    assert counts(task.execute({})) == (1, 0, 0, 0)  # type: ignore[typeddict-item]
+    assert files_of(f"{places['file']}/t") == {"x/a": b"1"}
+
+
+@pytest.mark.parametrize("wrap", [str, ObjectStoragePath])
 def test_a_rendered_path(places: Mapping[str, str], wrap: Any) -> None:
     write(f"{places['civo']}/s#1", {"a": b"1"})
     task = SyncFolderOperator(
