@@ -83,11 +83,14 @@ with DAG(
         earlier = rotations(ti)
         hook = S3Hook(CONNECTION)
         until = time.time() + HOLD_SECONDS
-        while time.time() < until and rotations(ti) == earlier:
-            read_and_write(hook, "latest/hold_connection", log)
+        published = False
+        while rotations(ti) == earlier and not (published and time.time() >= until):
             now = time.time()
-            if S3Hook(CONNECTION).conn_config.login == hook.conn_config.login:
+            published = S3Hook(CONNECTION).conn_config.login != hook.conn_config.login
+            if not published:
                 until = now + HOLD_SECONDS  # nothing was published before now
+            if time.time() < until:  # else the look-up took too long: look again
+                read_and_write(hook, "latest/hold_connection", log)
         return log
 
     look_up_each_time()
