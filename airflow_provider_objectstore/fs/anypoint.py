@@ -152,7 +152,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
                     results[name] = bytes_of(result.succeeded[key], name)
                 except ObjectStoreError as error:
                     if on_error != "omit":
-                        results[name] = FileNotFoundError(name) if is_absent(error) else error
+                        results[name] = self._missing(name) if is_absent(error) else error
                     if on_error == "raise":
                         raise results[name] from error
         return results
@@ -290,7 +290,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
     def rm_file(self, path: str) -> None:
         """Delete a file."""
         path = self._strip_protocol(path)
-        with replace_absence(FileNotFoundError(path)):
+        with replace_absence(partial(self._missing, path)):
             self.hook.delete_key(*self._key(path))
         self._created_folders.forget_above(path)
 
@@ -310,7 +310,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
         files = self._files_of(rest, recursive, maxdepth)
         for folder in partitions:
             store, partition, _ = self._parts(folder)
-            with replace_absence(None if self._created_folders.discard(folder) else FileNotFoundError(folder)):
+            with replace_absence(None if self._created_folders.discard(folder) else partial(self._missing, folder)):
                 self.hook.delete_partition(store, partition)
         self.delete_files(files)
 
@@ -338,7 +338,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
                 self._created_folders.forget_above(name)
             missing = [name for name, key in names.items() if is_absent(result.failed.get(key))]
             if missing:
-                raise FileNotFoundError(missing[0])
+                raise self._missing(missing[0])
             result.raise_failed()
 
     def rmdir(self, path: str) -> None:
@@ -371,7 +371,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
         """
         now = datetime.now(UTC)
         if not self.isfile(path):
-            raise FileNotFoundError(self._strip_protocol(path))
+            raise self._missing(self._strip_protocol(path))
         return now
 
     def created(self, path: str) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,8 +57,11 @@ class AnypointKeysMixin(ConnectionInPathMixin):
         store, partition, key = self._parts(path)
         if not key:
             raise FileNotFoundError(path)
-        with replace_absence(FileNotFoundError(path)):
+        with replace_absence(partial(self._missing, path)):
             return self.hook.get_key(store, partition, key)
+
+    def _missing(self, path: str) -> FileNotFoundError:
+        return FileNotFoundError(f"osv2://{path} does not exist [{self.hook.where}]")
 
     def _read(self, path: str) -> bytes:
         return bytes_of(self._entry(path), path)
@@ -69,7 +73,7 @@ class AnypointKeysMixin(ConnectionInPathMixin):
             result = self.hook.get_many(store, partition, names.values())
             for name, key in names.items():
                 if error := result.failed.get(key):
-                    raise FileNotFoundError(name) if is_absent(error) else error
+                    raise self._missing(name) if is_absent(error) else error
                 contents[name] = bytes_of(result.succeeded[key], name)
         return contents
 
@@ -172,7 +176,7 @@ def is_absent(error: BaseException | None) -> bool:
 
 
 @contextmanager
-def replace_absence(error: OSError | None) -> Iterator[None]:
+def replace_absence(error: Callable[[], OSError] | None) -> Iterator[None]:
     """Raise this error instead of the service's that an object is absent; raise nothing if it is None."""
     try:
         yield
@@ -180,4 +184,4 @@ def replace_absence(error: OSError | None) -> Iterator[None]:
         if not is_absent(missing):
             raise
         if error is not None:
-            raise error from None
+            raise error() from None

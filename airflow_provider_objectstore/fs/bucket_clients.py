@@ -130,7 +130,7 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         await asyncio.to_thread(self.hook.resolve)
         store = await asyncio.to_thread(self.hook.find_object_store, bucket)
         if store is None or store.name != bucket:
-            raise FileNotFoundError(f"connection {self.conn_id!r} has no object store {bucket!r}")
+            raise FileNotFoundError(f"there is no object store {bucket!r}: check its name [{self.hook.where}]")
         options = await asyncio.to_thread(lambda: self.hook.s3_options(store).s3fs())
         for name in ("client_kwargs", "config_kwargs"):
             options[name] = {**self._storage_options.get(name, {}), **options.get(name, {})}

@@ -145,7 +145,8 @@ def _confirm_absence(call: Call[Any], ends: float, error: NotFoundError | None =
         ) from unclear.__cause__
     if missing is not None:
         raise StoreNotFoundError(
-            f"{call}: {call.parent.subject} does not exist, so nothing can be said about what is in it. {missing}",
+            f"{call}: {call.parent.subject} does not exist, so nothing can be said about what is in it: "
+            f"create it, or check its name and where the connection leads. {missing}",
             status=404,
         ) from None
     if not call.can_be_absent:

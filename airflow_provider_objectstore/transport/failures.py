@@ -101,7 +101,7 @@ def is_refused_by_proxy(error: BaseException) -> bool:
 
 def failure_text(error: BaseException) -> str:
     """
-    Return what an error says, without what it quotes.
+    Return what an error says, without what it quotes, and what to do if TLS cannot succeed.
 
     :param error: the error of a library.
     """
@@ -109,7 +109,14 @@ def failure_text(error: BaseException) -> str:
         return "the response does not begin as HTTP"
     text = str(error)
     quote = _QUOTE.search(text)
-    return text[: quote.start() if quote else MAX_TEXT][:MAX_TEXT].rstrip(" :,\n") or type(error).__name__
+    said = text[: quote.start() if quote else MAX_TEXT][:MAX_TEXT].rstrip(" :,\n") or type(error).__name__
+    return f"{said}. {_tls_advice(error)}" if is_hopeless_tls(error) else said
+
+
+def _tls_advice(error: BaseException) -> str:
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
+        return "Check the host, and which certificates are trusted: verify of the connection, or REQUESTS_CA_BUNDLE"
+    return "Check scheme and port of the host, and of the proxy: what answers there does not speak the TLS that https needs"
 
 
 def shown_cause(error: BaseException) -> BaseException | None:

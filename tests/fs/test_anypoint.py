@@ -154,6 +154,15 @@ def test_what_is_missing(has_keys: Any, act: str, path: str) -> None:
     assert not has_keys.exists(path)
 
 
+@pytest.mark.parametrize("act", ["cat", "rm", "rm_file", "modified"])
+@pytest.mark.parametrize("paths", ["store/p/none", ["store/p/a", "store/p/none"]], ids=["one", "of many"])
+def test_the_error_says_what_is_missing_and_where(has_keys: Any, act: str, paths: Any) -> None:
+    if act in ("rm_file", "modified") and isinstance(paths, list):
+        paths = paths[1]
+    with pytest.raises(FileNotFoundError, match=r"^osv2://store/p/none does not exist \[connection anypoint_default, "):
+        getattr(has_keys, act)(paths)
+
+
 def test_a_missing_store_is_named(osv2: Any) -> None:
     with pytest.raises(NotFoundError, match=r"none.*'k'"):
         osv2.pipe_file("none/p/k", b"1")

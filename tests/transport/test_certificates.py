@@ -54,6 +54,14 @@ def test_a_folder_of_the_environment(
     assert connect(anypoint_connection(tls.url)).items(anypoint.list_stores()) == []
 
 
+def test_the_error_says_what_to_check(tls: Emulator, connect: Connect, emulator: Emulator) -> None:
+    with pytest.raises(TransportError, match=r"verify failed.*\. Check the host, and which certificates are trusted: "):
+        connect(anypoint_connection(tls.url)).send(anypoint.list_stores())
+    plain = emulator.url.replace("http://", "https://")
+    with pytest.raises(TransportError, match=r"\. Check scheme and port of the host, and of the proxy: "):
+        connect(anypoint_connection(plain)).send(anypoint.list_stores())
+
+
 def test_a_folder_without_the_certificate(tls: Emulator, connect: Connect, tmp_path: Path) -> None:
     with pytest.raises(TransportError, match="certificate verify failed"):
         connect(anypoint_connection(tls.url, verify=str(tmp_path))).send(anypoint.list_stores())

@@ -48,7 +48,7 @@ class TestMissingStore:
             assert stores.send(anypoint.key_exists("s", "p", "k")) is False
             assert count(emulator, "anypoint.get_store") == asked
         stores.send(anypoint.delete_store("s"))
-        with pytest.raises(StoreNotFoundError):
+        with pytest.raises(StoreNotFoundError, match="create it, or check its name and where the connection leads"):
             stores.send(anypoint.key_exists("s", "p", "k"))
         stores.send(anypoint.create_store("s"))
         assert stores.send(anypoint.key_exists("s", "p", "k")) is False
