@@ -116,7 +116,7 @@ def failure_text(error: BaseException) -> str:
 def _tls_advice(error: BaseException) -> str:
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
         return "Check the host, and which certificates are trusted: verify of the connection, or REQUESTS_CA_BUNDLE"
-    return "Check scheme and port of the host, and of the proxy: what answers there does not speak the TLS that https needs"
+    return "Check scheme and port of the host, and of the proxy: what answers there does not speak TLS as https needs"
 
 
 def shown_cause(error: BaseException) -> BaseException | None:
