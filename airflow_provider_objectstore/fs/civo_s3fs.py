@@ -209,8 +209,11 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
                 details = {name: response.get(name) for name in ("ETag", "LastModified", "StorageClass", "ContentType")}
                 contents = await body.read() if size <= _FIRST_READ_BYTES else b""
             return {**details, "name": f"{bucket}/{key}", "size": size, "type": "file"}, bytes(contents)
-        except FileNotFoundError as error:  # S3's own words do not say which key
-            raise FileNotFoundError(f"{path}: {error}") from error
+        except FileNotFoundError as error:
+            if error.__cause__ is None:  # of this package, which says what is missing, and where
+                raise
+            # S3's own words do not say which key
+            raise FileNotFoundError(f"civo://{path}: {error} [{self.hook.where}]") from error.__cause__
         except Exception:
             return None
 

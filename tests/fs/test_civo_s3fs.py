@@ -99,7 +99,7 @@ def test_opening_what_is_missing_takes_one_request(fs: Any, asked: list[str]) ->
     fs.pipe("photos/folder/a", b"1")
     asked.clear()
     for path in ("photos/none", "photos/folder"):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(FileNotFoundError, match=rf"^civo://{path}: .* \[connection civo_default, region LON1\]$"):
             fs.open(path, "rb")
     assert asked == ["GetObject", "GetObject"]
 
