@@ -138,5 +138,7 @@ class MotoS3:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError("moto's process ended; the extra [emulator] must be installed")
+            raise RuntimeError(
+                "moto's process ended. If it misses a module: pip install 'airflow-provider-objectstore[emulator]'"
+            )
         return line

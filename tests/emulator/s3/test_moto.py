@@ -39,7 +39,7 @@ def test_an_error_of_moto_is_raised() -> None:
 
 
 def test_a_missing_certificate_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="moto's process ended"):
+    with pytest.raises(RuntimeError, match=r"ended\. If it misses a module: pip install 'airflow-pro.*\[emulator\]'"):
         MotoS3(certfile=str(tmp_path / "missing.pem")).start(0)
 
 
