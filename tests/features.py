@@ -8,9 +8,11 @@ was before.
 from __future__ import annotations
 
 from importlib.util import find_spec
+from inspect import signature
 
 from airflow.jobs.triggerer_job_runner import TriggerCommsDecoder
 from airflow.providers_manager import ProvidersManager
+from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 
 from airflow_provider_objectstore.compat.tasks import supports_retry_policies
 from airflow_provider_objectstore.compat.triggerer import supports_start_from_trigger
@@ -35,3 +37,6 @@ SHARED_STREAMS = find_spec("airflow.triggers.shared_stream") is not None
 
 RETRY_POLICIES = supports_retry_policies()
 """Airflow 3.3: a policy decides about a task's retries."""
+
+TEAMS = "team_name" in signature(EnvironmentVariablesBackend.get_conn_value).parameters
+"""Airflow 3.2: connections belong to teams."""

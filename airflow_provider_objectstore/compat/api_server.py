@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any
 
 
@@ -21,7 +22,7 @@ def readable_connections(manager: Any, user: Any, conn_types: Collection[str]) -
     return {conn_id: types[conn_id] for conn_id in readable_ids(manager, user, types)}
 
 
-def readable_ids(manager: Any, user: Any, conn_ids: Collection[str]) -> list[str]:
+def readable_ids(manager: Any, user: Any, conn_ids: Collection[str], team: str | None = None) -> list[str]:
     """
     Return those of some ids of connections that a user may read, whether there is such a connection or not.
 
@@ -30,18 +31,56 @@ def readable_ids(manager: Any, user: Any, conn_ids: Collection[str]) -> list[str
     :param manager: the auth manager.
     :param user: the user.
     :param conn_ids: the ids.
+    :param team: a team whose connections of these ids the user has to be allowed to read as well; None for none.
     """
     from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails
-    from airflow.models.connection import Connection as Stored  # noqa: TID251 - only tasks have no metadata database
-    from airflow.providers.common.compat.sdk import conf
-
-    in_teams = conf.getboolean("core", "multi_team", fallback=False)
 
     def is_readable(conn_id: str) -> bool:
-        details = ConnectionDetails(conn_id=conn_id, team_name=Stored.get_team_name(conn_id) if in_teams else None)
-        return bool(manager.is_authorized_connection(method="GET", details=details, user=user))
+        own = team_of(conn_id)
+        details = [ConnectionDetails(conn_id=conn_id, team_name=name) for name in {own, team or own}]
+        return all(manager.is_authorized_connection(method="GET", details=one, user=user) for one in details)
 
     return [conn_id for conn_id in conn_ids if is_readable(conn_id)]
+
+
+def team_of(conn_id: str) -> str | None:
+    """
+    Return the team that a connection of the metadata database belongs to; None without ``[core] multi_team``.
+
+    Private: the model.
+
+    :param conn_id: the connection's id.
+    """
+    from airflow.models.connection import Connection as Stored  # noqa: TID251 - only tasks have no metadata database
+
+    return Stored.get_team_name(conn_id) if has_teams() else None
+
+
+def has_teams() -> bool:
+    """Return whether connections can belong to teams."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return bool(conf.getboolean("core", "multi_team", fallback=False))
+
+
+def get_connection(conn_id: str, team: str | None) -> Any:
+    """
+    Look a connection up as Airflow does, for a team as it does for that team's tasks.
+
+    Private: the model. ``BaseHook`` knows no teams in the API server.
+
+    :param conn_id: the connection's id.
+    :param team: the team; None for what belongs to no team.
+    :raises AirflowNotFoundException: if there is none.
+    """
+    from airflow.models.connection import Connection as Stored  # noqa: TID251
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+    found = BaseHook.get_connection(conn_id) if team is None else Stored.get_connection_from_secrets(conn_id, team)
+    # AIRFLOW_CONN__BLUE___ORDERS is of the team blue, and before Airflow 3.3 found as "_blue___orders" by others.
+    if has_teams() and "___" in conn_id and not is_stored(found):
+        raise AirflowNotFoundException(conn_id)
+    return found
 
 
 def stored_connections() -> dict[str, str]:
@@ -69,20 +108,23 @@ def is_stored(connection: Any) -> bool:
     return getattr(connection, "id", None) is not None
 
 
-def lookup_problems(conn_id: str) -> dict[str, str]:
+def lookup_problems(conn_id: str, team: str | None) -> dict[str, str]:
     """
     Return why Airflow finds no connection, by the place that has one or fails: Airflow itself leaves that out.
 
     Private: the list of backends. No text of an error is in it, which may quote a secret.
 
     :param conn_id: the connection's id.
+    :param team: the team for which it was looked up; None for none.
     """
     from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 
     problems: dict[str, str] = {}
     for backend in ensure_secrets_backend_loaded():
+        knows_teams = "team_name" in signature(backend.get_connection).parameters
+        of_team = {"team_name": team} if team and knows_teams else {}
         try:
-            if connection := backend.get_connection(conn_id=conn_id):
+            if connection := backend.get_connection(conn_id=conn_id, **of_team):
                 connection.get_uri()  # as Airflow's own look-up does
         except Exception as error:
             problems[_name_of(backend, conn_id)] = lookup_problem(error)

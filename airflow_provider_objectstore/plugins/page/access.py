@@ -83,15 +83,16 @@ def connections_of(user: GetUserDep) -> list[ListedConnection]:
     return [ListedConnection(conn_id, service) for conn_id, service in sorted(found.items())]
 
 
-def require_rights(user: Any, connection_ids: Collection[str]) -> None:
+def require_rights(user: Any, connection_ids: Collection[str], team: str | None) -> None:
     """
     Refuse a user who may not read each of some ids of connections. It blocks.
 
     :param user: the user.
     :param connection_ids: the ids.
+    :param team: the team whose connections they are; None for none.
     :raises HTTPException: if the user may not.
     """
-    if len(readable_ids(get_auth_manager(), user, connection_ids)) < len(connection_ids):
+    if len(readable_ids(get_auth_manager(), user, connection_ids, team)) < len(connection_ids):
         raise HTTPException(403, SPELLINGS)
 
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_objectstore.compat.api_server import (
     METADATA_DATABASE,
+    get_connection,
     is_stored,
     lookup_problem,
     lookup_problems,
     stored_connections,
+    team_of,
 )
 from airflow_provider_objectstore.exceptions import ConfigurationError, ObjectStoreError
 from airflow_provider_objectstore.hooks.connection_fields import shown_type
@@ -42,11 +44,13 @@ class Found:
     :param problem: why there is none.
     :param ids: all ids that may stand for it. It is for those who may read each of them. Empty if it is exactly the
         connection of the metadata database for which the right was checked already.
+    :param team: the team for which it was looked up; None for none.
     """
 
     hook: PageHook | None
     problem: ObjectStoreError | None
     ids: frozenset[str]
+    team: str | None
 
 
 class Opener:
@@ -70,8 +74,9 @@ class Opener:
         :raises ObjectStoreError: if there is no such connection, or none that can be used.
         """
         found = await self._turns.run(connection_id, "connection", KEPT, partial(look_up, connection_id))
-        if found.ids - {connection_id}:
-            await self._threads.run(partial(require_rights, user, found.ids))
+        # What is kept may be of a team that had the connection a moment ago.
+        if found.team is not None or found.ids - {connection_id}:
+            await self._threads.run(partial(require_rights, user, found.ids | {connection_id}, found.team))
         if found.hook is None:
             assert found.problem is not None
             raise copy(found.problem)
@@ -84,41 +89,41 @@ class Opener:
 
 def look_up(connection_id: str) -> Found:
     """
-    Look a connection up as Airflow does.
+    Look a connection up as Airflow does, for the team that it belongs to.
 
     :param connection_id: its id.
     """
+    team = team_of(connection_id)
     try:
-        connection = BaseHook.get_connection(connection_id)
+        connection = get_connection(connection_id, team)
     except AirflowNotFoundException:
         connection = None
     except Exception as error:
         failed = _failed(connection_id, f"a secrets backend: {lookup_problem(error)}")
-        return Found(None, failed, same_ids(connection_id))
+        return Found(None, failed, same_ids(connection_id), team)
     # Some databases ignore case: the right was checked for the id as it is in the address.
     if connection is None or connection.conn_id != connection_id:
-        return _not_found(connection_id)
+        return _not_found(connection_id, team)
     ids = frozenset[str]() if is_stored(connection) else same_ids(connection_id)
     try:
-        return Found(_hook_of(connection), None, ids)
+        return Found(_hook_of(connection), None, ids, team)
     except ObjectStoreError as error:
-        return Found(None, copy(error), ids)
+        return Found(None, copy(error), ids, team)
 
 
-def _not_found(connection_id: str) -> Found:
-    problems = lookup_problems(connection_id)
+def _not_found(connection_id: str, team: str | None) -> Found:
+    problems = lookup_problems(connection_id, team)
     ids = same_ids(connection_id)
     if set(problems) == {METADATA_DATABASE} and connection_id in stored_connections():
         ids = frozenset()
     if problems:
-        return Found(
-            None, _failed(connection_id, "; ".join(f"{where}: {what}" for where, what in problems.items())), ids
-        )
+        reason = "; ".join(f"{where}: {what}" for where, what in problems.items())
+        return Found(None, _failed(connection_id, reason), ids, team)
     absent = ConfigurationError(
         f"there is no connection {connection_id!r}, or the API server cannot see it: workers may have environment "
         "variables and secrets backends of their own"
     )
-    return Found(None, absent, ids)
+    return Found(None, absent, ids, team)
 
 
 def _failed(connection_id: str, reason: str) -> ConfigurationError:
