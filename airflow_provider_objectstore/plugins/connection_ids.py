@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+MAX_LENGTH = 250
+"""Characters of an id. Airflow stores no longer ones."""
+
 
 def has_address(connection_id: str) -> bool:
     r"""
@@ -13,4 +16,5 @@ def has_address(connection_id: str) -> bool:
     :param connection_id: the id.
     """
     steps = {"", ".", ".."} & {segment.strip() for segment in connection_id.split("/")}
-    return not steps and not any(letter in "\\%" or not letter.isprintable() for letter in connection_id)
+    unusual = any(letter in "\\%" or not letter.isprintable() for letter in connection_id)
+    return not steps and not unusual and len(connection_id) <= MAX_LENGTH

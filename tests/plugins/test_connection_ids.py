@@ -17,3 +17,8 @@ def test_usual_ids_have_an_address(id: str) -> None:
 )
 def test_ids_that_lead_elsewhere_have_none(id: str) -> None:
     assert not has_address(id)
+
+
+def test_an_id_is_as_long_as_airflow_stores_it() -> None:
+    assert has_address("x" * 250)
+    assert not has_address("x" * 251)

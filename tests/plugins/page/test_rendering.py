@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
 from fastapi import Request
 
 from airflow_provider_objectstore.api.anypoint.models import Store
 from airflow_provider_objectstore.api.civo.models import ObjectStore
+from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.plugins.page.rendering import Links, duration, number, render, shown, size
 from airflow_provider_objectstore.plugins.page.views import NO_PARAMETERS
+from tests.plugins.page.conftest import Browser
 
 
 def test_addresses_hold_any_name() -> None:
@@ -75,6 +79,15 @@ def test_huge_names_are_cut_and_no_address_is_none() -> None:
         assert "000\N{NARROW NO-BREAK SPACE}000 characters)" in text
         assert '"None' not in text
         assert "No address can hold the next page" in text
+
+
+@pytest.mark.parametrize("name", ["store", "partition"])
+def test_a_name_that_no_address_can_hold_leads_nowhere(name: str, browser: Browser, stored: Emulator) -> None:
+    """It came here in an address that was just short enough, or by somebody's hand."""
+    names = {"store": "s", "partition": "p", name: "x" * 16_000}
+    shown = browser.get(f"/tasks/mule?{urlencode(names)}")
+    assert shown.status_code == 200
+    assert '"None' not in shown.text
 
 
 def test_names_and_numbers() -> None:
