@@ -214,8 +214,12 @@ class Airflow:
             if health and all(part["status"] == "healthy" for part in health.values()):
                 # The first request to this part takes seconds, for which the first task would wait.
                 self._session.get(f"{self.url}/execution/health", timeout=120)
-                token = self._session.get(f"{self.url}/auth/token", timeout=30)
-                self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+                self._session.headers["Authorization"] = f"Bearer {self._new_token()}"
                 return
             time.sleep(0.3)
         raise AirflowError(f"Airflow is not up after {seconds:.0f} s.\n{self.component_logs()}")
+
+    def _new_token(self) -> str:
+        """Return a token for the REST API."""
+        token: str = self._session.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
+        return token

@@ -37,11 +37,10 @@ class Databases:
     def __init__(self, postgres: Path, redis: Path) -> None:
         self._postgres, self._redis = postgres, redis
         self.postgres_port, self.redis_port = free_port(0), free_port(0)
-        address = f"{_USER}@127.0.0.1:{self.postgres_port}/{_USER}"
+        metadata = self._metadata(_USER)
         self.configuration = {
-            "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{address}",
-            "DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"postgresql+asyncpg://{address}",
-            "CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{address}",
+            **metadata,
+            "CELERY__RESULT_BACKEND": f"db+{metadata['DATABASE__SQL_ALCHEMY_CONN']}",
             "CELERY__BROKER_URL": f"redis://127.0.0.1:{self.redis_port}/0",
         }
 
@@ -75,6 +74,25 @@ class Databases:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 
+    def create(self, name: str) -> dict[str, str]:
+        """
+        Create a further database, and return the configuration of an Airflow that has its metadata there.
+
+        :param name: its name.
+        """
+        with contextlib.closing(self._connect("postgres")) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(f"CREATE DATABASE {name}")
+        return self._metadata(name)
+
+    def _metadata(self, name: str) -> dict[str, str]:
+        address = f"{_USER}@127.0.0.1:{self.postgres_port}/{name}"
+        return {
+            "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{address}",
+            "DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"postgresql+asyncpg://{address}",
+        }
+
     def _start(self) -> None:
         logs = self.folder / "logs"
         logs.mkdir()
@@ -105,25 +123,22 @@ class Databases:
         postgres = [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(self.postgres_port)]
         postgres += [f"--{name}={value}" for name, value in options.items()]
         self._servers.append(Processes({"postgres": postgres}, variables, logs))
-        self._create_database(logs)
+        self._wait(logs)
+        self.create(_USER)
 
-    def _create_database(self, logs: Path, seconds: float = 60) -> None:
+    def _wait(self, logs: Path, seconds: float = 60) -> None:
         import psycopg2
 
         deadline = time.monotonic() + seconds
         while True:
             try:
-                connection = self._connect("postgres")
-                break
+                self._connect("postgres").close()
+                return
             except psycopg2.OperationalError:
                 if time.monotonic() > deadline or not self._servers[-1].running():
                     output = "\n".join(path.read_text(errors="replace")[-2000:] for path in logs.glob("*.log"))
                     raise RuntimeError(f"PostgreSQL does not accept connections:\n{output}") from None
                 time.sleep(0.1)
-        with contextlib.closing(connection):
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(f"CREATE DATABASE {_USER}")
 
     def _connect(self, database: str) -> Any:
         import psycopg2
