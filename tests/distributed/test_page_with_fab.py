@@ -85,7 +85,7 @@ class FabAirflow(Airflow):
 
     def user(self, name: str, role: str) -> list[str]:
         """Return the command that creates a user."""
-        self._passwords[name] = secrets.token_urlsafe(16)
+        self._passwords[name] = secrets.token_hex(16)  # none begins like an option
         names = ["--username", name, "--firstname", name, "--lastname", name, "--email", f"{name}@example.org"]
         return ["users", "create", *names, "--role", role, "--password", self._passwords[name]]
 
