@@ -79,21 +79,29 @@ def test_a_connection_of_a_team_is_opened_for_those_who_may_read_it(
     assert "emulator-org" in get(browser, "/stores/mule", None, "ADMIN").text
 
 
+@pytest.mark.parametrize("id", ["mule", "2024"])  # the second has no case
 def test_the_rights_of_a_team_are_asked_for_what_was_found_for_it(
-    browser: Browser, stored: Emulator, give: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    id: str,
+    browser: Browser,
+    stored: Emulator,
+    give: Callable[..., None],
+    store_connection: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A connection goes to another team: what was looked up for the first one is kept for seconds."""
-    red = {**stored.connections()["anypoint_default"]}
-    red["extra"] = {**red["extra"], "organization_id": "red-org"}
-    monkeypatch.setenv("AIRFLOW_CONN__RED___MULE", json.dumps(red))
-    give("mule", "red")
-    assert "red-org" in get(browser, "/connection/mule", "red").text + get(browser, "/stores/mule", "red").text
-    give("mule", "blue")
+    red = stored.connections()["anypoint_default"]
+    red["extra"]["organization_id"] = "red-org"
+    monkeypatch.setenv(f"AIRFLOW_CONN__RED___{id.upper()}", json.dumps(red))
+    if id != "mule":
+        store_connection(id, {"conn_type": "anypoint"})
+    give(id, "red")
+    assert "red-org" in get(browser, f"/stores/{id}", "red").text
+    give(id, "blue")
     for view in ("connection", "stores", "tasks"):
-        answer = get(browser, f"/{view}/mule", "blue")
+        answer = get(browser, f"/{view}/{id}", "blue")
         assert answer.status_code == 403
         assert "red-org" not in answer.text
-        assert get(browser, f"/{view}/mule", "red").status_code == 403
+        assert get(browser, f"/{view}/{id}", "red").status_code == 403
 
 
 @pytest.mark.parametrize("stored_id", [None, "_red___hidden", "_RED___HIDDEN"])
