@@ -36,8 +36,10 @@ WARM_UP_ROUNDS = MAX_STATES // 4 + 1
 """Fills what is bounded: each round makes four connections."""
 MORE = 2
 """By how much a count may be higher at the end: what the last round has left to the garbage collector."""
+SETTLED_ROUNDS = 4 * WARM_UP_ROUNDS
+"""So many rounds the heap needs until it stays as it is; a run of some minutes counts then for the first time."""
 MORE_MIB, MORE_MIB_AT_FIRST = 8, 24
-"""By how much the memory may be higher; the heap needs about twenty rounds until it stays as it is."""
+"""By how much the memory may be higher, from then on and before."""
 
 
 @contextmanager
@@ -72,16 +74,17 @@ def soak(seconds: float, seed: int, folder: Path) -> list[str]:
     """Work for this long, at least; print what is held. Return the names of what has grown."""
     rounds = Rounds(seed, folder)
     began = time.monotonic()
-    while rounds.number < WARM_UP_ROUNDS or time.monotonic() - began < seconds / 10:
+    enough, more_rounds = (SETTLED_ROUNDS, 10) if seconds >= 300 else (WARM_UP_ROUNDS, 2)
+    while rounds.number < enough or time.monotonic() - began < seconds / 10:
         rounds.run()
     first, warm = measure(), rounds.number
-    while rounds.number < warm + 2 or time.monotonic() - began < seconds:
+    while rounds.number < warm + more_rounds or time.monotonic() - began < seconds:
         rounds.run()
     last = measure()
     took = time.monotonic() - began
     print(f"{rounds.number} rounds in {took:.0f} s, {warm} of them before the first count; seed {seed}\n")
     print("| held | after the first part | at the end | growth | allowed |\n|---|---|---|---|---|")
-    more_mib = MORE_MIB if warm >= 4 * WARM_UP_ROUNDS else MORE_MIB_AT_FIRST
+    more_mib = MORE_MIB if warm >= SETTLED_ROUNDS else MORE_MIB_AT_FIRST
     grown = []
     for name, value in last.items():
         more, allowed = value - first.get(name, 0), more_mib if name.startswith("memory") else MORE
