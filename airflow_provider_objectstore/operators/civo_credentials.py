@@ -22,7 +22,7 @@ from airflow_provider_objectstore.exceptions import (
     ResourceFailedError,
 )
 from airflow_provider_objectstore.operators.base import CivoOperator, check_publishers, publishers
-from airflow_provider_objectstore.rotation.names import successors_of
+from airflow_provider_objectstore.rotation.names import is_original, members_of, successors_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -50,7 +50,8 @@ class CivoCreateCredentialOperator(CivoOperator):
     :param max_size_gb: limit of what it may store, in GB: 500 or a multiple of it. Left out, the service's default
         applies.
     :param if_exists: ``skip`` leaves an existing credential of this name unchanged and publishes it; ``fail`` fails.
-        After a rotation the one that has taken its place counts as the existing one.
+        After a rotation the one that has taken its place counts as the existing one: the newest that owns stores,
+        or that a publisher has.
     :param publishers: where to publish it, see :class:`~airflow_provider_objectstore.publishers.Publisher`.
     :param civo_conn_id: id of the ``civo`` connection.
     :param region: region code such as ``LON1``, instead of the connection's. An empty one is an error.
@@ -126,9 +127,12 @@ class CivoCreateCredentialOperator(CivoOperator):
             )
         if successors := successors_of(self.name, credentials):
             stores = list(hook.list_object_stores())
-            owners = [one for one in (*found, *successors) if any(owns(one, store) for store in stores)]
-            usable = [one for one in successors if one.has_keys and not one.failed and not one.suspended]
-            return (owners or found or usable or successors)[-1]
+            lineage = [*found, *successors]
+            owners = [one for one in lineage if any(owns(one, store) for store in stores)]
+            newer = lineage[lineage.index(owners[-1]) + 1 :] if owners else lineage
+            usable = [one for one in newer if one.has_keys and not one.failed and not one.suspended]
+            published = _newest_published(hook, usable, credentials, stores, self.publishers)
+            return published or (owners or found or usable or successors)[-1]
         return found[0] if found else None
 
     def _known_as(self, credential: Credential) -> str:
@@ -282,18 +286,43 @@ def publish(
 
     if not publishers:
         return
-    options = published_options(hook, credential, _stores_of(hook, credential) if owns_stores else ())
+    options = published_options(hook, credential, _stores_of(hook, credential, publishers) if owns_stores else ())
     for publisher in publishers:
         publisher.publish(options)
         publisher.verify(options)
         log.info("Published credential %s to %s", credential.name, publisher)
 
 
-def _stores_of(hook: CivoObjectStoreHook, credential: Credential) -> list[ObjectStore]:
+def _stores_of(
+    hook: CivoObjectStoreHook, credential: Credential, publishers: Sequence[Publisher]
+) -> Sequence[ObjectStore]:
+    """Return the stores that a credential owns, or has access to since the rotation that has published it."""
+    from airflow_provider_objectstore.rotation.state import owned_stores
+
     try:
-        return [store for store in hook.list_object_stores() if owns(credential, store)]
+        stores = list(hook.list_object_stores())
+        credentials = [] if is_original(credential.name) else list(hook.list_credentials())
     except ObjectStoreError as error:
         raise error.prefixed(f"looking for the object stores of credential {credential.name}: ") from error.__cause__
+    if credentials and _newest_published(hook, [credential], credentials, stores, publishers):
+        return owned_stores(members_of(credential.name, credentials), stores)
+    return owned_stores([credential], stores)
+
+
+def _newest_published(
+    hook: CivoObjectStoreHook,
+    wanted: Sequence[Credential],
+    credentials: Sequence[Credential],
+    stores: Sequence[ObjectStore],
+    publishers: Sequence[Publisher],
+) -> Credential | None:
+    if not publishers or not wanted:
+        return None
+    from airflow_provider_objectstore.rotation.publish import newest_published
+    from airflow_provider_objectstore.rotation.state import owned_stores
+
+    shared = owned_stores(members_of(wanted[0].name, credentials), stores)
+    return newest_published(hook, wanted, shared, publishers)
 
 
 def _find(hook: CivoObjectStoreHook, wanted: str) -> Credential | None:

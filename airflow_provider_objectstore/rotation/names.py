@@ -95,6 +95,17 @@ def lineage_name(name: str) -> str:
     return f"{name[: _MAX_BASE_LENGTH - _HASH_LENGTH - 1]}-{_hash(name, _HASH_LENGTH)}"
 
 
+def members_of(name: str, credentials: Iterable[Credential]) -> list[Credential]:
+    """
+    Return the credentials of a lineage.
+
+    :param name: of any member, or what their names have in common.
+    :param credentials: all of the region.
+    """
+    base = lineage_name(name)
+    return [credential for credential in credentials if lineage_name(credential.name) == base]
+
+
 def successors_of(name: str, credentials: Iterable[Credential]) -> list[Credential]:
     """
     Return the credentials that later rotations made of the one with a name, the newest last.
@@ -102,8 +113,7 @@ def successors_of(name: str, credentials: Iterable[Credential]) -> list[Credenti
     :param name: the credential's name; it may be gone.
     :param credentials: all of the region.
     """
-    base = lineage_name(name)
-    made = [one for one in credentials if not is_original(one.name) and lineage_name(one.name) == base]
+    made = [one for one in members_of(name, credentials) if not is_original(one.name)]
     later = [one for one in made if is_original(name) or one.name > name]  # ordered by time
     return sorted(later, key=lambda credential: credential.name)
 

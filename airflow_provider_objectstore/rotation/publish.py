@@ -16,6 +16,7 @@ from airflow_provider_objectstore.exceptions import (
     UnreadableValueError,
     cause_of,
 )
+from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.publishers import Publisher
 from airflow_provider_objectstore.publishers.options import published_options
 from airflow_provider_objectstore.rotation.context import RotationContext, same_keys
@@ -115,7 +116,7 @@ def is_published(
         return False
     result = False
     for publisher in context.publishers:
-        problem = _find_problem(publisher, context, credential, stores)
+        problem = _find_problem(context.prepared_form(publisher), context.hook, credential, stores)
         if problem is None:
             return True
         if _is_unclear(problem):
@@ -123,6 +124,33 @@ def is_published(
             log.warning("%s cannot be asked whether it has credential %s (%s)", publisher, credential.name, kind)
             result = if_unknown
     return result
+
+
+def newest_published(
+    hook: CivoObjectStoreHook,
+    credentials: Sequence[Credential],
+    stores: Sequence[ObjectStore],
+    publishers: Iterable[Publisher],
+) -> Credential | None:
+    """
+    Return the newest credential that a publisher has, so that consumers may use it.
+
+    :param credentials: of one lineage, with their keys, the newest last.
+    :param stores: the stores that they have access to.
+    :raises ObjectStoreError: if a publisher could not be asked, and none has that credential.
+    """
+    publishers = list(publishers)
+    for credential in reversed(credentials):
+        problems = [(publisher, _find_problem(publisher, hook, credential, stores)) for publisher in publishers]
+        if any(problem is None for _, problem in problems):
+            return credential
+        for publisher, problem in problems:
+            if problem and _is_unclear(problem):
+                raise ObjectStoreError(
+                    f"{publisher} cannot be asked whether it has credential {credential.name} "
+                    f"({_redacted(problem, *credentials)}). Nothing is published: run this task again when it can"
+                ) from cause_of(problem)
+    return None
 
 
 def require_published(context: RotationContext) -> None:
@@ -138,7 +166,7 @@ def require_published(context: RotationContext) -> None:
     stores = state.stores_of(owner)
     newest = state.newest or owner
     for publisher in context.publishers:
-        problem = _find_problem(publisher, context, owner, stores)
+        problem = _find_problem(context.prepared_form(publisher), context.hook, owner, stores)
         if problem is None or _has(publisher, context, newest, state):
             continue
         found = "cannot be asked whether it has it" if _is_unclear(problem) else "does not have it"
@@ -170,11 +198,13 @@ def _consequence(context: RotationContext, new: Credential, state: LineageState)
 
 
 def _has(publisher: Publisher, context: RotationContext, credential: Credential, state: LineageState) -> bool:
-    return has_keys(credential) and _find_problem(publisher, context, credential, state.stores) is None
+    if not has_keys(credential):
+        return False
+    return _find_problem(context.prepared_form(publisher), context.hook, credential, state.stores) is None
 
 
 def _find_problem(
-    publisher: Publisher, context: RotationContext, credential: Credential, stores: Sequence[ObjectStore]
+    publisher: Publisher, hook: CivoObjectStoreHook, credential: Credential, stores: Sequence[ObjectStore]
 ) -> Exception | None:
     """
     Return why a publisher does not have a credential; None if it has it.
@@ -183,10 +213,10 @@ def _find_problem(
         its only one then.
     """
     problem: Exception | None = None
-    options = published_options(context.hook, credential, stores)
+    options = published_options(hook, credential, stores)
     for bucket in dict.fromkeys((options.bucket, None, *(store.name for store in stores))):
         try:
-            context.prepared_form(publisher).verify(replace(options, bucket=bucket))
+            publisher.verify(replace(options, bucket=bucket))
         except Exception as error:
             problem = error
             if _is_unclear(error):

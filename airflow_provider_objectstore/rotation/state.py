@@ -15,6 +15,7 @@ from airflow_provider_objectstore.rotation.names import (
     is_original,
     lineage_name,
     looks_rotated,
+    members_of,
     rotation_id_of,
 )
 
@@ -107,7 +108,7 @@ def read_state(hook: CivoObjectStoreHook, target: RotationTarget, rotation_id: R
     credentials = list(hook.list_credentials())
     stores = list(hook.list_object_stores())
     base = lineage_name(_find_credential(target, rotation_id, credentials, stores).name)
-    members = [credential for credential in credentials if lineage_name(credential.name) == base]
+    members = members_of(base, credentials)
     originals = [member for member in members if is_original(member.name)]
     if len(originals) > 1:
         ids = ", ".join(original.id for original in originals)
@@ -115,10 +116,16 @@ def read_state(hook: CivoObjectStoreHook, target: RotationTarget, rotation_id: R
             f"{len(originals)} credentials are called {originals[0].name} ({ids}), and a rotation "
             "distinguishes credentials by their names: rename one, or delete it if it owns nothing"
         )
-    owned = tuple(store for store in stores if any(civo.owns(member, store) for member in members))
+    owned = owned_stores(members, stores)
     look_alikes = tuple(credential for credential in credentials if looks_rotated(credential.name, base))
     without_owner = tuple(filter(civo.owner_is_unknown, stores))
     return LineageState(base, tuple(sorted(members, key=_age)), owned, look_alikes, without_owner)
+
+
+def owned_stores(members: Iterable[Credential], stores: Iterable[ObjectStore]) -> tuple[ObjectStore, ...]:
+    """Return the stores that any of these credentials owns."""
+    members = list(members)
+    return tuple(store for store in stores if any(civo.owns(member, store) for member in members))
 
 
 def require_current(state: LineageState, target: RotationTarget, rotation_id: RotationId) -> LineageState:

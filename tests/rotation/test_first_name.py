@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import ConflictError
+from airflow_provider_objectstore.exceptions import ConflictError, ObjectStoreError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.hooks.s3 import S3Options
 from airflow_provider_objectstore.operators.civo import (
@@ -17,10 +17,12 @@ from airflow_provider_objectstore.operators.civo import (
     CivoUpdateCredentialOperator,
 )
 from airflow_provider_objectstore.rotation.names import name_for, successors_of
+from tests.rotation.conftest import ConfigureEmulator
 from tests.rotation.harness import (
     CREDENTIAL,
     PUBLISHER,
     STORES,
+    RecordingPublisher,
     count_changes,
     has_access,
     published_keys,
@@ -70,6 +72,55 @@ class TestCreate:
         assert all(has_access(replace(old, **keys)) for old in before)
         finish()
         assert unusable_keys(hook) == []
+
+    @pytest.mark.parametrize("owner_change", ["ignored", "bucket"])
+    def test_where_the_owner_is_kept_it_publishes_what_consumers_have(
+        self, owner_change: str, before: Before, hook: CivoObjectStoreHook, configure_emulator: ConfigureEmulator
+    ) -> None:
+        configure_emulator(owner_change=owner_change)
+        for week in (1, 2):
+            new = rotate(week, "overlap")["credential"]
+            left = hook.create_credential(name_for(CREDENTIAL, rotation_id_of_run(week + 2)))  # by a killed run
+            published = published_keys()
+            assert create()["access_key_id"] == new["access_key_id"]
+            assert published_keys() == published
+            hook.delete_credential(left.id)
+
+    @pytest.mark.parametrize("stores", [1, 2])
+    def test_in_the_grace_period_it_publishes_what_consumers_have(
+        self, stores: int, before: Before, hook: CivoObjectStoreHook
+    ) -> None:
+        for store in list(hook.list_object_stores())[stores:]:
+            hook.delete_object_store(store.id)
+        start_grace_period(strategy="overlap")
+        (new,) = (one for one in hook.list_credentials() if one.name != CREDENTIAL)
+        published = published_keys()
+        create()
+        assert published_keys() == published
+        CivoUpdateCredentialOperator(
+            task_id="update", credential=new.name, suspended=False, publishers=[PUBLISHER]
+        ).execute({})
+        assert published_keys() == published
+        assert published["access_key_id"] == new.access_key_id
+
+    def test_one_that_has_lost_its_stores_is_not_published_again(
+        self, before: Before, hook: CivoObjectStoreHook
+    ) -> None:
+        rotate(1)
+        rotate(2, publishers=[RecordingPublisher()], retire="keep")
+        create()
+        assert unusable_keys(hook) == []
+
+    def test_a_publisher_that_cannot_be_asked(
+        self, before: Before, hook: CivoObjectStoreHook, emulator: Emulator
+    ) -> None:
+        start_grace_period(strategy="overlap")
+        published = published_keys()
+        emulator.faults([{"operation": "anypoint.get_key", "kind": "status", "status": 403}])
+        with pytest.raises(ObjectStoreError, match=r"cannot be asked whether it has credential .*403"):
+            create()
+        emulator.faults([])
+        assert published_keys() == published
 
     def test_leaves_what_a_killed_run_has_left(self, before: Before, hook: CivoObjectStoreHook) -> None:
         rotate(1)
