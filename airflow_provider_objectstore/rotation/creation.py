@@ -24,14 +24,15 @@ def create_or_continue(
 
     :param before_change: is called when it can be used, unless it owns all stores already.
     :raises SupersededError: if a newer rotation began meanwhile.
-    :raises ResourceFailedError: if the service has created one of another size.
+    :raises ResourceFailedError: if it has another size than the owner, and the service does not change that.
     """
     begun = state.created_by(context.rotation_id)
     if begun is not None and begun.has_keys and all(state.owner_of(store).id == begun.id for store in state.stores):
         return begun
     size = _size_to_copy(state)
     new = context.hook.wait_until_ready(begun or _create(context, state, size))
-    _check_size(context, state, new, size)
+    if civo.is_other_size(new.max_size_gb, size) and not is_published(context, new, state.stores, if_unknown=True):
+        new = _resize(context, new, size)
     before_change()
     context.refresh()  # the last moment at which nothing has changed for consumers
     return new
@@ -59,14 +60,17 @@ def _size_to_copy(state: LineageState) -> int | None:
         return None
 
 
-def _check_size(context: RotationContext, state: LineageState, new: Credential, size: int | None) -> None:
+def _resize(context: RotationContext, new: Credential, size: int | None) -> Credential:
     """
-    Check that a new credential has the size that was asked for.
+    Give a credential that consumers do not use yet the owner's size, which may have changed since an earlier try.
 
-    :raises ResourceFailedError: if it has another one, and consumers do not use it yet: an owner's may change later.
+    :raises ResourceFailedError: if the service accepts the change and does not make it.
     """
-    if civo.is_other_size(new.max_size_gb, size) and not is_published(context, new, state.stores, if_unknown=True):
+    context.hook.update_credential(new.id, max_size_gb=size)
+    found = context.hook.wait_until_ready(context.hook.get_credential(new.id))
+    if civo.is_other_size(found.max_size_gb, size):
         raise ResourceFailedError(
-            f"the service was asked for {size} GB, which the owner may store, and created credential {new.name} with "
-            f"{new.max_size_gb} GB. It is not published"
+            f"the service was asked for {size} GB, which the owner may store, and credential {new.name} has "
+            f"{found.max_size_gb} GB. It is not published"
         )
+    return found

@@ -61,22 +61,35 @@ def test_another_worker_was_faster(created: bool, before: Before, hook: CivoObje
 
 
 @pytest.mark.parametrize("strategy", ["overlap", "replace"])
-@pytest.mark.parametrize("by_killed_try", [False, True], ids=["by this try", "by a killed try"])
-def test_one_that_is_smaller_than_asked_for(
-    by_killed_try: bool, strategy: str, before: Before, hook: CivoObjectStoreHook, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("size", [500, 2000], ids=["smaller", "larger"])
+def test_the_owner_was_resized_since_a_killed_try(
+    size: int, strategy: str, before: Before, hook: CivoObjectStoreHook
+) -> None:
+    (owner,) = hook.list_credentials()
+    hook.create_credential(NAME, max_size_gb=size)
+    hook.update_credential(owner.id, max_size_gb=1000)
+    rotate(strategy=strategy)
+    assert [(credential.name, credential.max_size_gb) for credential in hook.list_credentials()] == [(NAME, 1000)]
+    assert find_problems(hook, before, strategy) == []
+
+
+@pytest.mark.parametrize("strategy", ["overlap", "replace"])
+def test_a_service_that_gives_less_than_asked_for(
+    strategy: str, before: Before, hook: CivoObjectStoreHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (owner,) = hook.list_credentials()
     hook.update_credential(owner.id, max_size_gb=2000)
-    if by_killed_try:
-        hook.create_credential(NAME, max_size_gb=500)
-    create = CivoObjectStoreHook.create_credential
     with monkeypatch.context() as patch:
-        patch.setattr(
-            CivoObjectStoreHook,
-            "create_credential",
-            lambda self, name, **settings: create(self, name, **{**settings, "max_size_gb": 500}),
-        )
-        with pytest.raises(ResourceFailedError, match=f"2000 GB.* {NAME} with 500 GB"):
+        for name in ("create_credential", "update_credential"):
+            send = getattr(CivoObjectStoreHook, name)
+            patch.setattr(
+                CivoObjectStoreHook,
+                name,
+                lambda self, which, send=send, **settings: send(
+                    self, which, **{**settings, **({"max_size_gb": 500} if "max_size_gb" in settings else {})}
+                ),
+            )
+        with pytest.raises(ResourceFailedError, match=f"2000 GB.* {NAME} has 500 GB"):
             rotate(strategy=strategy)
     assert [credential.name for credential in hook.list_credentials()] == [CREDENTIAL], "it is undone"
     assert all(map(has_access, before))
