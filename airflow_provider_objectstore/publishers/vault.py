@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,11 +98,11 @@ class _VaultSecret(StoredConnection):
 
     def _rights(self) -> set[str] | None:
         """Return what the token may do with the secret; None if Vault does not tell."""
-        from hvac.exceptions import Forbidden
+        from hvac.exceptions import Forbidden, InvalidRequest
 
         path = f"{self._hook.vault_client.mount_point}/data/{self._name}"
-        with self._requesting("capabilities"), suppress(Forbidden):
-            response = self._hook.get_conn().sys.get_capabilities([path])
+        with self._requesting("capabilities"), suppress(Forbidden, InvalidRequest):  # it has no use left
+            response = self._ask(lambda client: client.sys.get_capabilities([path]))
             return set(response["data"][path])
         return None
 
@@ -112,8 +112,10 @@ class _VaultSecret(StoredConnection):
         with self._requesting("read"):
             engine = self._hook.vault_client.mount_point
             try:  # the hook would take any 404 for a missing secret
-                found = self._hook.get_conn().secrets.kv.v2.read_secret_version(
-                    self._name, mount_point=engine, raise_on_deleted_version=True
+                found = self._ask(
+                    lambda client: client.secrets.kv.v2.read_secret_version(
+                        self._name, mount_point=engine, raise_on_deleted_version=True
+                    )
                 )
             except InvalidPath as error:
                 self._version = _deleted_version(error)
@@ -148,6 +150,17 @@ class _VaultSecret(StoredConnection):
                     raise
                 return False
         return True
+
+    def _ask(self, request: Callable[[Any], Any]) -> Any:
+        """Send a request. If the token is refused, log in anew and send it once more: it may be used up."""
+        from hvac.exceptions import Forbidden, InvalidRequest
+
+        client = self._hook.get_conn()
+        try:
+            return request(client)
+        except (Forbidden, InvalidRequest):  # the latter for the token's capabilities
+            del self._hook
+            return request(self._hook.get_conn())
 
     @cached_property
     def _hook(self) -> Any:

@@ -193,6 +193,29 @@ def test_rights_are_checked_before_a_change(engine: Any, server: str, connect: C
         PUBLISHER.prepare()
 
 
+@pytest.mark.parametrize("uses", range(2, 7))
+def test_a_token_that_is_used_up(uses: int, engine: Any, server: str, connect: Connect) -> None:
+    client = hvac.Client(server, token=TOKEN)
+    limited(server, "read", "create", "update")
+    if "approle/" not in client.sys.list_auth_methods():
+        client.sys.enable_auth_method("approle")
+    role = client.auth.approle
+    role.create_or_update_approle("publisher", token_policies=["limited"], token_num_uses=uses)
+    connect(
+        login=role.read_role_id("publisher")["data"]["role_id"],
+        token=role.generate_secret_id("publisher")["data"]["secret_id"],
+        extra={"auth_type": "approle"},
+    )
+    prepared = PUBLISHER.prepare()
+    for credential in (CREDENTIAL, ROTATED):
+        prepared.publish(credential)
+        for _ in range(3):
+            prepared.verify(credential)
+    connect(limited(server, "create"))
+    with pytest.raises(PermissionDeniedError, match=rf"vault.read \(secret '{PATH}'"):
+        PUBLISHER.verify(ROTATED)
+
+
 def test_a_deleted_secret_whose_metadata_is_hidden(engine: Any, server: str, connect: Connect) -> None:
     put(engine, note="to do")
     engine.delete_latest_version_of_secret(PATH)
