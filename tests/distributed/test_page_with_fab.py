@@ -70,12 +70,11 @@ class FabAirflow(Airflow):
         super().__init__(folder, dags, {"worker_only": known["anypoint_default"]}, configuration=configuration)
         self.environment["PYTHONPATH"] = str(Path.cwd())
 
-    def __enter__(self) -> FabAirflow:
-        super().__enter__()
+    def store_connections(self) -> None:
+        """Store the connections ``mule`` and ``civo`` in the metadata database."""
         for conn_id, connection in self._stored.items():
             body = {"connection_id": conn_id, **connection, "extra": json.dumps(connection["extra"])}
             self.call("POST", "/connections", json=body)
-        return self
 
     def run(self, *commands: list[str]) -> None:
         """Run commands of Airflow's command line in one process, which needs long to start."""
@@ -138,6 +137,7 @@ def airflow(databases: Databases, service: Emulator, tmp_path_factory: pytest.Te
     """The running Airflow. Nothing listens on its port afterwards."""
     service.seed({"orders": {"inbox": {"first": "a secret value"}}}, {"invoices": {"a": b"1"}})
     with FabAirflow(tmp_path_factory.mktemp("fab"), databases.create("page"), service) as running:
+        running.store_connections()
         yield running
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(running.url.rpartition(":")[2])))
