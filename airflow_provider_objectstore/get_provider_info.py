@@ -27,7 +27,7 @@ def _field(label: str, kind: str, description: str, *, required: bool = False, *
 def _switch(description: str) -> dict[str, Any]:
     return {
         "description": description,
-        "version_added": "0.1.0",
+        "version_added": "1.0.0",
         "type": "boolean",
         "example": None,
         "default": "True",
