@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from airflow_provider_objectstore.api.call import fits_header
 from airflow_provider_objectstore.arguments import boolean, shortened
 from airflow_provider_objectstore.compat.connection_forms import is_of_test_button
 from airflow_provider_objectstore.exceptions import ConfigurationError
+from airflow_provider_objectstore.get_provider_info import get_provider_info
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -76,9 +79,15 @@ class Fields:
         """
         Refuse a connection of another type: its secret would be sent to the wrong service.
 
+        A misspelt field is a problem: without it, the connection would lead to the default of the field that was meant.
+
         :raises ConfigurationError: naming both types.
         """
         require_type(self.connection.conn_id, self.connection.conn_type, conn_type)
+        fields = _fields_of(conn_type)
+        for name in self.extra.keys() - fields:
+            for meant in get_close_matches(name.lower(), fields, 1, 0.82):
+                self.problems.append(f"extra {_shown(name)} is no field: rename it to {meant}, if that is meant")
 
     def text(self, name: str, default: str = "") -> str:
         value = self.extra.get(name)
@@ -182,6 +191,13 @@ class Fields:
             conn_id = str(self.connection.conn_id)
             which = "the connection" if is_of_test_button(conn_id) else f"connection {conn_id!r}"
             raise ConfigurationError(f"{which} cannot be used: {'; '.join(self.problems)}")
+
+
+@cache
+def _fields_of(conn_type: str) -> frozenset[str]:
+    """The names in the extra of a connection type of this package; none for another."""
+    types = get_provider_info()["connection-types"]
+    return frozenset(name for one in types if one["connection-type"] == conn_type for name in one["conn-fields"])
 
 
 def _shown(value: Any) -> str:

@@ -21,7 +21,7 @@ from tests.example_dags.runs import EXAMPLES, PREPARE, run
 from tests.forks import Forks
 from tests.publishers.servers import PASSWORDS, ApiServer
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.long]
 
 
 def test_checkpoint_continues_where_it_stopped(airflow_home: Forks, emulator: Emulator) -> None:

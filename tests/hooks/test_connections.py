@@ -39,6 +39,37 @@ def test_civo_defaults(civo: Resolve) -> None:
     assert (resolved.requests_per_second, resolved.timeout, resolved.verify, resolved.proxy) == (10, 30, True, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("regoin", "region"),
+        ("Region", "region"),
+        ("environment", "environment_id"),
+        ("organisation_id", "organization_id"),
+        ("account_url", "accounts_url"),
+        ("request_per_second", "requests_per_second"),
+        ("retry-attempts", "retry_attempts"),
+    ],
+)
+def test_a_misspelt_field_does_not_mean_the_default(anypoint: Resolve, name: str, meant: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"cannot be used: extra '{name}' is no field: rename it to {meant}"):
+        anypoint(extra={name: "eu-central-1"})
+
+
+def test_fields_of_others_are_left_alone(either: Resolve) -> None:
+    others = (
+        "author",
+        "owner",
+        "endpoint_url",
+        "verify_ssl",
+        "extra__anypoint__region",
+        "aws_region",
+        "__extra__",
+        "note",
+    )
+    assert either(extra=dict.fromkeys(others, "x")).digest == either().digest
+
+
 @pytest.mark.parametrize("empty", ["", None, " "], ids=repr)
 def test_fields_left_empty_in_the_form(either: Resolve, empty: str | None) -> None:
     names = (
