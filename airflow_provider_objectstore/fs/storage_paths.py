@@ -61,7 +61,8 @@ def path_text(what: str, value: Any) -> str:
     if not (isinstance(value, os.PathLike) or hasattr(value, "protocol")):
         return read.name(what, value)
     text = str(value)
-    options = dict(getattr(value, "storage_options", {}))
+    given = getattr(value, "storage_options", {})
+    options = {name: option for name, option in given.items() if option is not None}
     if f"://{options.get('conn_id')}@" in text:
         del options["conn_id"]
     if options and "://" in text:

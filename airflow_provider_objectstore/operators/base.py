@@ -165,7 +165,8 @@ class CheckedArguments(BaseOperator):
         given = {name: getattr(parent, name) for name in template_fields}
         with self.naming_task():
             for name, value in given.items():
-                setattr(parent, name, as_text(name, value))
+                if (text := as_text(name, value)) is not value:  # Airflow links tasks anew at each assignment
+                    setattr(parent, name, text)
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
         set_empty_fields(self, parent, given, context, jinja_env, seen_oids)
 

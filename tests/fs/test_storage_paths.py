@@ -79,6 +79,11 @@ def test_the_text_of_a_path_object_is_as_it_was_written(text: str) -> None:
     assert path("source", ObjectStoragePath(text)) == ObjectStoragePath(text)
 
 
+def test_an_option_that_is_none_is_no_option() -> None:
+    for given in (UPath("osv2://s/p", conn_id=None), ObjectStoragePath("osv2://s/p", conn_id=None)):
+        assert path_text("source", given) == "osv2://s/p"
+
+
 def test_the_folder_above_may_be_a_bucket() -> None:
     assert path_text("source", ObjectStoragePath("s3://my_aws@bucket/x").parent) == "s3://my_aws@bucket"
 
