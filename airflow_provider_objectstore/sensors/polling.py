@@ -95,7 +95,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
                 "never_fail": read.flag("never_fail", never_fail),
             }
         except InvalidArgumentError as error:
-            raise InvalidArgumentError(f"{error} (task {kwargs.get('task_id')!r})") from error
+            raise InvalidArgumentError(f"{error} (task {kwargs.get('task_id')!r})") from error.__cause__
         super().__init__(**{name: value for name, value in settings.items() if value is not None}, **kwargs)
         if deferrable is None:
             deferrable = default_deferrable() or start_from_trigger or end_from_trigger
@@ -165,7 +165,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
                 result = client.run(self._trigger.poke())
         except AirflowNotFoundException as error:
             self._problem = str(error)
-            raise self._failure(error, non_retryable=False) from error
+            raise self._failure(error, non_retryable=False) from error.__cause__
         except ObjectStoreError as error:
             self._errors, self._problem = self._errors + 1, str(error)
             if is_transient(error) and self._errors <= self.max_consecutive_errors:
@@ -173,7 +173,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
                     "%s. Error %d of at most %d in a row", error, self._errors, self.max_consecutive_errors
                 )
                 return False
-            raise self._failure(error, non_retryable=not is_transient(error)) from error
+            raise self._failure(error, non_retryable=not is_transient(error)) from error.__cause__
         self._errors, self._problem = 0, ""
         if result is None:
             self.log.info("Not yet: %s", self._trigger.missing())
@@ -236,7 +236,7 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         try:
             result = validate_event(event)
         except PollFailedError as error:
-            raise self._failure(error, non_retryable=error.non_retryable) from error
+            raise self._failure(error, non_retryable=error.non_retryable) from error.__cause__
         if self.end_from_trigger:
             reason = "it has outlets" if self.outlets else "it pushes an XCom, unless do_xcom_push=False"
             self.log.info("Ended on a worker despite end_from_trigger: %s", reason)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from traceback import format_exception
 from types import SimpleNamespace
 from typing import Any
 
@@ -193,8 +194,9 @@ def test_reschedule(case: Case, emulator: Emulator) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_permanent_errors_fail_at_once(case: Case, mode: dict[str, bool], status: int, emulator: Emulator) -> None:
     emulator.faults([{"operation": case.operation, "kind": "status", "status": status}])
-    with pytest.raises(AirflowFailException, match=f"answered {status}"):
+    with pytest.raises(AirflowFailException, match=f"answered {status}") as caught:
         run(case.sensor(**mode))
+    assert "".join(format_exception(caught.value)).count(str(caught.value)) == 1, "the log says it once"
     # A fresh token is tried where there can be one.
     assert sum(answers(emulator, case.operation).values()) <= {400: 1, 401: 4, 403: 2}[status]
 
@@ -379,8 +381,9 @@ def test_events_of_another_kind(case: Case, event: Any) -> None:
 def test_event_with_a_failure(case: Case) -> None:
     context: Any = {}
     event = {"status": "failed", "message": "broken for good", "non_retryable": True}
-    with pytest.raises(AirflowFailException, match="broken for good"):
+    with pytest.raises(AirflowFailException, match="broken for good") as caught:
         case.sensor().resume_execution("execute_complete", {"event": event}, context)
+    assert "".join(format_exception(caught.value)).count("broken for good") == 1, "the log says it once"
 
 
 def test_deferrable_by_default_as_configured(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
