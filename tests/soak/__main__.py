@@ -29,6 +29,7 @@ from airflow_provider_objectstore.transport.client import MAX_STATES
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 from airflow_provider_objectstore.triggers import change_trigger
 from tests.fs.buckets import create
+from tests.soak import memory
 from tests.soak.measures import measure
 from tests.soak.rounds import Rounds
 
@@ -36,10 +37,6 @@ WARM_UP_ROUNDS = MAX_STATES // 4 + 1
 """Fills what is bounded: each round makes four connections."""
 MORE = 2
 """By how much a count may be higher at the end: what the last round has left to the garbage collector."""
-SETTLED_ROUNDS = 4 * WARM_UP_ROUNDS
-"""So many rounds the heap needs until it stays as it is; a run of some minutes counts then for the first time."""
-MORE_MIB, MORE_MIB_AT_FIRST = 8, 24
-"""By how much the memory may be higher, from then on and before."""
 
 
 @contextmanager
@@ -74,20 +71,18 @@ def soak(seconds: float, seed: int, folder: Path) -> list[str]:
     """Work for this long, at least; print what is held. Return the names of what has grown."""
     rounds = Rounds(seed, folder)
     began = time.monotonic()
-    enough, more_rounds = (SETTLED_ROUNDS, 10) if seconds >= 300 else (WARM_UP_ROUNDS, 2)
-    while rounds.number < enough or time.monotonic() - began < seconds / 10:
+    while rounds.number < WARM_UP_ROUNDS or time.monotonic() - began < seconds / 10:
         rounds.run()
     first, warm = measure(), rounds.number
-    while rounds.number < warm + more_rounds or time.monotonic() - began < seconds:
+    while rounds.number < warm + 2 or time.monotonic() - began < seconds:
         rounds.run()
     last = measure()
     took = time.monotonic() - began
     print(f"{rounds.number} rounds in {took:.0f} s, {warm} of them before the first count; seed {seed}\n")
     print("| held | after the first part | at the end | growth | allowed |\n|---|---|---|---|---|")
-    more_mib = MORE_MIB if warm >= SETTLED_ROUNDS else MORE_MIB_AT_FIRST
     grown = []
     for name, value in last.items():
-        more, allowed = value - first.get(name, 0), more_mib if name.startswith("memory") else MORE
+        more, allowed = value - first.get(name, 0), memory.ALLOWED.get(name, MORE)
         grown += [name] * (more > allowed)
         print(f"| {name} | {first.get(name, 0):g} | {value:g} | {more:+g} | {allowed} |")
     return grown
@@ -95,6 +90,8 @@ def soak(seconds: float, seed: int, folder: Path) -> list[str]:
 
 def main() -> int:
     """Run with the arguments of the command line; return the exit code."""
+    if memory.ENVIRONMENT.items() - os.environ.items():
+        os.execve(sys.executable, sys.orig_argv, os.environ | memory.ENVIRONMENT)
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)

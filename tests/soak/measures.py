@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import importlib
 import pkgutil
@@ -17,6 +16,7 @@ import psutil  # type: ignore[import-untyped]
 
 import airflow_provider_objectstore as package
 from tests.features import RETRY_POLICIES
+from tests.soak.memory import memory
 
 CLASSES = {
     "requests.sessions.Session",
@@ -64,15 +64,10 @@ def _size(container: Any) -> int:
 def measure() -> dict[str, float]:
     """All figures, after a garbage collection."""
     list(caches())  # imports what was not used yet
-    for _ in range(3):
-        gc.collect()
     # For each new token, Airflow's secrets masker compiles a pattern of all secrets. Python keeps the last 512 of them.
     re.purge()
-    # What is free in the C library's heap, and split by what is not, is no growth.
-    ctypes.CDLL(None).malloc_trim(0)
     process = psutil.Process()
-    figures: dict[str, float] = {
-        "memory in MiB": round(process.memory_info().rss / 2**20, 1),
+    figures: dict[str, float] = memory() | {
         "sockets": len(process.net_connections()),
         "file descriptors": process.num_fds(),
         "threads": process.num_threads(),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import json
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +11,8 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from tests.soak.memory import memory
 
 INTERVAL = 2.0
 
@@ -31,11 +31,8 @@ class Probe(BaseTrigger):
         process = psutil.Process()
         with Path(self.path).open("a", buffering=1) as file:
             while True:
-                gc.collect()
-                ctypes.CDLL(None).malloc_trim(0)
-                sample = {
+                sample = memory() | {
                     "at": time.time(),
-                    "memory in MiB": process.memory_info().rss / 2**20,
                     "file descriptors": process.num_fds(),
                     "threads": process.num_threads(),
                     "tasks": len(asyncio.all_tasks()),
