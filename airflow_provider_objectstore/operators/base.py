@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, wraps
 from inspect import isfunction, signature
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.compat.tasks import (
     mapped_argument_names,
-    set_empty_fields,
     supports_retry_policies,
     without_retries,
 )
@@ -24,12 +23,9 @@ from airflow_provider_objectstore.exceptions import (
     ObjectStoreError,
     is_permanent,
 )
-from airflow_provider_objectstore.fs.storage_paths import as_text
+from airflow_provider_objectstore.operators.rendering import RenderedArguments
 
 if TYPE_CHECKING:
-    import jinja2
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
     from airflow_provider_objectstore.publishers import Publisher
@@ -70,7 +66,7 @@ def check_publishers(publishers: Sequence[Publisher]) -> None:
         getattr(publisher, "check", lambda: None)()
 
 
-class CheckedArguments(BaseOperator):
+class CheckedArguments(RenderedArguments):
     """
     Checks a task's arguments before its first request, as early as their values are known.
 
@@ -154,25 +150,14 @@ class CheckedArguments(BaseOperator):
         connection = hook._cached_connection if isinstance(hook, ObjectStoreHook) else None
         return connection.where if connection is not None else ""
 
-    def _do_render_template_fields(
-        self,
-        parent: Any,
-        template_fields: Iterable[str],
-        context: Context,
-        jinja_env: jinja2.Environment,
-        seen_oids: set[int],
-    ) -> None:
-        given = {name: getattr(parent, name) for name in template_fields}
-        with self.naming_task():
-            for name, value in given.items():
-                if (text := as_text(name, value)) is not value:  # Airflow links tasks anew at each assignment
-                    setattr(parent, name, text)
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
-        set_empty_fields(self, parent, given, context, jinja_env, seen_oids)
-
     def _check_rendered(self, name: str) -> None:
         with self.naming_task():
             read.check_rendered(name, self._given.get(name), getattr(self, name))
+            if name in self._lacking:
+                raise InvalidArgumentError(
+                    f"{name} has a part that came out as None: {read.shown(self._lacking[name])}. Check what it refers "
+                    "to. If nothing is meant there, say so: {{ … or '' }}"
+                )
 
     def _read(self, name: str, value: Any) -> Any:
         with self.naming_task():

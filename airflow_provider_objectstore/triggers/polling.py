@@ -113,7 +113,7 @@ class PollingTrigger(DataclassTrigger):
         from jinja2 import StrictUndefined
 
         environment: Environment = super().get_template_env(dag)
-        environment.undefined = StrictUndefined
+        environment.undefined, environment.finalize = StrictUndefined, _refuse_none
         return environment
 
     def poll(
@@ -172,6 +172,14 @@ class PollingTrigger(DataclassTrigger):
         minimum = max(int(self.poke_interval * 2.0 ** min(number - 2, 30)), 1)
         interval = float(minimum + randrange(minimum))  # noqa: S311 - spreads polls
         return interval if not self.max_wait else min(interval, self.max_wait)
+
+
+def _refuse_none(value: Any) -> Any:
+    from jinja2 import UndefinedError
+
+    if value is None:
+        raise UndefinedError("a part of a template came out as None")
+    return value
 
 
 def _event(**payload: Any) -> TriggerEvent:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator, TaskDeferred, XComArg
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseOperator, TaskDeferred, XComArg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -286,6 +286,46 @@ class TestAMissingValue:
         context: Any = {"missing": missing, "dag": dag}
         task.render_template_fields(context, dag.get_template_env())
         with pytest.raises(InvalidArgumentError, match=r"^default\['last'\] was rendered to .*task 'write'"):
+            run(task)
+
+    @pytest.mark.parametrize("native", [False, True])
+    @pytest.mark.parametrize(
+        ("argument", "name"),
+        [
+            ({"key": "run-{{ missing }}"}, "key"),
+            ({"partition": "{{ 'a' }}{{ missing }}"}, "partition"),
+            ({"key": "{% if true %}{{ missing }}{% endif %}-run"}, "key"),
+            ({"value": "row {{ missing }}"}, "value"),
+            ({"metadata": {"runs": ["run-{{ missing }}"]}}, "metadata"),
+        ],
+    )
+    def test_it_is_no_part_of_an_argument(
+        self, argument: dict[str, Any], name: str, native: bool, stored: AnypointObjectStoreHook, emulator: Emulator
+    ) -> None:
+        before = emulator.requests()["total"]
+        message = rf"^{name} has a part that came out as None: .*\{{\{{ missing \}}\}}.*task 'write'"
+        with pytest.raises(InvalidArgumentError, match=message):
+            self.put(self.dag(native=native), None, **argument)
+        assert emulator.requests()["total"] == before
+
+    def test_nothing_may_be_meant(self, stored: AnypointObjectStoreHook) -> None:
+        self.put(self.dag(), None, key="run-{{ missing or '' }}", value="None of {{ 5 }}")
+        assert stored.get_key("s", "p", "run-").value == "None of 5"
+
+    def test_a_dag_may_render_none_its_own_way(self, stored: AnypointObjectStoreHook) -> None:
+        own = {"finalize": lambda value: "nothing" if value is None else value}
+        dag = DAG("d", schedule=None, start_date=datetime(2026, 1, 1), jinja_environment_kwargs=own)
+        self.put(dag, None, key="run-{{ missing }}")
+        assert stored.get_key("s", "p", "run-nothing").value == "v"
+
+    def test_it_is_no_part_of_what_a_sensor_waits_for(self, stored: AnypointObjectStoreHook) -> None:
+        with self.dag() as dag:
+            task = AnypointKeySensor(
+                task_id="wait", store_id="s", partition="p", keys=["k", "run-{{ missing }}"], timeout=5, poke_interval=1
+            )
+        context: Any = {"missing": None, "dag": dag}
+        task.render_template_fields(context, dag.get_template_env())
+        with pytest.raises(AirflowFailException, match=r"^keys has a part that came out as None"):
             run(task)
 
     def test_it_is_no_attribute_of_a_store(self, stored: AnypointObjectStoreHook, emulator: Emulator) -> None:

@@ -166,6 +166,8 @@ def test_missing_value_in_a_template_is_an_error_there() -> None:
     context: Any = {"run_id": "manual"}  # a run without a logical date has no ds
     with pytest.raises(jinja2.UndefinedError, match="ds"):
         trigger.render_template_fields(context)
+    with pytest.raises(jinja2.UndefinedError, match="came out as None"):
+        trigger.render_template_fields({"ds": None})
     trigger.render_template_fields({"ds": "2026-01-01"})
     assert trigger.keys == "done/2026-01-01"
 
