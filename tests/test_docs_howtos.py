@@ -20,6 +20,7 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from dev import docs, howtos
 from dev.demo import PLAN
 from tests.features import RETRY_POLICIES
+from tests.fs.buckets import create
 from tests.triggers.waiting import run
 
 WITH_HOWTO = ("hooks", "operators", "transfers", "sensors", "triggers", "publishers", "notifications", "retries", "fs")
@@ -209,10 +210,9 @@ def test_retries_of_ones_own_tasks() -> None:
     assert isinstance(load().operator.retry_policy, ObjectStoreRetryPolicy)
 
 
-def test_paths(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emulator.settings, "creating_seconds", 0)
+def test_paths() -> None:
     AnypointObjectStoreHook().create_store("orders")
-    CivoObjectStoreHook().create_object_store("reports")
+    create(CivoObjectStoreHook(), "reports")
 
     # [START howto_paths]
     from airflow.sdk import ObjectStoragePath

@@ -71,7 +71,7 @@ def measure() -> dict[str, float]:
         "sockets": len(process.net_connections()),
         "file descriptors": process.num_fds(),
         "threads": process.num_threads(),
-        "tasks": sum(not each.done() for each in gc.get_objects() if isinstance(each, asyncio.Task)),
+        "tasks": sum(not each.done() for each in gc.get_objects() if issubclass(type(each), asyncio.Task)),
     }
     alive: Counter[str] = Counter()
     for each in gc.get_objects():
