@@ -13,9 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
+
+if TYPE_CHECKING:
+    import jinja2
 
 T = TypeVar("T")
 
@@ -251,7 +254,25 @@ def is_constant(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, Decimal, bytes, timedelta))
 
 
-def check_rendered(what: str, template: Any, value: Any) -> None:
+def counting_none(environment: jinja2.Environment) -> tuple[jinja2.Environment, list[None]]:
+    """
+    Return an environment that renders as another one, and a list of each None that an expression comes out as there.
+
+    :param environment: the other one.
+    """
+    nones: list[None] = []
+    given = environment.finalize
+
+    def finalize(value: Any) -> Any:
+        result = given(value) if given else value
+        if result is None:
+            nones.append(result)
+        return result
+
+    return environment.overlay(finalize=finalize), nones
+
+
+def check_rendered(what: str, template: Any, value: Any, *, lacking: bool = False) -> None:
     """
     Refuse the text that a template makes of a missing value, also within a collection.
 
@@ -260,10 +281,20 @@ def check_rendered(what: str, template: Any, value: Any) -> None:
     :param what: the argument's name, for the error.
     :param template: the value as it was given.
     :param value: what it was rendered to.
+    :param lacking: whether one of its expressions came out as None.
     :raises InvalidArgumentError: naming the argument, and where in it.
     """
+    _check_text(what, template, value)
+    if lacking:
+        raise InvalidArgumentError(
+            f"{what} has a part that came out as None: {shown(template)}. Check what it refers to. If nothing is meant "
+            "there, say so: {{ … or '' }}"
+        )
+
+
+def _check_text(what: str, template: Any, value: Any) -> None:
     for part, inner, item in _parts(what, template, value):
-        check_rendered(part, inner, item)
+        _check_text(part, inner, item)
     if not isinstance(template, str) or is_constant(template) or not isinstance(value, str):
         return
     if value.strip() in ("", *_TEXTS_OF_NOTHING):

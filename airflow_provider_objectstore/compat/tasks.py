@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_objectstore.arguments import counting_none
+
 if TYPE_CHECKING:
     import jinja2
     from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperator, Context
@@ -80,9 +82,9 @@ def set_empty_fields(
             setattr(parent, name, operator.render_template(value, context, jinja_env, seen_oids))
 
 
-def render_fields(notifier: BaseNotifier, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+def render_fields(notifier: BaseNotifier, context: Context, jinja_env: jinja2.Environment | None = None) -> set[str]:
     """
-    Render the template fields of a notifier in place.
+    Render the template fields of a notifier in place. Return the names of those of which a part came out as None.
 
     Remove when Airflow >= 3.2 is required and ``dag.test()`` renders the callbacks of DAGs. Before 3.2 a template that
     comes out empty is left as it is, and 3.3's ``dag.test()`` gives a DAG that has no ``get_template_env``.
@@ -93,5 +95,9 @@ def render_fields(notifier: BaseNotifier, context: Context, jinja_env: jinja2.En
     """
     dag: Any = context.get("dag")
     environment = jinja_env or notifier.get_template_env(dag=dag if hasattr(dag, "get_template_env") else None)
+    lacking = set()
     for name in notifier.template_fields:
-        setattr(notifier, name, notifier.render_template(getattr(notifier, name), context, environment))
+        counting, nones = counting_none(environment)
+        setattr(notifier, name, notifier.render_template(getattr(notifier, name), context, counting))
+        lacking |= {name} if nones else set()
+    return lacking

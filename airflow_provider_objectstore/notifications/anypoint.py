@@ -80,6 +80,7 @@ class AnypointKeyNotifier(BaseNotifier):
         self.anypoint_conn_id = anypoint_conn_id
         self.region = region
         self._original = self
+        self._lacking: set[str] = set()
         self._given = {name: getattr(self, name) for name in self.template_fields if getattr(self, name) is not None}
         for name, reader in self.arguments.items():
             if read.is_constant(getattr(self, name)):
@@ -105,7 +106,7 @@ class AnypointKeyNotifier(BaseNotifier):
         """
         from airflow_provider_objectstore.compat.tasks import render_fields
 
-        render_fields(self, context, jinja_env)
+        self._lacking = render_fields(self, context, jinja_env)
 
     def notify(self, context: Context) -> None:
         """
@@ -146,7 +147,8 @@ class AnypointKeyNotifier(BaseNotifier):
             )
         names = {name: reader(name, getattr(self, name)) for name, reader in self.arguments.items()}
         for name, template in self._given.items():
-            read.check_rendered(name, template, getattr(self, name))
+            lacking = name in self._lacking and name in names  # in a value it may be told
+            read.check_rendered(name, template, getattr(self, name), lacking=lacking)
         value = json.dumps(describe(context, self._original)) if self.value is None else self.value
         return put_key(names["store_id"], names["partition"], names["key"], value, metadata=self.metadata)
 

@@ -152,12 +152,8 @@ class CheckedArguments(RenderedArguments):
 
     def _check_rendered(self, name: str) -> None:
         with self.naming_task():
-            read.check_rendered(name, self._given.get(name), getattr(self, name))
-            if name in self._lacking:
-                raise InvalidArgumentError(
-                    f"{name} has a part that came out as None: {read.shown(self._lacking[name])}. Check what it refers "
-                    "to. If nothing is meant there, say so: {{ … or '' }}"
-                )
+            lacking = name in self._lacking
+            read.check_rendered(name, self._given.get(name), getattr(self, name), lacking=lacking)
 
     def _read(self, name: str, value: Any) -> Any:
         with self.naming_task():

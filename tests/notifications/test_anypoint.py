@@ -76,6 +76,17 @@ class TestArguments:
             notify(notifier(**{"value": "v", name: "{{ nothing }}"}), mode, {"nothing": nothing})
         assert emulator.requests()["total"] == 0
 
+    @pytest.mark.parametrize("name", ["store_id", "partition", "key"])
+    def test_a_missing_value_is_no_part_of_a_name(self, mode: str, name: str, emulator: Emulator) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"^{name} has a part that came out as None"):
+            notify(notifier(**{"value": "v", name: "run-{{ nothing }}"}), mode, {"nothing": None})
+        assert emulator.requests()["total"] == 0
+
+    def test_but_may_be_a_part_of_a_value(self, mode: str, emulator: Emulator) -> None:
+        AnypointObjectStoreHook().create_store("s")
+        notify(notifier(value="failed: {{ nothing }}"), mode, {"nothing": None})
+        assert AnypointObjectStoreHook().get_key("s", "p", "k").value == "failed: None"
+
     @pytest.mark.parametrize("text", ["None", "null", ""])
     def test_a_constant_may_be_any_text(self, mode: str, text: str, emulator: Emulator) -> None:
         AnypointObjectStoreHook().create_store("s")
