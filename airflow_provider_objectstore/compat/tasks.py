@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_objectstore.arguments import counting_none
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperator, Context
 
-    from airflow_provider_objectstore.exceptions import ObjectStoreError
+E = TypeVar("E", bound=Exception)
 
 
 def mapped_argument_names(operator: BaseOperator) -> frozenset[str]:
@@ -38,11 +38,11 @@ def supports_retry_policies() -> bool:
     return hasattr(BaseOperator, "retry_policy")
 
 
-def without_retries(error: ObjectStoreError) -> ObjectStoreError:
+def without_retries(error: E) -> E:
     """
     Return the same error as one after which Airflow does not try a task again.
 
-    Remove when Airflow >= 3.3 is required: a retry policy says so there.
+    For operators before Airflow 3.3, where a retry policy says so, and for sensors, which go on after other errors.
 
     :param error: the error.
     """
@@ -51,7 +51,7 @@ def without_retries(error: ObjectStoreError) -> ObjectStoreError:
     kind = type(error)
     # To another process the error goes as it was: a class that is made here cannot be imported there.
     final_kind: Any = type(kind.__name__, (kind, AirflowFailException), {"__reduce__": lambda _: error.__reduce__()})
-    final: ObjectStoreError = final_kind.__new__(final_kind)
+    final: E = final_kind.__new__(final_kind)
     final.args = error.args
     final.__dict__.update(error.__dict__)
     return final

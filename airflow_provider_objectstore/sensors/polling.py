@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
-    AirflowFailException,
     AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -18,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_objectstore import arguments as read
+from airflow_provider_objectstore.compat.tasks import without_retries
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError, is_transient
 from airflow_provider_objectstore.operators.base import CheckedArguments, default_deferrable
 
@@ -194,8 +194,10 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         if not self.deferrable:
             try:
                 return super().execute(context)
-            except AirflowSensorTimeout as error:
-                raise AirflowSensorTimeout(f"{error} Still missing: {self._missing()}") from None
+            except (AirflowSensorTimeout, AirflowSkipException) as error:
+                if "Sensor has timed out" not in str(error):
+                    raise
+                raise type(error)(f"{error} Still missing: {self._missing()}") from None
         found = self._first_poke(context)
         if found:
             return found.xcom_value
@@ -215,6 +217,8 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except (AirflowSensorTimeout, AirflowSkipException) as error:
+            if isinstance(error.__cause__, AirflowSkipException):  # which says why; Airflow's does not
+                raise error.__cause__ from None
             if not any(isinstance(each, AirflowSensorTimeout) for each in (error, error.__cause__)):
                 raise
             self._started = NO_TIME_LEFT  # one request
@@ -286,15 +290,13 @@ class BasePollingSensor(CheckedArguments, BaseSensorOperator):
         except AirflowSkipException:
             raise
         except Exception as error:
-            if self.never_fail or (self.soft_fail and isinstance(error, AirflowFailException)):
+            if self.never_fail:
                 raise AirflowSkipException(f"Skipping: {error}") from error
             raise
         return found or None  # type: ignore[return-value]
 
     def _failure(self, error: AirflowException, *, non_retryable: bool) -> Exception:
         # With soft_fail or never_fail, Airflow treats other exceptions differently in poke() and in a resumed task.
-        if non_retryable:
-            return AirflowFailException(str(error))
         if self.soft_fail or self.never_fail:
             return AirflowSkipException(f"Skipping: {error}")
-        return error
+        return without_retries(error) if non_retryable else error

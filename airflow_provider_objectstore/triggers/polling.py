@@ -97,7 +97,7 @@ class PollingTrigger(DataclassTrigger):
                 result = await client.run(self.poll(queue_seconds=lambda: client.queue_seconds))
                 self.log.info("Found: %s [%s]", read.shortened(result, MAX_SUMMARY), hook.where)
         except ObjectStoreError as error:
-            yield _failure(str(error), non_retryable=not is_transient(error))
+            yield _failure(f"{type(error).__name__}: {error}", non_retryable=not is_transient(error))
         except AirflowNotFoundException as error:
             yield _failure(str(error), non_retryable=False)
         except Exception as error:
