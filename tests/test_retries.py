@@ -165,7 +165,7 @@ class TestATask:
         )
         ti.rendered_map_index = None
         log = SimpleNamespace(info=lambda *words, **details: None)
-        _, state = task_runner._handle_current_task_failed(ti, caught.value, log)  # type: ignore[arg-type]
+        _, state = task_runner._handle_current_task_failed(ti, caught.value, log, {})  # type: ignore[arg-type]
         return str(state.value)
 
     @pytest.mark.parametrize(
