@@ -13,12 +13,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from airflow_provider_objectstore.exceptions import InvalidArgumentError
-
-if TYPE_CHECKING:
-    import jinja2
 
 T = TypeVar("T")
 
@@ -252,24 +249,6 @@ def is_constant(value: Any) -> bool:
     if isinstance(value, (list, tuple, set, frozenset)):
         return all(map(is_constant, value))
     return value is None or isinstance(value, (bool, int, float, Decimal, bytes, timedelta))
-
-
-def counting_none(environment: jinja2.Environment) -> tuple[jinja2.Environment, list[None]]:
-    """
-    Return an environment that renders as another one, and a list of each None that an expression comes out as there.
-
-    :param environment: the other one.
-    """
-    nones: list[None] = []
-    given = environment.finalize
-
-    def finalize(value: Any) -> Any:
-        result = given(value) if given else value
-        if result is None:
-            nones.append(result)
-        return result
-
-    return environment.overlay(finalize=finalize), nones
 
 
 def check_rendered(what: str, template: Any, value: Any, *, lacking: bool = False) -> None:

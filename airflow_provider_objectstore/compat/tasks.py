@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_objectstore.arguments import counting_none
-
 if TYPE_CHECKING:
     import jinja2
     from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperator, Context
@@ -80,6 +78,24 @@ def set_empty_fields(
     for name, value in given.items():
         if getattr(parent, name) is value:
             setattr(parent, name, operator.render_template(value, context, jinja_env, seen_oids))
+
+
+def counting_none(environment: jinja2.Environment) -> tuple[jinja2.Environment, list[None]]:
+    """
+    Return an environment that renders as another one, and a list of each None that an expression comes out as there.
+
+    :param environment: the other one.
+    """
+    nones: list[None] = []
+    given = environment.finalize
+
+    def finalize(value: Any) -> Any:
+        result = given(value) if given else value
+        if result is None:
+            nones.append(result)
+        return result
+
+    return environment.overlay(finalize=finalize), nones
 
 
 def render_fields(notifier: BaseNotifier, context: Context, jinja_env: jinja2.Environment | None = None) -> set[str]:

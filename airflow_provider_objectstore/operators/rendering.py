@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_objectstore import arguments as read
-from airflow_provider_objectstore.compat.tasks import set_empty_fields
+from airflow_provider_objectstore.compat.tasks import counting_none, set_empty_fields
 from airflow_provider_objectstore.fs.storage_paths import as_text
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class RenderedArguments(BaseOperator):
             with self.naming_task():
                 if (text := as_text(name, template)) is not template:  # Airflow links tasks anew at each assignment
                     setattr(parent, name, text)
-            environment, nones = read.counting_none(jinja_env)
+            environment, nones = counting_none(jinja_env)
             super()._do_render_template_fields(parent, [name], context, environment, seen_oids)
             set_empty_fields(self, parent, {name: template}, context, environment, seen_oids)
             if nones:
