@@ -66,7 +66,10 @@ def _service(args: Namespace) -> str:
     """Return the type of the connection: which service it is for."""
     from airflow.providers.common.compat.sdk import BaseHook
 
-    kind = BaseHook.get_connection(args.conn_id).conn_type
+    from airflow_provider_objectstore.hooks.missing_connections import explaining_missing_connection
+
+    with explaining_missing_connection(args.conn_id):
+        kind = BaseHook.get_connection(args.conn_id).conn_type
     if kind not in ("anypoint", "civo"):
         raise ConfigurationError(f"connection {args.conn_id!r} is of type {kind}, which is neither anypoint nor civo")
     return str(kind)

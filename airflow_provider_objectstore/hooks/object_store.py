@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_objectstore.api.call import Call, Flow, Page
 from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.hooks.missing_connections import explaining_missing_connection
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset, Connection
@@ -59,6 +60,7 @@ class ObjectStoreHook(BaseHook):
 
         The hook uses what it has found from then on, also where it has sent requests before.
 
+        :raises AirflowNotFoundException: if Airflow does not find it.
         :raises ConfigurationError: naming everything that is missing or wrong in it.
         :raises AuthenticationError: if this hook has looked it up before, and it was edited meanwhile and leads
             elsewhere. The hook stays where it was.
@@ -66,7 +68,9 @@ class ObjectStoreHook(BaseHook):
         from airflow_provider_objectstore.compat.triggerer import forbid_blocking_in_triggerer
 
         forbid_blocking_in_triggerer()
-        return self._adopt(self.get_connection(self._conn_id))
+        with explaining_missing_connection(self._conn_id, self.conn_type):
+            connection = self.get_connection(self._conn_id)
+        return self._adopt(connection)
 
     def _adopt(self, connection: Connection) -> ResolvedConnection:
         """Check a connection, mask its secrets, and use it from then on."""
@@ -289,7 +293,8 @@ class ObjectStoreHook(BaseHook):
 
         from airflow_provider_objectstore.compat.triggerer import amask_secret
 
-        connection = await get_async_connection(self._conn_id, hook=self)
+        with explaining_missing_connection(self._conn_id, self.conn_type):
+            connection = await get_async_connection(self._conn_id, hook=self)
         resolved = self._parse_connection(connection, await get_async_extra_dejson(connection))
         for secret in resolved.secrets:
             await amask_secret(secret)

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_objectstore.arguments import Reader
 from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError
+from airflow_provider_objectstore.hooks.missing_connections import missing_connection as explain
 
 
 def check_fields(publisher: Any, **readers: Reader) -> None:
@@ -53,6 +54,4 @@ def missing_connection(publisher: Any, conn_id: str) -> ConfigurationError:
     :param publisher: the publisher that uses the connection.
     :param conn_id: id of the connection.
     """
-    return ConfigurationError(
-        f"{publisher} cannot publish: there is no connection {conn_id!r}. Create it, or give the id of one that exists"
-    )
+    return ConfigurationError(f"{publisher} cannot publish: {explain(conn_id)}")

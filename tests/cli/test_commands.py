@@ -145,7 +145,7 @@ def test_plans_a_rotation_and_does_none(civo: CivoObjectStoreHook, capsys: pytes
 
 
 def test_errors_are_one_line(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "nowhere" in refused("stores", "--conn-id", "nowhere")
+    assert refused("stores", "--conn-id", "nowhere").startswith("Airflow finds no connection 'nowhere'. Create it, or")
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", "http://127.0.0.1")
     assert (
         refused("stores", "--conn-id", "other")

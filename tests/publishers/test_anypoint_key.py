@@ -127,7 +127,7 @@ class TestPrepare:
         with pytest.raises(AuthenticationError):
             PUBLISHER.prepare()
         monkeypatch.delenv("AIRFLOW_CONN_ANYPOINT_DEFAULT")
-        with pytest.raises(ConfigurationError, match="there is no connection 'anypoint_default'"):
+        with pytest.raises(ConfigurationError, match="Airflow finds no connection 'anypoint_default'"):
             PUBLISHER.prepare()
 
     def test_nothing_of_it_stays_in_the_publisher(self, emulator: Emulator) -> None:

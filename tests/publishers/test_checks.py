@@ -71,7 +71,7 @@ class TestFields:
 
 @pytest.mark.parametrize("publisher", MISSING, ids=lambda publisher: type(publisher).__name__)
 class TestAMissingConnection:
-    MESSAGE = "Publisher.* cannot publish: there is no connection 'not_there'"
+    MESSAGE = "Publisher.* cannot publish: Airflow finds no connection 'not_there'"
 
     def test_nothing_is_created(self, publisher: Publisher, emulator: Emulator) -> None:
         task = CivoCreateCredentialOperator(task_id="t", name="mine", publishers=[publisher])

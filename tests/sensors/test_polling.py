@@ -353,7 +353,7 @@ def test_missing_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv(f"AIRFLOW_CONN_{case.connection.upper()}")
-    with pytest.raises(outcome, match=r"isn't defined") as caught:
+    with pytest.raises(outcome, match=r"Airflow finds no connection '") as caught:
         run(case.sensor(**mode, **setting))
     assert not isinstance(caught.value, AirflowFailException), "the task's retries apply"
 
