@@ -16,10 +16,10 @@ from airflow_provider_objectstore.transport.body import BodyReader, TooLargeErro
 from airflow_provider_objectstore.transport.connection import Request, ResolvedConnection
 from airflow_provider_objectstore.transport.execution import execute
 from airflow_provider_objectstore.transport.failures import (
-    failure_text,
     forget_handled,
     is_hopeless_tls,
     is_refused_by_proxy,
+    request_failure_text,
     shown_cause,
 )
 from airflow_provider_objectstore.transport.parents import find_parent
@@ -289,6 +289,16 @@ class AsyncClient:
         raise failure from cause  # outside of the except clause: what quotes a response is no context of it either
 
 
+def _is_at_proxy(error: Exception, proxy: str | None) -> bool:
+    """Return whether it was the proxy to which there was no connection."""
+    import aiohttp
+    from yarl import URL
+
+    if proxy is None or not isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    return (error.host, error.port) == (URL(proxy).host, URL(proxy).port)
+
+
 def _transport_error(error: Exception, request: Request, connection: ResolvedConnection) -> TransportError:
     import aiohttp
 
@@ -297,11 +307,14 @@ def _transport_error(error: Exception, request: Request, connection: ResolvedCon
     not_connected = by_proxy or isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
     hopeless = not_connected and is_hopeless_tls(error)
     unreachable = not_connected and not hopeless
-    outcome = "timed out" if isinstance(error, TimeoutError) else "failed"
     return TransportError(
-        connection.redact(
-            f"{request.method} to {request.url.split('/')[2]} {outcome}: "
-            f"{failure_text(getattr(error, 'os_error', error))}"
+        request_failure_text(
+            request,
+            connection,
+            getattr(error, "os_error", error),
+            timed_out=isinstance(error, TimeoutError),
+            connected=not not_connected,
+            at_proxy=by_proxy or _is_at_proxy(error, connection.proxies[request.base_url]),
         ),
         request_sent=not (not_connected or malformed),
         permanent=hopeless

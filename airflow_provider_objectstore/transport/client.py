@@ -18,10 +18,10 @@ from airflow_provider_objectstore.transport.connection import Request, ResolvedC
 from airflow_provider_objectstore.transport.execution import execute
 from airflow_provider_objectstore.transport.failures import (
     causes,
-    failure_text,
     forget_handled,
     is_hopeless_tls,
     is_refused_by_proxy,
+    request_failure_text,
     shown_cause,
 )
 from airflow_provider_objectstore.transport.parents import find_parent
@@ -237,7 +237,7 @@ def _transport_error(
     error: Exception, request: Request, connection: ResolvedConnection, *, sent: bool
 ) -> TransportError:
     import requests
-    from urllib3.exceptions import InvalidHeader, NewConnectionError, ReadTimeoutError
+    from urllib3.exceptions import InvalidHeader, NewConnectionError, ProxyError, ReadTimeoutError
 
     chain = list(causes(error))
     hopeless = not sent and is_hopeless_tls(error)
@@ -246,18 +246,16 @@ def _transport_error(
         error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)
     )
     by_proxy = not sent and any(str(cause).startswith("Tunnel connection failed") for cause in chain)
+    at_proxy = by_proxy or (not sent and any(isinstance(cause, ProxyError) for cause in chain))
     unreachable = not (sent or hopeless) and (
-        by_proxy
+        at_proxy
         or isinstance(error, requests.exceptions.ConnectTimeout)
         or any(isinstance(cause, NewConnectionError) for cause in chain)
     )
     timeouts = (requests.exceptions.Timeout, ReadTimeoutError, TimeoutError)
     timed_out = any(isinstance(cause, timeouts) for cause in chain)
     return TransportError(
-        connection.redact(
-            f"{request.method} to {request.url.split('/')[2]} {'timed out' if timed_out else 'failed'}: "
-            f"{failure_text(chain[-1])}"
-        ),
+        request_failure_text(request, connection, chain[-1], timed_out=timed_out, connected=sent, at_proxy=at_proxy),
         request_sent=sent,
         permanent=hopeless
         or malformed

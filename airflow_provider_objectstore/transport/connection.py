@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from airflow_provider_objectstore import __version__
 from airflow_provider_objectstore.api.call import MAX_BODY_BYTES, Call, Token
@@ -181,6 +182,18 @@ class ResolvedConnection:
         :raises ConfigurationError: if the environment names one that cannot be used.
         """
         return {name: self.proxy or environment_proxy(url) for name, url in self.base_urls.items()}
+
+    def proxy_text(self, base_url: str) -> str:
+        """
+        Name the proxy for a base URL by its host and port, and say where it is configured; nothing if there is none.
+
+        :param base_url: the name of the base URL.
+        """
+        proxy = self.proxies[base_url]
+        if not proxy:
+            return ""
+        address = urlsplit(proxy).netloc.rpartition("@")[2]
+        return f"the {'connection' if self.proxy else 'environment'}'s proxy {address}"
 
     def request(self, call: Call[object], method: str, token: str | None) -> Request:
         """

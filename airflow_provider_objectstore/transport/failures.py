@@ -11,6 +11,10 @@ import re
 import ssl
 from collections.abc import Iterator
 from http.client import BadStatusLine, UnknownProtocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.transport.connection import Request, ResolvedConnection
 
 _FIRST_LINES = BadStatusLine, UnknownProtocol
 """Errors whose message is the first line of a response."""
@@ -111,6 +115,35 @@ def failure_text(error: BaseException) -> str:
     quote = _QUOTE.search(text)
     said = text[: quote.start() if quote else MAX_TEXT][:MAX_TEXT].rstrip(" :,\n") or type(error).__name__
     return f"{said}. {_tls_advice(error)}" if is_hopeless_tls(error) else said
+
+
+def request_failure_text(
+    request: Request,
+    connection: ResolvedConnection,
+    error: BaseException,
+    *,
+    timed_out: bool,
+    connected: bool,
+    at_proxy: bool,
+) -> str:
+    """
+    Return what to say of a request that got no response.
+
+    :param request: the request.
+    :param connection: the connection that it was sent through.
+    :param error: the error of a library, the innermost one.
+    :param timed_out: whether the time was over.
+    :param connected: whether there was a connection, so that it may have been sent.
+    :param at_proxy: whether it is known that the proxy gave no connection.
+    """
+    proxy = connection.proxy_text(request.base_url)
+    if timed_out:
+        way = f" through {proxy}" if proxy else ""
+        lacking = "no complete response" if connected else f"no connection{way}"
+        said = f"timed out: {lacking} in time (timeout={connection.timeout:g} of the connection)"
+    else:
+        said = f"failed: {f'{proxy} gives no connection: ' if at_proxy else ''}{failure_text(error)}"
+    return connection.redact(f"{request.method} to {request.url.split('/')[2]} {said}")
 
 
 def _tls_advice(error: BaseException) -> str:
