@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 UNMATCHED = "unmatched"
+OPERATIONS = frozenset({*anypoint.NAMES, *statistics.NAMES, *accounts.NAMES, *civo.NAMES, UNMATCHED})
 
 
 class App:
@@ -51,7 +52,7 @@ class App:
         self.accounts = accounts.Accounts(settings, self.clock)
         self.anypoint = anypoint.AnypointState(settings, self.accounts, self.clock)
         self.civo = CivoState(settings, s3, s3_url, self.clock)
-        self.faults = Faults(settings.seed)
+        self.faults = Faults(settings.seed, OPERATIONS)
         self._changes = 0
         rate = settings.requests_per_second
         self._rate_limiter = None if rate is None else RateLimiter(rate, self.clock.monotonic)

@@ -36,6 +36,8 @@ Civo, in addition to the code below:
 - A change of keys or owner takes effect before the response, or ``s3_lag_seconds`` later; the status stays ``ready``.
 - An owner change transfers the bucket's existing objects. ``owner_change="bucket"`` does not, as Ceph's ``bucket link``
   without ``bucket chown``: the user who wrote an object can read it even if another user owns the bucket.
+- A bucket that was deleted through S3 leaves its store as it was. The store's statistics fail with
+  ``objectstore_backend_failed``: neither 0 nor a missing store would be true. Deleting the store succeeds.
 - A store can be made smaller than its contents; sizes are not enforced on S3.
 """
 
@@ -110,7 +112,7 @@ CIVO_ERRORS = {
     ),
     "database_objectstore_credential_in_use": (409, "The credential owns object stores"),
     "database_region_feature_not_supported": (400, "This feature is not supported in this region"),
-    "objectstore_backend_failed": (500, "The object storage failed to make the change"),
+    "objectstore_backend_failed": (500, "The object storage failed, or has no such bucket"),
     "parameter_invalid": (400, "A parameter is invalid"),
     "quota_limit_reached": (403, "The change would exceed the object store quota"),
     "rate_limit_exceeded": (429, "Too many requests"),

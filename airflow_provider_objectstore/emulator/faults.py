@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Any
@@ -82,10 +84,12 @@ class Faults:
     The faults that are set, in order.
 
     :param seed: seed of the random numbers that decide each fault's ``share``.
+    :param operations: the names of all operations.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, operations: Collection[str]) -> None:
         self._seed = seed
+        self._operations = sorted(operations)
         self._random = Random(seed)  # noqa: S311 - repeatable on purpose
         self.active: list[Fault] = []
 
@@ -94,12 +98,22 @@ class Faults:
         Replace all faults. An empty list clears them.
 
         :param faults: a list of objects with the fields of :class:`Fault`, as parsed from JSON.
-        :raises ValueError: naming the fault and the field that is unknown or invalid. The faults stay as they were.
+        :raises ValueError: naming the fault and the field that is unknown or invalid, such as an operation that no name
+            matches. The faults stay as they were.
         """
         if not isinstance(faults, list):
             raise ValueError("faults are a list of objects")
-        self.active = [_parse(number, item) for number, item in enumerate(faults)]
+        parsed = [_parse(number, item) for number, item in enumerate(faults)]
+        for number, fault in enumerate(parsed):
+            self._require_operation(number, fault.operation)
+        self.active = parsed
         self._random = Random(self._seed)  # noqa: S311
+
+    def _require_operation(self, number: int, pattern: str) -> None:
+        if not any(fnmatchcase(name, pattern) for name in self._operations):
+            close = get_close_matches(pattern, self._operations, n=5)
+            hint = f"close to it are {', '.join(close)}" if close else f"there are {', '.join(self._operations)}"
+            raise ValueError(f"fault {number}: no operation is named {pattern!r}; {hint}")
 
     def draw(self, operation: str) -> list[Fault]:
         """Return the faults that hit this request: delays, then at most one fault of another kind."""

@@ -83,6 +83,9 @@ def login(accounts: Accounts, request: Request) -> Response:
     return accounts.issue_token(ALL_SCOPES)
 
 
+NAMES = frozenset({"accounts.token", "accounts.login"})
+
+
 def route(accounts: Accounts, method: str, segments: list[str]) -> tuple[str, Operation] | None:
     """Return name and operation of a path's segments after ``/accounts``, ``None`` if there is no such operation."""
     if method != "POST":

@@ -348,6 +348,9 @@ OPERATIONS: dict[tuple[int, str], tuple[Handler, frozenset[str]]] = {
 """Number of segments after ``/stores`` and method → operation, and the scopes of which the token needs one."""
 
 
+NAMES = frozenset({"anypoint.list_regions", *(f"anypoint.{handler.__name__}" for handler, _ in OPERATIONS.values())})
+
+
 def route(state: AnypointState, method: str, segments: list[str]) -> tuple[str, Operation] | None:
     """Return name and operation of a path's segments after ``/api/v1/organizations``, ``None`` if there is none."""
     if "" in segments or "." in segments or ".." in segments:

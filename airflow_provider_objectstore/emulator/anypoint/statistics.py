@@ -177,6 +177,9 @@ OPERATIONS: dict[tuple[int, str], Handler] = {
 _COLLECTIONS = ["environments", "regions", "stores"]
 
 
+NAMES = frozenset(f"anypoint.{handler.__name__}" for handler in OPERATIONS.values())
+
+
 def route(state: AnypointState, method: str, segments: list[str]) -> tuple[str, Operation] | None:
     """Return name and operation of a path's segments after ``/api/v1/organizations``, ``None`` if there is none."""
     if not segments or "" in segments or "." in segments or ".." in segments:

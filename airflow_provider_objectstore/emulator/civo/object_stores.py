@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class S3BackendError(Exception):
-    """The S3 backend failed to make a change."""
+    """The S3 backend failed."""
 
 
 @dataclass(kw_only=True)
@@ -179,10 +179,18 @@ class CivoState:
             raise S3BackendError
 
     async def usage(self, store: ObjectStore) -> tuple[int, int]:
-        """Return bytes and number of objects, zeros if S3 has not created the bucket yet."""
+        """
+        Return bytes and number of objects, zeros if S3 has not created the bucket yet.
+
+        :raises S3BackendError: if the backend cannot tell, such as for a bucket that was deleted through S3.
+        """
         if self.s3 is None or not store.on_s3:
             return 0, 0
-        return await self.s3.call(lambda backend: backend.usage(store.name))
+        try:
+            return await self.s3.call(lambda backend: backend.usage(store.name))
+        except Exception as error:
+            logger.warning("The S3 backend does not tell the use of bucket %s: %s", store.name, error)
+            raise S3BackendError from error
 
     def _enqueue(self, s3: S3Worker, change: Callable[[S3Backend], None]) -> asyncio.Task[bool]:
         """

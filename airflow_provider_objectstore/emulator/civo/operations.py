@@ -354,6 +354,9 @@ OPERATIONS: dict[tuple[str, str], Handler] = {
 }
 
 
+NAMES = frozenset(f"civo.{handler.__name__}" for handler in OPERATIONS.values())
+
+
 def route(state: CivoState, method: str, segments: list[str]) -> tuple[str, Operation] | None:
     """Return name and operation of a path's segments after ``/v2``, ``None`` if there is none."""
     if segments[-1:] == [""]:  # the published examples end with a slash

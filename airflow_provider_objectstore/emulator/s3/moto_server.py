@@ -168,13 +168,14 @@ class AuthProxy:
             self._bucket_owners[bucket] = owner
 
     def delete_bucket(self, bucket: str) -> None:
-        """Delete the bucket with all its contents."""
+        """Delete the bucket with all its contents, unless that was done through S3."""
         with self._moto_lock:
-            keys = self._backend.get_bucket(bucket).keys
-            for key in list(keys):
-                keys.pop(key)
-            self._backend.delete_bucket(bucket)
-            del self._bucket_owners[bucket]
+            if bucket in self._backend.buckets:
+                keys = self._backend.get_bucket(bucket).keys
+                for key in list(keys):
+                    keys.pop(key)
+                self._backend.delete_bucket(bucket)
+            self._bucket_owners.pop(bucket, None)
             self._policies.pop(bucket, None)
 
     def usage(self, bucket: str) -> tuple[int, int]:

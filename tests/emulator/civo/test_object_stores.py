@@ -30,6 +30,15 @@ class TestOnS3:
         credential = self.wait_until_ready(civo, f"{CREDENTIALS}/{credential_id}")
         return credential["access_key_id"], credential["secret_access_key_id"]
 
+    def test_a_bucket_that_was_deleted_through_s3(self, civo: Civo, connect: Connect) -> None:
+        store = self.wait_until_ready(civo, f"objectstores/{civo.create('gone')['id']}")
+        connect(*self.keys(civo, store["owner_info"]["credential_id"])).delete_bucket(Bucket="gone")
+        response = civo("GET", f"objectstores/{store['id']}/stats")
+        assert civo_error(response) == (500, "objectstore_backend_failed")
+        assert civo("GET", f"objectstores/{store['id']}").json()["status"] == "ready"
+        assert civo("DELETE", f"objectstores/{store['id']}").status_code == 200
+        assert civo.create("gone")["name"] == "gone"
+
     def test_a_store_is_a_bucket_of_its_owner(self, civo: Civo, connect: Connect) -> None:
         store = self.wait_until_ready(civo, f"objectstores/{civo.create('bucket-c')['id']}")
         s3 = connect(*self.keys(civo, store["owner_info"]["credential_id"]))
