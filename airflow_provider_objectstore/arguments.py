@@ -56,12 +56,13 @@ def prefix(what: str, value: Any) -> str:
         raise InvalidArgumentError(f"{what} must be text, not {shown(value)}{hint}")
     if not value.strip():
         raise InvalidArgumentError(
-            f"{what} must not be empty, as {shown(value)} is. If it is a template, check what that refers to"
+            f"{what} must not be empty, as {shown(value)} is. If a template or a variable made it, check what that "
+            "refers to"
         )
     if value.strip() in _TEXTS_OF_NOTHING:
         raise InvalidArgumentError(
-            f"{what} must be a name, not the text {value.strip()!r}: that is what a template makes of a missing "
-            "value. Check what the template refers to"
+            f"{what} must be a name, not the text {value.strip()!r}: that is what a template or an f-string makes "
+            "of a missing value. Check what that refers to"
         )
     if "\n" in value or "\r" in value:
         raise InvalidArgumentError(f"{what} must be one name, not several lines: {shown(value)}. {OUTPUT}")
@@ -175,6 +176,14 @@ def positive(what: str, value: Any) -> float:
     number = _number(value)
     if number is None or number <= 0:
         raise InvalidArgumentError(f"{what} must be above 0, not {shown(value)}")
+    return number
+
+
+def share(what: str, value: Any) -> float:
+    """Read a share, a number above 0 and at most 1, which a template may have made text of."""
+    number = positive(what, value)
+    if number > 1:
+        raise InvalidArgumentError(f"{what} must be at most 1, which is 100 %, not {shown(value)}: give 0.8 for 80 %")
     return number
 
 

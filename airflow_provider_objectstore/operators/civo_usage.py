@@ -134,7 +134,7 @@ class CivoGrowObjectStoreOperator(CivoWaitingOperator):
         **CivoWaitingOperator.arguments,
         "object_store": read.name,
         "limit_gb": read.checked(read.integer(1), check_size),
-        "share": read.checked(read.positive, _check_share),
+        "share": read.checked(read.share, _check_share),
         "step_gb": read.checked(read.integer(1), check_size),
     }
 

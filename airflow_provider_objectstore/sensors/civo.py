@@ -99,7 +99,7 @@ class CivoUsageSensor(CivoOperator, BasePollingSensor):
 
     :param object_store: exact name or id of the object store. Left out: the account's quota, which counts the sizes of
         the object stores, not what is in them.
-    :param share: the share to wait for, above 0: 0.8 is 80 %.
+    :param share: the share to wait for, above 0 and at most 1: 0.8 is 80 %.
     :param civo_conn_id: id of a ``civo`` connection.
     :param region: code of a region, such as ``LON1``, instead of the connection's. None means the connection's; an
         empty text is an error.
@@ -128,7 +128,7 @@ class CivoUsageSensor(CivoOperator, BasePollingSensor):
     arguments: ClassVar[Mapping[str, read.Reader]] = {
         **CivoOperator.arguments,
         "object_store": read.optional(read.name),
-        "share": read.positive,
+        "share": read.share,
     }
 
     def __init__(

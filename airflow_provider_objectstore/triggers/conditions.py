@@ -145,7 +145,7 @@ class CivoUsageTrigger(PollingTrigger):
     Waits until a share of an object store, or of the account's quota, is used. The result is the use, as plain data.
 
     :param object_store: its exact name or id; None for the quota.
-    :param share: the share to wait for, above 0.
+    :param share: the share to wait for, above 0 and at most 1.
     :param civo_conn_id: id of a ``civo`` connection.
     :param region: code of a region instead of the connection's.
     """
@@ -164,11 +164,11 @@ class CivoUsageTrigger(PollingTrigger):
         """Name the share, of what it is, and how much of it is used as far as it is known."""
         of = "the quota" if self.object_store is None else f"object store {self.object_store!r}"
         used = "" if self._used is None else f"; {self._used:.1%} are"
-        return f"{read.positive('share', self.share):.1%} of {of} to be used{used}"
+        return f"{read.share('share', self.share):.1%} of {of} to be used{used}"
 
     def poll_once(self) -> Flow[dict[str, Any] | None]:
         """Read the use."""
-        share = read.positive("share", self.share)
+        share = read.share("share", self.share)
         if self.object_store is None:
             found = use_of_quota((yield civo.get_quota()))
         else:

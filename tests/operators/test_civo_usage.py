@@ -155,7 +155,7 @@ def test_a_service_that_does_not_do_it(hook: CivoObjectStoreHook, emulator: Emul
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"share": 1}, {"share": 0}, {"limit_gb": 700}, {"step_gb": 100}, {"object_store": ""}]
+    "wrong", [{"share": 1}, {"share": 80}, {"share": 0}, {"limit_gb": 700}, {"step_gb": 100}, {"object_store": ""}]
 )
 def test_arguments_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgumentError, match="task 'grow'"):

@@ -158,6 +158,19 @@ def test_waits_until_a_share_of_the_quota_is_used(deferrable: bool, emulator: Em
     assert run(usage(share=share, deferrable=deferrable))["objectstore_gb_usage"] == 1000
 
 
+@pytest.mark.parametrize("share", [80, "80", 1.01, 0, -0.5])
+def test_a_share_that_can_hardly_be_meant(share: Any) -> None:
+    allowed = r"(at most 1, which is 100 %|above 0)"
+    with pytest.raises(InvalidArgumentError, match=rf"^share must be {allowed}, not .*task 'use'"):
+        usage(share=share)
+
+
+def test_until_all_is_used(deferrable: bool, emulator: Emulator) -> None:
+    CivoObjectStoreHook().create_object_store("photos")
+    holds(emulator, 499, 501)
+    assert run(usage(object_store="photos", share=1, deferrable=deferrable))["share"] > 1
+
+
 def test_a_use_that_is_not_told(deferrable: bool, emulator: Emulator) -> None:
     body = {"objectstore_gb_limit": 0, "objectstore_gb_usage": 0}
     emulator.faults([{"operation": "civo.get_quota", "kind": "status", "status": 200, "body": body}])
