@@ -85,6 +85,14 @@ class InvalidArgumentError(ObjectStoreError, ValueError):
     """An argument is not allowed. Raised before any request is sent."""
 
 
+class InvalidTriggerError(InvalidArgumentError, TypeError):
+    """
+    An argument of an event trigger is not allowed.
+
+    Also a ``TypeError``: a triggerer that creates a stored trigger survives no other error of a constructor.
+    """
+
+
 class ConfigurationError(ObjectStoreError):
     """The Airflow connection lacks a field, or has one that cannot be used."""
 

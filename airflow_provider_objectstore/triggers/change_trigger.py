@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_objectstore.compat.triggerer import asset_state_stores
-from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, InvalidTriggerError
 from airflow_provider_objectstore.triggers.change_tracker import ChangeTracker
 from airflow_provider_objectstore.triggers.dataclass_trigger import DataclassTrigger
 from airflow_provider_objectstore.triggers.shared_stream import WatchRegistry, acknowledged_stream
@@ -46,7 +46,7 @@ class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
         try:
             self._read_arguments()
         except InvalidArgumentError as error:
-            raise _InvalidTriggerError(f"{type(self).__name__}: {error}") from None
+            raise InvalidTriggerError(f"{type(self).__name__}: {error}") from None
 
     # What each trigger adds
 
@@ -164,7 +164,3 @@ async def _wait_for_turn(tracker: ChangeTracker, snapshot: Snapshot, next_event:
         if interval < left:
             return False
         await asyncio.sleep(left)
-
-
-class _InvalidTriggerError(InvalidArgumentError, TypeError):
-    """Also a ``TypeError``: a triggerer that creates a stored trigger survives no other error of a constructor."""

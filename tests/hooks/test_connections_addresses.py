@@ -115,10 +115,18 @@ def test_control_planes(anypoint: Resolve, control_plane: str, region: str, serv
     assert resolved.base_urls["accounts"] == f"https://{accounts}/accounts/api"
 
 
-@pytest.mark.parametrize(("control_plane", "region"), [("us", "us-gov-west-1"), ("eu1", ""), ("gov", "eu-west-1")])
+@pytest.mark.parametrize(("control_plane", "region"), [("us", "us-gov-west-1"), ("gov", "eu-west-1")])
 def test_region_of_another_control_plane(anypoint: Resolve, control_plane: str, region: str) -> None:
     with pytest.raises(ConfigurationError, match=f"unknown region .* of control plane '{control_plane}'; there are"):
         anypoint(extra={"control_plane": control_plane, "region": region})
+
+
+def test_a_control_plane_without_a_default_region(anypoint: Resolve) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        anypoint(extra={"control_plane": "eu1"})
+    assert "extra region is missing, and control plane 'eu1' has no default: give one of eu-central-1, " in str(
+        caught.value
+    )
 
 
 class TestControlPlanes:

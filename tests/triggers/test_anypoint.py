@@ -13,7 +13,7 @@ from airflow.sdk import Asset, AssetWatcher
 from airflow.triggers.base import BaseEventTrigger
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, InvalidTriggerError
 from airflow_provider_objectstore.triggers import change_trigger
 from airflow_provider_objectstore.triggers.anypoint import AnypointKeyEventTrigger
 from tests.triggers.waiting import answers, revived
@@ -200,6 +200,7 @@ def test_refuses_arguments(emulator: Emulator, settings: dict[str, Any], named: 
     with pytest.raises(InvalidArgumentError, match=named) as refused:
         Asset("a", watchers=[AssetWatcher(name="w", trigger=event_trigger(**settings))])
     assert isinstance(refused.value, TypeError), "what a triggerer survives"
+    assert type(refused.value) is InvalidTriggerError, "a name for users"
     assert emulator.requests()["total"] == 0
 
 

@@ -112,6 +112,11 @@ def default_url(control_plane: str, region: str) -> str:
             f"the object-store host of control plane {control_plane!r} is in no public source: give it as the "
             f"connection's host. Tokens come from {_ACCOUNTS[control_plane]} all the same"
         )
+    if not region:
+        raise InvalidArgumentError(
+            f"extra region is missing, and control plane {control_plane!r} has no default: give one of "
+            f"{', '.join(known)}"
+        )
     elsewhere = any(region in regions for regions in REGIONS.values())
     looks_right = _REGION.fullmatch(region) and len(region) <= _MAX_REGION_LENGTH
     if region not in known and (elsewhere or not looks_right):
