@@ -64,6 +64,13 @@ def test_hooks_take_them(words: list[str], monkeypatch: pytest.MonkeyPatch) -> N
     assert urls[1] == "https://api.civo.com/v2"
 
 
+def test_the_http_host_of_a_uri_is_what_a_hook_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    (uri,) = re.findall(r"`(\w+://\S+http%3A\S+)`", PAGE)
+    monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", uri)
+    resolved = CivoObjectStoreHook().resolve()
+    assert (resolved.base_urls["api"], resolved.bearer) == ("http://127.0.0.1:8089/v2", "API_KEY")
+
+
 def test_the_example_of_retries_is_what_a_hook_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     section = re.search(r"^## Retries\n.*?^```console\n(.*?)^```", PAGE, re.M | re.S)
     assert section
