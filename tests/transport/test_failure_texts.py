@@ -73,8 +73,8 @@ class TestAProxyThatGivesNone:
 
     def test_in_time(self, scheme: str, connect: Connect) -> None:
         proxy = f"http://127.0.0.1:{full()}"
-        error = failure(connect, civo_connection(f"{scheme}://127.0.0.1:9", proxy=proxy, retry=ONCE, timeout=0.3))
-        said = f"timed out: no connection through the connection's proxy 127.0.0.1:{full()} in time (timeout=0.3 of"
+        error = failure(connect, civo_connection(f"{scheme}://127.0.0.1:9", proxy=proxy, retry=ONCE, timeout=3))
+        said = f"timed out: no connection through the connection's proxy 127.0.0.1:{full()} in time (timeout=3 of"
         assert said in str(error)
         assert error.unreachable
 
@@ -100,8 +100,8 @@ class TestTime:
     """Said once, with the field to change."""
 
     def test_no_connection(self, connect: Connect) -> None:
-        error = failure(connect, civo_connection(f"http://127.0.0.1:{full()}", retry=ONCE, timeout=0.3))
-        assert "timed out: no connection in time (timeout=0.3 of the connection)" in str(error)
+        error = failure(connect, civo_connection(f"http://127.0.0.1:{full()}", retry=ONCE, timeout=3))
+        assert "timed out: no connection in time (timeout=3 of the connection)" in str(error)
 
     @pytest.mark.parametrize("every", [0.05, 2.0], ids=["drips", "silent"])
     def test_no_complete_response(self, every: float, connect: Connect) -> None:
