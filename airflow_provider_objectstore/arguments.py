@@ -249,6 +249,18 @@ def checked(reader: Callable[[str, Any], T], check: Callable[[T], object]) -> Ca
     return read
 
 
+def exactly_one(**values: Any) -> None:
+    """Refuse arguments of which not exactly one is given; what is None is left out."""
+    if sum(value is not None for value in values.values()) != 1:
+        raise InvalidArgumentError(f"give {' or '.join(values)}, and not both")
+
+
+def something_to_change(**values: Any) -> None:
+    """Refuse arguments none of which is given; what is None is left out."""
+    if all(value is None for value in values.values()):
+        raise InvalidArgumentError(f"nothing to change: give {' or '.join(values)}")
+
+
 def is_constant(value: Any) -> bool:
     """Tell whether a value is known when the DAG is parsed: no part is a template or the output of a task."""
     if isinstance(value, str):

@@ -113,6 +113,15 @@ class CheckedArguments(RenderedArguments):
         for name, value in known.items():
             if name in self.arguments and (name not in self.template_fields or read.is_constant(value)):
                 self._read(name, value)
+        with self.naming_task():
+            self.check_combination()
+
+    def check_combination(self) -> None:
+        """
+        Check which arguments are left out. A template that comes out as None does not count as left out.
+
+        :raises InvalidArgumentError: naming those of which one is missing or too many.
+        """
 
     def read_arguments(self) -> None:
         """

@@ -11,7 +11,6 @@ from airflow_provider_objectstore.api.civo import check_name, check_size
 from airflow_provider_objectstore.exceptions import (
     ConfigurationError,
     ConflictError,
-    InvalidArgumentError,
     ObjectStoreError,
     OwnerChangeUnsupportedError,
     ResourceFailedError,
@@ -232,12 +231,13 @@ class CivoUpdateObjectStoreOperator(ObjectStoreOperator):
         self.civo_conn_id = civo_conn_id
         self.region = region
 
+    def check_combination(self) -> None:
+        """Check that there is something to change."""
+        read.something_to_change(max_size_gb=self.max_size_gb, access_key_id=self.access_key_id)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Change the object store and read it back."""
         self.read_arguments()
-        if self.max_size_gb is None and self.access_key_id is None:
-            with self.naming_task():
-                raise InvalidArgumentError("nothing to change: give max_size_gb or access_key_id")
         hook = self.hook
         store = hook.require_object_store(self.object_store)
         hook.update_object_store(store.id, max_size_gb=self.max_size_gb, access_key_id=self.access_key_id)

@@ -16,8 +16,8 @@ from airflow_provider_objectstore.api.civo import (
     owns,
 )
 from airflow_provider_objectstore.exceptions import (
+    ApiError,
     ConflictError,
-    InvalidArgumentError,
     ObjectStoreError,
     ResourceFailedError,
 )
@@ -202,13 +202,14 @@ class CivoUpdateCredentialOperator(CivoOperator):
         self.civo_conn_id = civo_conn_id
         self.region = region
 
+    def check_combination(self) -> None:
+        """Check that there is something to change."""
+        read.something_to_change(suspended=self.suspended, max_size_gb=self.max_size_gb)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Change the credential, read it back and publish it."""
         self.read_arguments()
         changes = drop_none(suspended=self.suspended, max_size_gb=self.max_size_gb)
-        if not changes:
-            with self.naming_task():
-                raise InvalidArgumentError("nothing to change: give suspended or max_size_gb")
         check_publishers(self.publishers)
         hook = self.hook
         credential = _find(hook, self.credential)
@@ -269,8 +270,28 @@ class CivoDeleteCredentialOperator(CivoOperator):
         if credential is None:
             self.log.info("Credential %s does not exist, nothing to delete (%s)", self.credential, self.where)
             return
-        hook.delete_credential(credential.id)
+        try:
+            hook.delete_credential(credential.id)
+        except ApiError as error:
+            raise _naming_stores(hook, credential, error) from error.__cause__
         self.log.info("Deleted credential %s (id %s; %s)", credential.name, credential.id, self.where)
+
+
+def _naming_stores(hook: CivoObjectStoreHook, credential: Credential, error: ApiError) -> ApiError:
+    """Return a refusal to delete a credential with the object stores that it owns, which the service may not tell."""
+    if error.status not in (400, 403, 409, 422):
+        return error
+    try:
+        names = [store.name for store in hook.list_object_stores() if owns(credential, store)]
+    except ObjectStoreError:
+        return error
+    if not names:
+        return error
+    owned = read.shortened(", ".join(names), 200)
+    return error.prefixed(
+        f"credential {credential.name} owns {len(names)} object stores, {owned}: delete them, or give them another "
+        "owner with CivoUpdateObjectStoreOperator, before the credential is deleted. "
+    )
 
 
 def publish(

@@ -115,6 +115,10 @@ class AnypointPurgePartitionsOperator(LineageMixin, AnypointBulkOperator):
         self.anypoint_conn_id = anypoint_conn_id
         self.region = region
 
+    def check_combination(self) -> None:
+        """Check that either partitions are named or patterns of them."""
+        read.exactly_one(partitions=self.partitions, include=self.include)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Purge the partitions."""
         from airflow_provider_objectstore.operators.purge_runner import PurgeRunner

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from airflow_provider_objectstore import arguments as read
-from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.operators.base import CivoOperator, check_publishers, publishers
 
 if TYPE_CHECKING:
@@ -168,13 +167,15 @@ class CivoRotateCredentialOperator(CivoOperator):
         except SupersededError as error:
             return self._nothing(rotation, error)
 
+    def check_combination(self) -> None:
+        """Check that the owner is named, or an object store of it."""
+        read.exactly_one(credential=self.credential, object_store=self.object_store)
+
     def _check(self) -> None:
         from airflow_provider_objectstore.hooks.s3_client import require_module
         from airflow_provider_objectstore.rotation.verify import BOTO3_REASON
 
         self.read_arguments()
-        if (self.credential is None) == (self.object_store is None):
-            raise InvalidArgumentError(f"give credential or object_store, and not both (task {self.task_id!r})")
         require_module("boto3", BOTO3_REASON)
         check_publishers(self.publishers)
 

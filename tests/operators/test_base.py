@@ -49,7 +49,7 @@ TASKS: dict[type[BaseOperator], dict[str, Any]] = {
     AnypointPutKeyOperator: {"store_id": "s", "partition": "p", "key": "k", "value": "v"},
     AnypointGetKeyOperator: {"store_id": "s", "partition": "p", "key": "k"},
     AnypointDeleteKeyOperator: {"store_id": "s", "partition": "p", "key": "k"},
-    AnypointPurgePartitionsOperator: {"store_id": "s", "include": "*", "partitions": ["p"]},
+    AnypointPurgePartitionsOperator: {"store_id": "s", "partitions": ["p"]},
     AnypointExportOperator: {"store_id": "s", "partitions": ["p"], "path": "file:///tmp/x"},
     AnypointImportOperator: {"store_id": "s", "path": "file:///tmp/x", "if_exists": "fail"},
     AnypointKeySensor: {"store_id": "s", "partition": "p", "keys": ["a"]},

@@ -400,3 +400,20 @@ def test_details_are_shown_beside_the_reason(hook: CivoObjectStoreHook, emulator
         )
         with pytest.raises(ApiError, match="This feature is not supported in this region"):
             hook.create_object_store("photos")
+
+
+def test_a_credential_that_owns_stores_is_not_deleted(hook: CivoObjectStoreHook, emulator: Emulator) -> None:
+    hook.create_credential("mine")
+    keys = hook.require_credential("mine").access_key_id
+    for name in ("photos", "films"):
+        hook.create_object_store(name, access_key_id=keys)
+    with pytest.raises(ConflictError) as caught:
+        run(CivoDeleteCredentialOperator(task_id="t", credential="mine"))
+    assert str(caught.value).startswith(
+        "credential mine owns 2 object stores, photos, films: delete them, or give them another owner with "
+        "CivoUpdateObjectStoreOperator, before the credential is deleted. civo.delete_credential (credential "
+    )
+    assert hook.find_credential("mine")
+    emulator.faults([{"operation": "civo.list_object_stores", "kind": "status", "status": 403}])
+    with pytest.raises(ConflictError, match=r"^civo\.delete_credential .*owns object stores"):
+        run(CivoDeleteCredentialOperator(task_id="t", credential="mine"))
