@@ -10,7 +10,7 @@ from typing import Any
 from fsspec.asyn import get_loop, sync_wrapper
 
 from airflow_provider_objectstore.compat.triggerer import forbid_blocking_in_triggerer
-from airflow_provider_objectstore.exceptions import ConfigurationError
+from airflow_provider_objectstore.exceptions import ConfigurationError, StoreNotFoundError
 from airflow_provider_objectstore.fs.s3_responses import call_checked
 from airflow_provider_objectstore.hooks.async_s3_client import prepare_client
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -107,17 +107,20 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         used = self._buckets.get(bucket or "")
         try:
             return await call_checked(super()._call_s3, method, *akwarglist, **kwargs)
+        except StoreNotFoundError as error:
+            refused: OSError | StoreNotFoundError = error
         except OSError as error:
-            status = _status(error)
+            refused, status = error, _status(error)
             if status == 412 and "IfMatch" in kwargs:
                 raise FileExpired(f"{bucket}/{kwargs['Key']}", kwargs["IfMatch"]) from error
             if bucket is None or status not in (401, 403):
                 raise
-            if used is not None and await self._renew_keys(bucket, used):
-                return await call_checked(super()._call_s3, method, *akwarglist, **kwargs)
-            if method in ("head_object", "get_object") and await self._is_missing(bucket, kwargs, *akwarglist):
-                raise FileNotFoundError(f"{bucket}/{kwargs.get('Key', '')}") from error
-            raise
+        if used is not None and await self._renew_keys(bucket, used):
+            return await call_checked(super()._call_s3, method, *akwarglist, **kwargs)
+        is_read = isinstance(refused, OSError) and method in ("head_object", "get_object")
+        if is_read and await self._is_missing(bucket, kwargs, *akwarglist):
+            raise FileNotFoundError(f"{bucket}/{kwargs.get('Key', '')}") from refused
+        raise refused
 
     call_s3 = sync_wrapper(_call_s3)
 
@@ -126,11 +129,13 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         Look up a bucket's keys.
 
         :raises AuthenticationError: if the connection was edited since it was first used, and leads elsewhere.
+        :raises StoreNotFoundError: if there is no such object store: nothing can be said about what would be in it.
         """
         await asyncio.to_thread(self.hook.resolve)
         store = await asyncio.to_thread(self.hook.find_object_store, bucket)
         if store is None or store.name != bucket:
-            raise FileNotFoundError(f"there is no object store {bucket!r}: check its name [{self.hook.where}]")
+            missing = StoreNotFoundError(f"there is no object store {bucket!r}: check its name", status=404)
+            raise missing.placed(self.hook.where)
         options = await asyncio.to_thread(lambda: self.hook.s3_options(store).s3fs())
         for name in ("client_kwargs", "config_kwargs"):
             options[name] = {**self._storage_options.get(name, {}), **options.get(name, {})}

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NoReturn
 
 from fsspec.asyn import _run_coros_in_chunks, sync, sync_wrapper
 
-from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, StoreNotFoundError
 from airflow_provider_objectstore.fs.bucket_clients import BucketClientsMixin
 from airflow_provider_objectstore.fs.created_folders import CreatedFolders
 from airflow_provider_objectstore.fs.files import folder_info, text_arguments
@@ -107,10 +107,7 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
         self._check_written(path2)
         buckets = [self.split_path(path)[0] for path in (path1, path2)]
         for bucket in buckets:
-            try:
-                await self.get_s3(bucket)
-            except FileNotFoundError as error:  # fsspec would take it for a file that was deleted meanwhile
-                raise OSError(str(error)) from error
+            await self.get_s3(bucket)
         if len({self._buckets[bucket].key for bucket in buckets}) == 1:
             await super()._cp_file(path1, path2, **kwargs)
             return
@@ -209,10 +206,9 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
                 details = {name: response.get(name) for name in ("ETag", "LastModified", "StorageClass", "ContentType")}
                 contents = await body.read() if size <= _FIRST_READ_BYTES else b""
             return {**details, "name": f"{bucket}/{key}", "size": size, "type": "file"}, bytes(contents)
-        except FileNotFoundError as error:
-            if error.__cause__ is None:  # of this package, which says what is missing, and where
-                raise
-            # S3's own words do not say which key
+        except StoreNotFoundError:
+            raise
+        except FileNotFoundError as error:  # S3's own words do not say which key
             raise FileNotFoundError(f"civo://{path}: {error} [{self.hook.where}]") from error.__cause__
         except Exception:
             return None
@@ -300,6 +296,10 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
     async def _info(self, path: str, *arguments: Any, **kwargs: Any) -> Any:
         try:
             return await super()._info(path, *arguments, **kwargs)
+        except StoreNotFoundError as error:
+            if self.split_path(path)[1]:
+                raise
+            raise FileNotFoundError(str(error)) from None  # of the object store itself
         except FileNotFoundError:
             if (folder := self._strip_protocol(path)) not in self._created_folders:
                 raise
@@ -308,6 +308,8 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
     info = sync_wrapper(_info)
 
     async def _isdir(self, path: str) -> bool:
+        if not self.split_path(path)[1]:
+            return bool(await self._exists(path))
         return bool(await super()._isdir(path)) or self._strip_protocol(path) in self._created_folders
 
     isdir = sync_wrapper(_isdir)
@@ -326,6 +328,7 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
     async def _mkdir(self, path: str, acl: Any = False, create_parents: bool = True, **kwargs: Any) -> None:
         bucket, key, _ = self.split_path(path)
         if key:
+            await self.get_s3(bucket)
             self._created_folders.add(self._strip_protocol(path), below=1)  # a folder appears with its first object
             return
         if await asyncio.to_thread(self.hook.find_object_store, bucket):

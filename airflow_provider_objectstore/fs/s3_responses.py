@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from airflow_provider_objectstore.exceptions import ObjectStoreError
+from airflow_provider_objectstore.exceptions import ObjectStoreError, StoreNotFoundError
 from airflow_provider_objectstore.hooks.s3_responses import denial_code, is_page, response_problem
 from airflow_provider_objectstore.transport.failures import failure_text, forget_handled, shown_cause
 
@@ -21,6 +21,7 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
     :param arguments: the method's arguments; ``Bucket`` is one of them.
     :raises OSError: if there is no response, or if the response does not prove that S3 did what was requested.
     :raises PermissionError: if objects were not deleted, or S3 refuses it.
+    :raises StoreNotFoundError: if S3 says that it has no such bucket.
     """
     if method == "delete_objects":  # a quiet response names no deleted objects
         arguments["Delete"] = {**arguments["Delete"], "Quiet": False}
@@ -42,9 +43,16 @@ async def _call(call: Callable[..., Awaitable[Any]], method: str, where: str, *m
     try:
         return await call(method, *more, **arguments)
     except FileNotFoundError as error:
-        if _is_of_s3(method, getattr(error.__cause__, "response", None)):
-            raise
-        raise OSError(f"{where}: {method} got 404, and not from S3: {failure_text(error)}") from error
+        response = getattr(error.__cause__, "response", None)
+        if not _is_of_s3(method, response):
+            raise OSError(f"{where}: {method} got 404, and not from S3: {failure_text(error)}") from error
+        if response and denial_code(response) == "NoSuchBucket":
+            raise StoreNotFoundError(
+                f"{where}: S3 has no bucket {arguments['Bucket']!r}, although Civo has an object store of this name: "
+                "check s3_endpoint, and whether it is being created or deleted",
+                status=404,
+            ) from None
+        raise
     except OSError as error:
         _name(error, where)
         raise

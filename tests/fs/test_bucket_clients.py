@@ -20,7 +20,7 @@ import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
 from airflow_provider_objectstore.emulator import Emulator, MotoS3, Settings
-from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import AuthenticationError, ObjectStoreError, StoreNotFoundError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from tests.conftest import RGW_TLS
@@ -161,24 +161,22 @@ def test_a_bucket_that_is_not_there(fs: Any, hook: CivoObjectStoreHook, bucket: 
     store = hook.find_object_store("photos")
     assert store
     bucket = store.id if bucket != "none" else bucket
-    for act in (fs.cat, fs.info, fs.ls, fs.open):
-        with pytest.raises(FileNotFoundError):
+    message = rf"no object store '{bucket}'.* \[connection civo_default, region LON1\]"
+    for act in (fs.cat, fs.info, fs.ls, fs.open, fs.exists, lambda path: fs.pipe(path, b"1")):
+        with pytest.raises(StoreNotFoundError, match=message):
             act(f"{bucket}/a")
-    with pytest.raises(
-        FileNotFoundError, match=rf"no object store '{bucket}'.* \[connection civo_default, region LON1\]"
-    ):
-        fs.pipe(f"{bucket}/a", b"1")
-    assert not fs.exists(f"{bucket}/a")
     assert not fs.exists(bucket)
 
 
 @pytest.mark.slow
 def test_a_bucket_made_later_is_found(fs: Any, hook: CivoObjectStoreHook) -> None:
-    assert not fs.exists("later/a")
+    with pytest.raises(StoreNotFoundError):
+        fs.exists("later/a")
     store = create(hook, "later")
     fs.pipe("later/a", b"1")
     hook.delete_object_store(store)
-    assert not fs.exists("later/a")
+    with pytest.raises(StoreNotFoundError):
+        fs.exists("later/a")
     create(hook, "later")
     assert not fs.exists("later/a")
     fs.pipe("later/b", b"2")
