@@ -248,7 +248,9 @@ LIBRARIES: dict[str, Act] = {
     "S3": UNREACHABLE["S3"],
     "rotation": lambda: Bucket(replace(OPTIONS, endpoint_url=os.environ["NOWHERE"]), 0.01).sample(),
     "listing": lambda: asyncio.run(list_bucket()),
-    "filesystem": lambda: asyncio.run(call_checked(lambda method, **more: s3fs_call(**more), "list", Bucket="photos")),
+    "filesystem": lambda: asyncio.run(
+        call_checked(lambda method, **more: s3fs_call(**more), CivoObjectStoreHook(), "list", Bucket="photos")
+    ),
     "Secrets Manager": lambda: SecretsManagerPublisher("c").prepare(),
     "Vault": lambda: VaultPublisher("photos").prepare(),
 }

@@ -106,20 +106,22 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         kwargs["Bucket"] = bucket
         used = self._buckets.get(bucket or "")
         try:
-            return await call_checked(super()._call_s3, method, *akwarglist, **kwargs)
+            return await call_checked(super()._call_s3, self.hook, method, *akwarglist, **kwargs)
         except StoreNotFoundError as error:
             refused: OSError | StoreNotFoundError = error
         except OSError as error:
             refused, status = error, _status(error)
             if status == 412 and "IfMatch" in kwargs:
                 raise FileExpired(f"{bucket}/{kwargs['Key']}", kwargs["IfMatch"]) from error
-            if bucket is None or status not in (401, 403):
+            if status not in (401, 403):
                 raise
+        if bucket is None:
+            raise refused
         if used is not None and await self._renew_keys(bucket, used):
-            return await call_checked(super()._call_s3, method, *akwarglist, **kwargs)
+            return await call_checked(super()._call_s3, self.hook, method, *akwarglist, **kwargs)
         is_read = isinstance(refused, OSError) and method in ("head_object", "get_object")
         if is_read and await self._is_missing(bucket, kwargs, *akwarglist):
-            raise FileNotFoundError(f"{bucket}/{kwargs.get('Key', '')}") from refused
+            raise FileNotFoundError(f"civo://{bucket}/{kwargs.get('Key', '')} does not exist [{self.hook.where}]")
         raise refused
 
     call_s3 = sync_wrapper(_call_s3)
@@ -161,7 +163,9 @@ class BucketClientsMixin(S3FileSystem):  # type: ignore[misc]
         # The backend responds with 403 to HEAD and GET of a missing object, unless the bucket's owner sends them.
         key = next((each["Key"] for each in arguments if each.get("Key")), "")
         try:
-            listed = await call_checked(super()._call_s3, "list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=1)
+            listed = await call_checked(
+                super()._call_s3, self.hook, "list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=1
+            )
         except OSError:
             return False
         return all(each["Key"] != key for each in listed.get("Contents", ()))

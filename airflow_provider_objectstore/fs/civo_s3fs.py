@@ -206,10 +206,8 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
                 details = {name: response.get(name) for name in ("ETag", "LastModified", "StorageClass", "ContentType")}
                 contents = await body.read() if size <= _FIRST_READ_BYTES else b""
             return {**details, "name": f"{bucket}/{key}", "size": size, "type": "file"}, bytes(contents)
-        except StoreNotFoundError:
+        except (FileNotFoundError, StoreNotFoundError):
             raise
-        except FileNotFoundError as error:  # S3's own words do not say which key
-            raise FileNotFoundError(f"civo://{path}: {error} [{self.hook.where}]") from error.__cause__
         except Exception:
             return None
 
@@ -302,7 +300,7 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
             raise FileNotFoundError(str(error)) from None  # of the object store itself
         except FileNotFoundError:
             if (folder := self._strip_protocol(path)) not in self._created_folders:
-                raise
+                raise FileNotFoundError(f"civo://{folder} does not exist [{self.hook.where}]") from None
             return folder_info(folder)
 
     info = sync_wrapper(_info)

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.exceptions import ObjectStoreError, StoreNotFoundError
-from airflow_provider_objectstore.hooks.s3_responses import denial_code, is_page, response_problem
+from airflow_provider_objectstore.hooks.s3_responses import NOT_ABOUT_KEYS, denial_code, is_page, response_problem
 from airflow_provider_objectstore.transport.failures import failure_text, forget_handled, shown_cause
 
+if TYPE_CHECKING:
+    from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
-async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: Any, **arguments: Any) -> Any:
+_CHECK_ENDPOINT = "Check s3_endpoint of the connection, and what lies in between"
+_SUSPENDED = (
+    "The credential of the bucket's owner is suspended: CivoUpdateCredentialOperator with suspended=False ends that"
+)
+_REFUSED = (
+    "Check whether the credential of the bucket's owner is suspended, and whether a policy of the bucket denies this"
+)
+
+
+async def call_checked(
+    call: Callable[..., Awaitable[Any]], hook: CivoObjectStoreHook, method: str, *more: Any, **arguments: Any
+) -> Any:
     """
-    Call a method of S3 and return S3's response.
+    Call a method of S3 and return S3's response. Errors say which object they are about, where, and what to do.
 
     :param call: s3fs's ``_call_s3``.
+    :param hook: the hook of the bucket's connection.
     :param method: the S3 client's method.
     :param more: further arguments of the method, as dicts.
     :param arguments: the method's arguments; ``Bucket`` is one of them.
@@ -25,19 +39,28 @@ async def call_checked(call: Callable[..., Awaitable[Any]], method: str, *more: 
     """
     if method == "delete_objects":  # a quiet response names no deleted objects
         arguments["Delete"] = {**arguments["Delete"], "Quiet": False}
-    where = _path(arguments, *more)
-    result = await _call(call, method, where, *more, **arguments)
-    if problem := response_problem(method, result, arguments):
-        if method == "get_object":
-            result["Body"].close()
-        raise OSError(f"{where}: {problem}")
-    if method == "delete_objects" and (failed := result.get("Errors")):
-        first = f"{where}/{failed[0].get('Key')}: {failed[0].get('Code')}"
-        raise PermissionError(f"{len(failed)} objects were not deleted, the first is {first}")
+    path = _path(arguments, *more)
+    try:
+        result = await _call(call, method, *more, **arguments)
+        if problem := response_problem(method, result, arguments):
+            if method == "get_object":
+                result["Body"].close()
+            raise OSError(problem)
+        if method == "delete_objects" and (failed := result.get("Errors")):
+            first = f"{path}/{failed[0].get('Key')}: {failed[0].get('Code')}"
+            raise PermissionError(f"{len(failed)} objects were not deleted, the first is {first}")
+    except StoreNotFoundError as error:
+        if error.is_placed:  # of the look-up of the bucket's keys
+            raise
+        raise error.prefixed(f"{path}: ").placed(hook.where) from None
+    except OSError as error:
+        if path:
+            _complete(error, path, hook.where)
+        raise
     return result
 
 
-async def _call(call: Callable[..., Awaitable[Any]], method: str, where: str, *more: Any, **arguments: Any) -> Any:
+async def _call(call: Callable[..., Awaitable[Any]], method: str, *more: Any, **arguments: Any) -> Any:
     """Call a method; raise errors that are S3's own, or say that they are not."""
     handled = sys.exception()
     try:
@@ -45,28 +68,28 @@ async def _call(call: Callable[..., Awaitable[Any]], method: str, where: str, *m
     except FileNotFoundError as error:
         response = getattr(error.__cause__, "response", None)
         if not _is_of_s3(method, response):
-            raise OSError(f"{where}: {method} got 404, and not from S3: {failure_text(error)}") from error
+            raise OSError(
+                f"{method} got 404, and not from S3: {failure_text(error)}. {_CHECK_ENDPOINT}"
+            ) from shown_cause(error)
         if response and denial_code(response) == "NoSuchBucket":
             raise StoreNotFoundError(
-                f"{where}: S3 has no bucket {arguments['Bucket']!r}, although Civo has an object store of this name: "
+                f"S3 has no bucket {arguments['Bucket']!r}, although Civo has an object store of this name: "
                 "check s3_endpoint, and whether it is being created or deleted",
                 status=404,
             ) from None
         raise
-    except OSError as error:
-        _name(error, where)
-        raise
-    except ObjectStoreError:  # of the look-up of the bucket's keys
+    except (OSError, ObjectStoreError):
         raise
     except Exception as error:  # botocore and aiohttp raise many kinds of errors for what a server may send
         forget_handled(error, handled)
-        raise OSError(f"{where}: {method} failed: {failure_text(error)}") from shown_cause(error)
+        raise OSError(f"{method} failed: {failure_text(error)}. {_CHECK_ENDPOINT}") from shown_cause(error)
 
 
 def _path(*arguments: Any) -> str:
-    """Return the path of what a method is about."""
+    """Return the path of what a method is about; empty if it is about no bucket."""
     keys = (each.get("Key") or each.get("Prefix") for each in arguments)
-    return "/".join(filter(None, (arguments[0]["Bucket"], next(filter(None, keys), None))))
+    path = "/".join(filter(None, (arguments[0]["Bucket"], next(filter(None, keys), None))))
+    return path and f"civo://{path}"
 
 
 def _is_of_s3(method: str, response: Any) -> bool:
@@ -76,11 +99,25 @@ def _is_of_s3(method: str, response: Any) -> bool:
     return method.startswith("head_") and not is_page(response)  # HEAD has no body with a code
 
 
-def _name(error: OSError, where: str) -> None:
-    """Add the object to an error of s3fs, which has S3's message only."""
-    if where in str(error):
-        return
+def _complete(error: OSError, path: str, where: str) -> None:
+    """Add to an error, which may have S3's words only, what it is about, what to do, and where."""
+    text = error.strerror or str(error)
+    if path not in text:
+        text = f"{path}: {text}"
+    if advice := _advice(getattr(error.__cause__, "response", None)):
+        text = f"{text.rstrip('.')}. {advice}"
+    text = f"{text} [{where}]"
     if error.strerror is None:  # it was created with a message only
-        error.args = (f"{where}: {error}",)
+        error.args = (text,)
     else:
-        error.filename = where
+        error.args, error.strerror = (error.errno, text), text
+
+
+def _advice(response: Any) -> str:
+    """Return what to do where S3 refuses a request; ``response`` is botocore's, None if there was none."""
+    if not response or response.get("ResponseMetadata", {}).get("HTTPStatusCode") not in (401, 403):
+        return ""
+    code = response["Error"].get("Code")
+    if code in NOT_ABOUT_KEYS:
+        return ""
+    return _SUSPENDED if code == "UserSuspended" else _REFUSED

@@ -25,7 +25,7 @@ _PROOFS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "complete_multipart_upload": (("Key",), None),  # Ceph may leave the ETag empty
 }
 """By the client's method: the path of a value in S3's every success, and the argument that it equals."""
-_NOT_ABOUT_KEYS = {"QuotaExceeded", "RequestTimeTooSkewed"}
+NOT_ABOUT_KEYS = {"QuotaExceeded", "RequestTimeTooSkewed"}
 """Codes of refusals that good keys get as well."""
 
 
@@ -49,7 +49,7 @@ def response_problem(method: str, response: Mapping[str, Any], arguments: Mappin
         return None
     return (
         f"the response to {method} lacks {lacking}. Something other than S3 may have sent it, such as a proxy or a "
-        "login page: check the endpoint and what lies in between"
+        "login page: check s3_endpoint and what lies in between"
     )
 
 
@@ -64,7 +64,7 @@ def denial_code(response: Mapping[str, Any]) -> str | None:
         return None
     error = response.get("Error")
     code = error.get("Code") if isinstance(error, Mapping) else None
-    if isinstance(code, str) and re.fullmatch("[A-Za-z]+", code) and code not in _NOT_ABOUT_KEYS:
+    if isinstance(code, str) and re.fullmatch("[A-Za-z]+", code) and code not in NOT_ABOUT_KEYS:
         return code
     return None
 

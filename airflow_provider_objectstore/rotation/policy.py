@@ -109,7 +109,7 @@ class BucketPolicy:
         if not isinstance(policy, dict):
             raise ObjectStoreError(
                 f"{self._bucket}: the response to get_bucket_policy is no policy. Something other than S3 may have "
-                "sent it, such as a proxy or a login page: check the endpoint and what lies in between"
+                "sent it, such as a proxy or a login page: check s3_endpoint and what lies in between"
             )
         self._require_own_form(policy)
         return policy

@@ -150,8 +150,12 @@ def test_a_suspended_credential_stays_refused(fs: Any, hook: CivoObjectStoreHook
     mine = hook.find_credential("mine")
     assert mine
     hook.update_credential(mine.id, suspended=True)
-    with pytest.raises(OSError, match=r"UserSuspended|suspended|Forbidden|403|Access Denied"):
-        fs.cat("photos/a")
+    end = r"owner is suspended.* \[connection civo_default, region LON1\]$"
+    for act in (fs.cat, fs.info, lambda path: fs.pipe_file(path, b"2"), lambda path: fs.find("photos")):
+        with pytest.raises(OSError, match=rf"civo://photos.*{end}"):
+            act("photos/a")
+    with pytest.raises(OSError, match=r"UserSuspended.*CivoUpdateCredentialOperator with suspended=False"):
+        fs.pipe_file("photos/a", b"2")
     hook.update_credential(mine.id, suspended=False)
     assert fs.cat("photos/a") == b"1"
 

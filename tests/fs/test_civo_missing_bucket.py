@@ -17,7 +17,7 @@ from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from tests.fs.buckets import create
 
 UNKNOWN = r"there is no object store 'none': check its name \[connection civo_default, region LON1\]$"
-GONE = r"^gone/.*: S3 has no bucket 'gone', although Civo has an object store of this name: check s3_endpoint"
+GONE = r"^civo://gone/.*: S3 has no bucket 'gone', although Civo has an object store of this name: .*s3_endpoint"
 
 INSIDE: dict[str, Callable[[Any, str], Any]] = {
     "exists": lambda fs, path: fs.exists(path),

@@ -198,7 +198,9 @@ def test_objects_that_were_not_deleted_are_an_error(fs: Any, hook: CivoObjectSto
     client: Any = boto3.client("s3", **hook.s3_options("photos"))
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::photos/*"}
     client.put_bucket_policy(Bucket="photos", Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
-    with pytest.raises(PermissionError, match=r"3 objects were not deleted, the first is photos/a: AccessDenied"):
+    with pytest.raises(
+        PermissionError, match=r"3 objects were not deleted, the first is civo://photos/a: AccessDenied"
+    ):
         fs.rm("photos/a", recursive=True)
     assert fs.find("photos") == ["photos/a/1", "photos/a/2"]
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import fsspec
 import pytest
+from s3fs import S3FileSystem
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
@@ -16,6 +17,8 @@ from tests.fs.buckets import create
 from tests.transport.stub import LOGIN_PAGE, http, serving
 
 pytestmark = pytest.mark.slow
+
+WHERE = r" \[connection civo_default, region LON1\]$"
 
 
 class TestAnswersThatAreNotOfS3:
@@ -84,20 +87,24 @@ class TestAnswersThatAreNotOfS3:
         page = self.PAGE if status == "200 OK" else http(b"<html><p>not here</html>", status=status, kind="text/html")
         said |= dict.fromkeys(("GET", "PUT", "POST", "DELETE"), page)
         said["HEAD"] = http(status=status)
-        with pytest.raises(OSError, match=r"photos.*(lacks|not from S3)") as caught:
+        with pytest.raises(
+            OSError, match=rf"^civo://photos.*(lacks|not from S3).*[cC]heck s3_endpoint.*{WHERE}"
+        ) as caught:
             act(fs)
         assert not isinstance(caught.value, FileNotFoundError)
+        assert caught.value.__cause__ is None or caught.value.__cause__.__cause__ is None
 
     @pytest.mark.parametrize("act", ["info", "exists", "isfile", "cat_file", "get_file"])
     def test_a_gateway_that_responds_to_head(self, fs: Any, said: dict[str, Any], act: str, tmp_path: Path) -> None:
         """It has no body, but its media type tells it from S3: the file may well be there."""
         said |= {"HEAD": http(status="404 Not Found", kind="text/html; charset=utf-8"), "GET": self.EMPTY}
-        with pytest.raises(OSError, match=r"photos/a: (head_object got 404, and not from S3|.* lacks)") as caught:
+        message = rf"^civo://photos/a: (head_object got 404, and not from S3|.* lacks).*s3_endpoint.*{WHERE}"
+        with pytest.raises(OSError, match=message) as caught:
             getattr(fs, act)("photos/a", *([str(tmp_path / "a")] if act == "get_file" else []))
         assert not isinstance(caught.value, FileNotFoundError)
 
     def test_a_listing_is_named_with_its_folder(self, fs: Any) -> None:
-        with pytest.raises(OSError, match=r"^photos/folder/: the response to list_objects_v2 lacks Name"):
+        with pytest.raises(OSError, match=r"^civo://photos/folder/: the response to list_objects_v2 lacks Name"):
             fs.ls("photos/folder")
 
     @pytest.mark.parametrize(("code", "kind"), [("Odd", OSError), ("AccessDenied", PermissionError)])
@@ -105,12 +112,39 @@ class TestAnswersThatAreNotOfS3:
         """S3's own message does not say which object it is about."""
         body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
         said |= dict.fromkeys(("GET", "PUT"), http(body, status="403 Forbidden"))
-        with pytest.raises(kind, match="photos/folder/a"):
+        advice = f"Check whether the credential of the bucket's owner is suspended, and .*{WHERE}"
+        with pytest.raises(kind, match=f"civo://photos/folder/a: .*no.*{advice}"):
             fs.pipe_file("photos/folder/a", b"1")
-        with pytest.raises(kind, match="photos/folder/"):
+        with pytest.raises(kind, match=f"civo://photos/folder/: .*no.*{advice}"):
             fs.ls("photos/folder")
+
+    def test_a_full_bucket_is_not_put_down_to_the_credential(self, fs: Any, said: dict[str, Any]) -> None:
+        body = b"<Error><Code>QuotaExceeded</Code><Message>full</Message></Error>"
+        said["PUT"] = http(body, status="403 Forbidden")
+        with pytest.raises(OSError, match=rf"civo://photos/a: .*QuotaExceeded[^.]*full{WHERE}"):
+            fs.pipe_file("photos/a", b"1")
+
+    def test_a_missing_file_says_where(self, fs: Any, said: dict[str, Any]) -> None:
+        said |= {"HEAD": http(status="404 Not Found"), "GET": self.EMPTY}
+        for act in (fs.info, fs.rm, fs.modified):
+            with pytest.raises(FileNotFoundError, match=f"^civo://photos/a does not exist{WHERE}"):
+                act("photos/a")
 
     def test_another_bucket(self, fs: Any, said: dict[str, Any]) -> None:
         said["GET"] = http(b"<ListBucketResult><Name>other</Name></ListBucketResult>")
         with pytest.raises(OSError, match="lacks Name 'photos': it has 'other'"):
             fs.ls("photos")
+
+
+@pytest.mark.parametrize("act", ["cat_file", "info", "ls", "write"])
+def test_an_endpoint_that_cannot_be_reached(
+    emulator: Emulator, unused_port: int, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    create(CivoObjectStoreHook(), "photos")
+    connection = emulator.connections()["civo_default"]
+    extra = {**connection["extra"], "s3_endpoint": f"http://127.0.0.1:{unused_port}"}
+    monkeypatch.setenv("AIRFLOW_CONN_CIVO_DEFAULT", json.dumps({**connection, "extra": extra}))
+    fs = fsspec.filesystem("civo", skip_instance_cache=True)
+    monkeypatch.setattr(S3FileSystem, "retries", 1)
+    with pytest.raises(OSError, match=rf"^civo://photos/a.*: \w+ failed: .*\. Check s3_endpoint .*{WHERE}"):
+        fs.pipe_file("photos/a", b"1") if act == "write" else getattr(fs, act)("photos/a")
