@@ -153,11 +153,7 @@ class CheckedArguments(RenderedArguments):
     @property
     def _place(self) -> str:
         """The connection that was used, and where it leads, for errors; empty if none was used yet."""
-        from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
-
-        hook = vars(self).get("hook")  # a subclass may have another kind of hook under this name
-        connection = hook._cached_connection if isinstance(hook, ObjectStoreHook) else None
-        return connection.where if connection is not None else ""
+        return used_place(vars(self).get("hook"))
 
     def _check_rendered(self, name: str) -> None:
         with self.naming_task():
@@ -167,6 +163,18 @@ class CheckedArguments(RenderedArguments):
     def _read(self, name: str, value: Any) -> Any:
         with self.naming_task():
             return self.arguments[name](name, value)
+
+
+def used_place(hook: object) -> str:
+    """
+    Return the connection that a hook has used, and where it leads, for errors; empty if it used none yet.
+
+    :param hook: anything: a subclass of an operator may have another kind of hook.
+    """
+    from airflow_provider_objectstore.hooks.object_store import ObjectStoreHook
+
+    connection = hook._cached_connection if isinstance(hook, ObjectStoreHook) else None
+    return connection.where if connection is not None else ""
 
 
 def _with_post_init(cls: type[CheckedArguments], init: Callable[..., None]) -> Callable[..., None]:

@@ -6,22 +6,24 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.encoding import segment
 from airflow_provider_objectstore.assets import emit_asset_events
 from airflow_provider_objectstore.fs import storage_paths
 from airflow_provider_objectstore.lineage import DataObject, LineageMixin, in_store
-from airflow_provider_objectstore.operators.base import AnypointBulkOperator
+from airflow_provider_objectstore.operators.base import AnypointBulkOperator, used_place
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_provider_objectstore.export.folder import ExportFolder
     from airflow_provider_objectstore.export.importer import Importer
     from airflow_provider_objectstore.export.runner import TransferRunner
 
+T = TypeVar("T")
 IfExists: TypeAlias = Literal["skip", "overwrite", "fail"]
 
 
@@ -37,6 +39,7 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
     }
     path: str | ObjectStoragePath
     partitions: str | Sequence[str] | None
+    _folder: ExportFolder | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Transfer the values."""
@@ -68,16 +71,23 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
         segment("store id", self.store_id)
         for partition in partitions or ():
             segment("partition", partition)
+        self._folder = ExportFolder(storage_paths.storage_path("path", self.path))
         return {
             "hook": self.hook,
             "store_id": self.store_id,
             "partitions": partitions,
-            "folder": ExportFolder(storage_paths.storage_path("path", self.path)),
+            "folder": self._folder,
             "log": self.log,
         }
 
+    @property
+    def _place(self) -> str:
+        folder = self._folder and (used_place(getattr(self._folder.path.fs, "hook", None)) or str(self._folder))
+        ends = self._directions(super()._place, folder or "")
+        return ", to ".join(filter(None, (ends["inputs"], ends["outputs"])))
+
     @abstractmethod
-    def _directions(self, store: list[DataObject], folder: list[DataObject]) -> dict[str, list[DataObject]]:
+    def _directions(self, store: T, folder: T) -> dict[str, T]:
         """Return which of the two is read, and which is written."""
 
     def _emit_asset_events(self, context: Context, runner: Any, partitions: Mapping[str, int]) -> None:
@@ -136,7 +146,7 @@ class AnypointExportOperator(_TransferOperator):
         self.log.info("Exporting store %r to %s (%s)", self.store_id, self.path, self.where)
         return Exporter(**settings)
 
-    def _directions(self, store: list[DataObject], folder: list[DataObject]) -> dict[str, list[DataObject]]:
+    def _directions(self, store: T, folder: T) -> dict[str, T]:
         return {"inputs": store, "outputs": folder}
 
 
@@ -203,7 +213,7 @@ class AnypointImportOperator(_TransferOperator):
         self.log.info("Importing %s into store %r (%s)", self.path, self.store_id, self.where)
         return Importer(if_exists=self.if_exists, create_store=self.create_store, **settings)
 
-    def _directions(self, store: list[DataObject], folder: list[DataObject]) -> dict[str, list[DataObject]]:
+    def _directions(self, store: T, folder: T) -> dict[str, T]:
         return {"inputs": folder, "outputs": store}
 
     def _emit_asset_events(self, context: Context, runner: Importer, partitions: Mapping[str, int]) -> None:

@@ -30,6 +30,7 @@ from airflow_provider_objectstore.exceptions import (
     InvalidArgumentError,
     NotFoundError,
     ObjectStoreError,
+    StoreNotFoundError,
 )
 from airflow_provider_objectstore.export.exporter import Exporter
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -338,8 +339,26 @@ def test_a_store_that_is_not_there_costs_no_earlier_export(hook: AnypointObjectS
 
 
 def test_no_manifest(hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
-    with pytest.raises(ObjectStoreError, match=r"no .*/export/manifest\.json: either this is not an export, or "):
+    message = (
+        r"no .*/export/manifest\.json: either this is not an export, or .* \[file:.*/export, to connection any[^/]+\]$"
+    )
+    with pytest.raises(ObjectStoreError, match=message):
         restore(folder)
+
+
+def test_no_manifest_in_a_bucket_says_where_the_bucket_is(hook: AnypointObjectStoreHook, bucket: str) -> None:
+    message = (
+        rf"no civo://civo_default@{bucket}/x/manifest\.json: .*did not end \[connection civo_default, region LON1, to "
+        r"connection anypoint_default, environment [\w-]+, region us-east-1\]$"
+    )
+    with pytest.raises(NotFoundError, match=message):
+        restore(f"civo://civo_default@{bucket}/x")
+
+
+def test_an_import_from_a_missing_bucket(hook: AnypointObjectStoreHook, bucket: str) -> None:
+    message = r"^there is no object store 'none': check its name \[connection civo_default, region LON1\]$"
+    with pytest.raises(StoreNotFoundError, match=message):
+        restore("civo://civo_default@none/x")
 
 
 def test_an_export_that_broke_off_is_none(hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:

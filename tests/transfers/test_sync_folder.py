@@ -16,7 +16,7 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError, StoreNotFoundError
 from airflow_provider_objectstore.fs import folder_sync
 from airflow_provider_objectstore.fs.folder_sync import LARGE_BYTES
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
@@ -117,12 +117,13 @@ def test_an_empty_or_missing_source_is_an_error(places: Mapping[str, str], kind:
 
 def test_a_missing_store_or_bucket_is_an_error(places: Mapping[str, str], tmp_path: Path) -> None:
     write(places["file"], {"stays": b"1"})
-    for source in ("osv2://nowhere/p", "civo://nowhere/p", "s3://my_aws@nowhere/p"):
-        with pytest.raises((NotFoundError, ObjectStoreError, FileNotFoundError)):
-            sync(source, f"{places['file']}", delete=True)
-    for target in ("osv2://nowhere/p", "civo://nowhere/p"):
-        with pytest.raises((NotFoundError, FileNotFoundError)):
-            sync(places["file"], target)
+    with pytest.raises((ObjectStoreError, FileNotFoundError)):
+        sync("s3://my_aws@nowhere/p", places["file"], delete=True)
+    for missing in ("osv2://nowhere/p", "civo://nowhere/p"):
+        with pytest.raises(StoreNotFoundError, match=r"nowhere'?.*check its name.* \[connection .*\]$"):
+            sync(missing, places["file"], delete=True)
+        with pytest.raises(StoreNotFoundError, match=r"nowhere'?.*check its name.* \[connection .*\]$"):
+            sync(places["file"], missing)
     assert files_of(places["file"]) == {"stays": b"1"}
 
 
