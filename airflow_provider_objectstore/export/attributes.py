@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import (
+    InvalidArgumentError,
+    NotFoundError,
+    ObjectStoreError,
+    StoreNotFoundError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_objectstore.api.anypoint.models import Store
@@ -78,6 +83,22 @@ def find_store(hook: AnypointObjectStoreHook, store_id: str) -> Store | None:
         return hook.get_store(store_id)
     except NotFoundError:
         return None
+
+
+def require_store(hook: AnypointObjectStoreHook, store_id: str) -> Store:
+    """
+    Read a store whose values are to be read.
+
+    :param hook: the hook of the store.
+    :param store_id: the store.
+    :raises StoreNotFoundError: if the service says that it does not exist.
+    """
+    store = find_store(hook, store_id)
+    if store is None:
+        raise StoreNotFoundError(
+            f"there is no store {store_id}: create it, or check its name and where the connection leads", status=404
+        ).placed(hook.where)
+    return store
 
 
 def set_attributes(

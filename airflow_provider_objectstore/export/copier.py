@@ -13,7 +13,13 @@ from airflow_provider_objectstore.exceptions import (
     ObjectStoreError,
     StoreNotFoundError,
 )
-from airflow_provider_objectstore.export.attributes import attributes_of, compare, find_store, set_attributes
+from airflow_provider_objectstore.export.attributes import (
+    attributes_of,
+    compare,
+    find_store,
+    require_store,
+    set_attributes,
+)
 from airflow_provider_objectstore.export.format import difference, put_call
 from airflow_provider_objectstore.export.runner import TransferRunner, stream_keys
 
@@ -68,7 +74,7 @@ class Copier(TransferRunner):
         self._created = False
 
     def _transfer(self) -> dict[str, Any]:
-        wanted = attributes_of(self.source.get_store(self.source_id))
+        wanted = attributes_of(require_store(self.source, self.source_id))
         self._check_partitions()
         target = find_store(self.hook, self.store_id)
         compared = compare(wanted, target) if target else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.api import anypoint as api
 from airflow_provider_objectstore.exceptions import NotFoundError, ObjectStoreError, StoreNotFoundError
-from airflow_provider_objectstore.export.attributes import attributes_of
+from airflow_provider_objectstore.export.attributes import attributes_of, require_store
 from airflow_provider_objectstore.export.format import Source, encode_line
 from airflow_provider_objectstore.export.runner import FolderTransferRunner, stream_keys
 
@@ -24,7 +24,7 @@ class Exporter(FolderTransferRunner):
     done = "exported"
 
     def _transfer(self) -> dict[str, Any]:
-        attributes = attributes_of(self.hook.get_store(self.store_id))
+        attributes = attributes_of(require_store(self.hook, self.store_id))
         source = Source.of(self.hook.labels, self.partitions)
         earlier = self.folder.earlier(self.store_id, source)
         with self.folder.draft() as self._draft:

@@ -22,6 +22,7 @@ from airflow_provider_objectstore.exceptions import (
     InvalidArgumentError,
     NotFoundError,
     ObjectStoreError,
+    StoreNotFoundError,
 )
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.operators.copy_store import AnypointCopyStoreOperator
@@ -114,7 +115,10 @@ def test_wrong_arguments_before_any_request(
 
 def test_what_is_missing_at_the_source(hook: AnypointObjectStoreHook) -> None:
     hook.put_key("s", "p", "k", 1)
-    with pytest.raises(NotFoundError, match="store nowhere"):
+    message = (
+        r"^there is no store nowhere: create it, or check its name .* \[connection anypoint_default, [^:]*us-east-1\]$"
+    )
+    with pytest.raises(StoreNotFoundError, match=message):
         copy(source="nowhere")
     with pytest.raises(NotFoundError, match="store s has no partition q"):
         copy(partitions=["p", "q"])

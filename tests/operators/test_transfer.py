@@ -333,7 +333,8 @@ def test_bad_input_asks_nothing(bad: dict[str, Any], message: str, emulator: Emu
 def test_a_store_that_is_not_there_costs_no_earlier_export(hook: AnypointObjectStoreHook, folder: str) -> None:
     hook.put_key("s", "p", "k", 1)
     export(folder)
-    with pytest.raises(NotFoundError, match="store none"):
+    message = r"^there is no store none: create it, or check its name .* \[connection anypoint_default, .* us-east-1\]$"
+    with pytest.raises(StoreNotFoundError, match=message):
         export(folder, store_id="none")
     assert restore(folder)["written"] == 1
 
