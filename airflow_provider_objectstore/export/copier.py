@@ -50,7 +50,7 @@ class Copier(TransferRunner):
         ``keep`` them.
     """
 
-    done = "copied"
+    done = done_so_far = "copied"
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ class Exporter(FolderTransferRunner):
     """Exports a store: all its values, or those of some partitions."""
 
     done = "exported"
+    done_so_far = "read"
 
     def _transfer(self) -> dict[str, Any]:
         attributes = attributes_of(require_store(self.hook, self.store_id))

@@ -14,7 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError, StoreNotFoundError
 from airflow_provider_objectstore.export.format import (
     MANIFEST,
     MAX_LINE_BYTES,
@@ -212,10 +212,13 @@ class ExportFolder:
         :param store_id: the store of the new export.
         :param source: what else the new export is made from.
         :raises ConflictError: if it was made from something else, as far as it says.
+        :raises StoreNotFoundError: if the store or bucket of the folder does not exist.
         :raises ObjectStoreError: if it cannot be read what the folder has.
         """
         try:
             manifest = self.manifest()
+        except StoreNotFoundError:
+            raise
         except NotFoundError:
             return None
         except (ObjectStoreError, OSError) as error:

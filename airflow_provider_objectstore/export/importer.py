@@ -34,7 +34,7 @@ class Importer(FolderTransferRunner):
     :param create_store: create a store that does not exist, with the export's attributes.
     """
 
-    done = "imported"
+    done = done_so_far = "imported"
 
     def __init__(self, *, if_exists: str, create_store: bool = False, **settings: Any) -> None:
         super().__init__(**settings)

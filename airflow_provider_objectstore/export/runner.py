@@ -60,7 +60,9 @@ class TransferRunner(ABC):
     """
 
     done: ClassVar[str]
-    """What has been done to the values, for log lines and metrics."""
+    """What has been done to the values, for the last log line and metrics."""
+    done_so_far: ClassVar[str]
+    """What has been done to them before the end, for the log lines until then."""
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class TransferRunner(ABC):
         except BaseException:
             self.log_progress()
             raise
-        self.log.info("%s: %s (%s)", self._title, self._summary(), self._where)
+        self.log.info("%s: %s (%s)", self._title, self._summary(self.done), self._where)
         return result
 
     @abstractmethod
@@ -116,17 +118,17 @@ class TransferRunner(ABC):
         if self._handled and stats.total and (remaining := stats.total - self._handled):
             seconds = time.monotonic() - self._started
             left = f", {remaining:,} to go in about {remaining * seconds / self._handled:,.0f} s"
-        self.log.info("%s%s", self._summary(), left)
+        self.log.info("%s%s", self._summary(self.done_so_far), left)
 
     @property
     def _handled(self) -> int:
         return self.stats.values + self.stats.unchanged + self.stats.skipped
 
-    def _summary(self) -> str:
+    def _summary(self, done: str) -> str:
         """Say how many values there were, and how fast."""
         stats, seconds = self.stats, time.monotonic() - self._started
         parts = [
-            f"{stats.values} value{'' if stats.values == 1 else 's'} {self.done} in {seconds:.0f} s "
+            f"{stats.values} value{'' if stats.values == 1 else 's'} {done} in {seconds:.0f} s "
             f"({self._handled / max(seconds, 0.001):.1f} a second)",
             f"{stats.unchanged} unchanged" if stats.unchanged else "",
             f"{stats.skipped} skipped" if stats.skipped else "",

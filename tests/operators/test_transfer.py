@@ -33,6 +33,7 @@ from airflow_provider_objectstore.exceptions import (
     StoreNotFoundError,
 )
 from airflow_provider_objectstore.export.exporter import Exporter
+from airflow_provider_objectstore.export.folder import ExportFolder
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.operators.transfer import AnypointExportOperator, AnypointImportOperator
@@ -360,6 +361,34 @@ def test_an_import_from_a_missing_bucket(hook: AnypointObjectStoreHook, bucket: 
     message = r"^there is no object store 'none': check its name \[connection civo_default, region LON1\]$"
     with pytest.raises(StoreNotFoundError, match=message):
         restore("civo://civo_default@none/x")
+
+
+@pytest.mark.parametrize("path", ["civo://civo_default@none/x", "osv2://anypoint_default@none/x"])
+def test_an_export_to_a_missing_place_reads_nothing(
+    hook: AnypointObjectStoreHook, emulator: Emulator, bucket: str, path: str
+) -> None:
+    hook.put_key("s", "p", "k", 1)
+    with pytest.raises(StoreNotFoundError, match=r"none.*check its name"):
+        export(path)
+    assert {"anypoint.list_partitions", "anypoint.list_keys"}.isdisjoint(emulator.requests()["by_operation"])
+
+
+def test_an_export_says_exported_at_its_end_alone(
+    hook: AnypointObjectStoreHook, folder: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook.put_key("s", "p", "k", 1)
+    export(folder)
+    assert re.search(r"Exported store 's' to .*: 1 value exported in ", capsys.readouterr().out)
+
+    def fail(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(ExportFolder, "switch", fail)
+    with pytest.raises(OSError, match="no space left"):
+        export(folder)
+    log = capsys.readouterr().out
+    assert "1 value read in " in log
+    assert " exported" not in log.lower()
 
 
 def test_an_export_that_broke_off_is_none(hook: AnypointObjectStoreHook, folder: str, emulator: Emulator) -> None:
