@@ -129,7 +129,8 @@ def test_there_is_none(name: str, emulator: Emulator) -> None:
 def test_there_is_no_export(emulator: Emulator, tmp_path: Path) -> None:
     AnypointObjectStoreHook().create_store("s")
     place = f"file://{tmp_path}"
-    with pytest.raises(NotFoundError, match=rf"there is no .*manifest.*{PLACE}"):
+    both = r"\[file:[^,]*, to connection anypoint_default, environment emulator-env, region us-east-1\]$"
+    with pytest.raises(NotFoundError, match=rf"there is no .*manifest.*{both}"):
         run(AnypointImportOperator, store_id="s", path=place)
     with pytest.raises(NotFoundError, match=PLACE):
         run(AnypointExportOperator, store_id="none", path=place)

@@ -118,7 +118,6 @@ class TestAMissingBucket:
             lambda path: list(path.iterdir()),
             lambda path: list(path.glob("*")),
             lambda path: list(path.rglob("*")),
-            lambda path: list(path.walk()),
             lambda path: path.unlink(),
             lambda path: path.unlink(missing_ok=True),
             lambda path: path.mkdir(parents=True, exist_ok=True),

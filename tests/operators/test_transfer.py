@@ -350,8 +350,8 @@ def test_no_manifest(hook: AnypointObjectStoreHook, folder: str, emulator: Emula
 
 def test_no_manifest_in_a_bucket_says_where_the_bucket_is(hook: AnypointObjectStoreHook, bucket: str) -> None:
     message = (
-        rf"no civo://civo_default@{bucket}/x/manifest\.json: .*did not end \[connection civo_default, region LON1, to "
-        r"connection anypoint_default, environment [\w-]+, region us-east-1\]$"
+        rf"no civo://civo_default@/?{bucket}/x/manifest\.json: .*did not end \[connection civo_default, region LON1, "
+        r"to connection anypoint_default, environment [\w-]+, region us-east-1\]$"
     )
     with pytest.raises(NotFoundError, match=message):
         restore(f"civo://civo_default@{bucket}/x")
@@ -496,7 +496,7 @@ def test_a_kill(
         task.execute({})
     done = sum(answers(services, operation).values()) - before
     assert 5 <= done < 20
-    assert re.findall(r"\] (\d+) values (?:ex|im)ported", capsys.readouterr().out)[-1] == str(done)
+    assert re.findall(r"\] (\d+) values (?:read|imported)", capsys.readouterr().out)[-1] == str(done)
 
 
 def test_a_second_try_of_the_same_task(hook: AnypointObjectStoreHook, emulator: Emulator, folder: str) -> None:
