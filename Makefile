@@ -64,9 +64,10 @@ unexport PYTHONDONTWRITEBYTECODE
 export RGW CHROMIUM UV
 
 # The first Python that the pinned Airflow runs on.
-find_python = for p in python3.11 python3.12 python3.13 python3 python; do \
-	  if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then echo $$p; exit; fi; done; \
-	echo "No Python 3.11, 3.12 or 3.13 on PATH: install one (with its venv module), then run make again." >&2; exit 1
+NEWEST_PYTHON := $(if $(filter 3.1,$(AIRFLOW)),13,14)
+find_python = for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	  if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(NEWEST_PYTHON)))' 2>/dev/null; then echo $$p; exit; fi; done; \
+	echo "No Python 3.11 to 3.$(NEWEST_PYTHON) on PATH: install one (with its venv module), then run make again." >&2; exit 1
 
 .PHONY: help
 help: ## this list
@@ -130,7 +131,7 @@ distributed: $(STAMP)
 
 .PHONY: test-matrix
 test-matrix: $(UV) ## versions of Airflow, Python, dependencies; long; ARGS="--smoke --only newest" for a part
-	@python=$$($(find_python)); PYTHONPATH= exec $$python dev/matrix.py --uv $(UV) $(ARGS)
+	@python=$$($(find_python)); PYTHONPATH= exec $$python -m dev.matrix --uv $(UV) $(ARGS)
 
 .PHONY: wheel-check
 wheel-check: $(STAMP) ## the built wheel in a clean environment (part of make test)

@@ -19,10 +19,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.pythons import find_python
+
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "matrix"
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PINNED = {"3.1": "airflow-3.1", "3.2": "airflow-3.2", "3.3": "dev"}
+NEWEST_PYTHON = {"3.1": "3.13"}
+"""By version of Airflow, where it is not the newest of all."""
 FAILED, NONE = "**failed**", "-"
 INSTALL_SECONDS, SMOKE_SECONDS, ALL_SECONDS = 900, 900, 5400
 
@@ -55,7 +59,7 @@ def combinations(smoke: bool) -> Iterator[Combination]:
     :param smoke: whether the pinned environments, too, run the smoke tests only.
     """
     for airflow, constraints in PINNED.items():
-        for python in PYTHONS:
+        for python in PYTHONS[: PYTHONS.index(NEWEST_PYTHON.get(airflow, PYTHONS[-1])) + 1]:
             if python == PYTHONS[0] and not smoke:
                 yield Combination(f"{airflow} pinned, all tests", python, pinned=airflow)
             else:
@@ -84,7 +88,7 @@ def result(uv: str, combination: Combination) -> tuple[str, str, str]:
         if combination.pinned:
             summary = run(["make", "test", f"AIRFLOW={combination.pinned}", "RGW=skip"], os.environ, ALL_SECONDS)
         else:
-            found = find_python(uv, combination.python)
+            found = find_python(uv, combination.python, CACHE)
             if not found:
                 return NONE, combination.python, "no such Python here"
             install(uv, found, folder, combination.options)
@@ -93,25 +97,6 @@ def result(uv: str, combination: Combination) -> tuple[str, str, str]:
     except CombinationError as error:
         summary = f"{FAILED}: {error}"
     return *versions(folder / "bin/python"), summary
-
-
-def find_python(uv: str, version: str) -> str:
-    """Return the path of a Python, installed if need be; empty if it cannot be had."""
-    # pyenv's own commands answer for one chosen version only.
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    path = os.pathsep.join([*map(str, pyenv.glob(f"{version}*/bin")), os.environ["PATH"]])
-    find, fetch = (["find", "--system", version], ["install", version])
-    for action in (find, fetch, find):
-        done = subprocess.run(
-            [uv, "python", *action],
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-        )
-        if action is find and not done.returncode:
-            return done.stdout.strip()
-    return ""
 
 
 def install(uv: str, python: str, folder: Path, options: Sequence[str]) -> None:

@@ -23,12 +23,15 @@ class Programs:
     :param packages: names of the packages.
     :param files: pattern of each program's path below the root folder.
     :param hint: what to do where there is no apt.
+    :param release: a release of Debian that this machine does not have. Its programs come with all their libraries, and
+        start only through the loader among these.
     """
 
     home: Path
     packages: tuple[str, ...]
     files: tuple[str, ...]
     hint: str
+    release: str = ""
 
     def installation(self) -> Path | None:
         """Return the root folder of the programs' files, ``None`` if there are none yet."""
@@ -65,6 +68,8 @@ class Programs:
         for folder in (archives, lists):
             (folder / "partial").mkdir(parents=True)
         private = ["-qq", "-oAPT::Sandbox::User=", "-oDebug::NoLocking=1", f"-oDir::Cache={scratch}"]
+        if self.release:
+            private += self._options_for_release(scratch)
         fetch = [*private, f"-oDir::Cache::archives={archives}", "-y", "--download-only", "--no-install-recommends"]
         packages = ["install", *self.packages]
         try:
@@ -75,11 +80,23 @@ class Programs:
             self._run("apt-get", *fetch, fresh, *packages)
         return sorted(archives.glob("*.deb"))
 
+    def _options_for_release(self, scratch: Path) -> list[str]:
+        """Return options with which apt looks into another release, of which nothing is installed."""
+        mirrors = self._run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Origin: Debian", "Label: Debian")
+        if not mirrors.split():
+            raise Unavailable(f"apt knows no Debian archive here. {self.hint}")
+        source, installed = scratch / "sources.list", scratch / "status"
+        source.write_text(f"deb {mirrors.split()[0]} {self.release} main\n")
+        installed.touch()
+        return [f"-oDir::Etc::SourceList={source}", "-oDir::Etc::SourceParts=-", f"-oDir::State::status={installed}"]
+
     def _check(self, root: Path) -> None:
         for pattern in self.files:
             path = next(root.glob(pattern), None)
             if path is None:
                 raise Unavailable(f"The packages do not contain {pattern}. {self.hint}")
+            if self.release:
+                continue
             libraries = self._run("ldd", str(path), env=environment(root)).splitlines()
             if missing := [line for line in libraries if "not found" in line]:
                 raise Unavailable(f"{path.name} lacks libraries: {', '.join(missing)}. {self.hint}")
