@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_objectstore.publishers import Publisher
+    from airflow_provider_objectstore.rotation.context import ResumePoint
     from airflow_provider_objectstore.rotation.rotation import Rotation, SwitchResult
 
 Strategy: TypeAlias = Literal["auto", "overlap", "replace", "in_place"]
@@ -135,35 +136,24 @@ class CivoRotateCredentialOperator(CivoOperator):
                 self.defer(
                     trigger=DateTimeTrigger(moment=until),
                     method_name="execute_complete",
-                    kwargs={
-                        "gap_seconds": rotation.outage_seconds,
-                        "strategy": switched.strategy,
-                        "lineage": switched.state.base,
-                        "credential_id": switched.credential.id,
-                        "rotation_id": [rotation.rotation_id.timestamp, rotation.rotation_id.hash],
-                    },
+                    kwargs={"resume_point": rotation.resume_point(switched).serialize()},
                 )
             return self._finish(rotation, rotation.outage_seconds, switched)
         except SupersededError as error:
             return self._nothing(rotation, error)
 
     def execute_complete(
-        self,
-        context: Context,
-        event: Any = None,
-        gap_seconds: float | None = None,
-        strategy: str | None = None,
-        lineage: str | None = None,
-        rotation_id: Sequence[str] | None = None,
-        credential_id: str | None = None,
+        self, context: Context, event: Any = None, resume_point: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Complete the rotation and retire the replaced credentials after the grace period."""
+        from airflow_provider_objectstore.rotation.context import ResumePoint
         from airflow_provider_objectstore.rotation.state import SupersededError
 
         self._check()
-        rotation = self._rotation(context, strategy, lineage, rotation_id, credential_id)
+        resumed = ResumePoint.deserialize(resume_point) if resume_point else None  # dag.test() keeps the event alone
+        rotation = self._rotation(context, resumed)
         try:
-            return self._finish(rotation, gap_seconds)
+            return self._finish(rotation, resumed.outage_seconds if resumed else None)
         except SupersededError as error:
             return self._nothing(rotation, error)
 
@@ -179,14 +169,7 @@ class CivoRotateCredentialOperator(CivoOperator):
         require_module("boto3", BOTO3_REASON)
         check_publishers(self.publishers)
 
-    def _rotation(
-        self,
-        context: Context,
-        strategy: str | None = None,
-        lineage: str | None = None,
-        rotation_id: Sequence[str] | None = None,
-        credential_id: str | None = None,
-    ) -> Rotation:
+    def _rotation(self, context: Context, resumed: ResumePoint | None = None) -> Rotation:
         from airflow_provider_objectstore.rotation.names import RotationId
         from airflow_provider_objectstore.rotation.publish import identities_of
         from airflow_provider_objectstore.rotation.rotation import Rotation
@@ -199,14 +182,13 @@ class CivoRotateCredentialOperator(CivoOperator):
         return Rotation(
             hook=self.hook,
             target=target,
-            rotation_id=RotationId(*rotation_id) if rotation_id else RotationId.of(run.run_after, *identity),
-            strategy=strategy or self.strategy,
+            rotation_id=resumed.rotation_id if resumed else RotationId.of(run.run_after, *identity),
+            strategy=resumed.strategy if resumed else self.strategy,
             publishers=self.publishers,
             retire=self.retire,
             settle_timeout=self.settle_timeout,
             max_outage=self.max_outage,
-            lineage=lineage,
-            credential_id=credential_id,
+            resumed=resumed,
         )
 
     def _finish(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.civo.models import Credential, ObjectStore
@@ -49,6 +50,34 @@ class Outage:
 
 
 @dataclass(frozen=True)
+class ResumePoint:
+    """
+    What a task keeps of its switch over the grace period.
+
+    :param rotation_id: identifies the run.
+    :param lineage: the base of the lineage that it has rotated.
+    :param credential_id: the id of the credential that it has published.
+    :param strategy: the name of the strategy that gave the stores their keys.
+    :param outage_seconds: how long consumers were refused; None where an earlier try made the change.
+    """
+
+    rotation_id: RotationId
+    lineage: str
+    credential_id: str
+    strategy: str
+    outage_seconds: float | None
+
+    def serialize(self) -> dict[str, Any]:
+        """Return it as plain data, which a deferred task keeps."""
+        return asdict(self)
+
+    @classmethod
+    def deserialize(cls, data: Mapping[str, Any]) -> ResumePoint:
+        """Return what :meth:`serialize` made plain data of."""
+        return cls(**{**data, "rotation_id": RotationId(**data["rotation_id"])})
+
+
+@dataclass(frozen=True)
 class RotationContext:
     """
     What every step of a rotation works with.
@@ -59,8 +88,7 @@ class RotationContext:
     :param publishers: where the new credential goes, in this order.
     :param settle_timeout: for how many seconds S3 may lag behind the control plane.
     :param outage: the outage of this try.
-    :param lineage: the base of the lineage that an earlier part of this task has rotated; None at its beginning.
-    :param credential_id: the id of the credential that an earlier part of this task has published; None for none.
+    :param resumed: what an earlier part of this task has done; None at its beginning.
     :param prepared: what the ``prepare`` of each publisher has returned, by the ``id`` of the publisher.
     """
 
@@ -70,8 +98,7 @@ class RotationContext:
     publishers: Sequence[Publisher] = ()
     settle_timeout: float = 60
     outage: Outage = field(default_factory=Outage)
-    lineage: str | None = None
-    credential_id: str | None = None
+    resumed: ResumePoint | None = None
     prepared: dict[int, Publisher] = field(default_factory=dict)
 
     def prepared_form(self, publisher: Publisher) -> Publisher:
@@ -85,10 +112,11 @@ class RotationContext:
         :raises ConflictError: if the target belongs to another lineage since this task began.
         """
         state = read_state(self.hook, self.target, self.rotation_id)
-        if self.lineage is not None and state.base != self.lineage:
+        if self.resumed and state.base != self.resumed.lineage:
             raise ConflictError(
-                f"{self.target}: credential {self.lineage} was rotated, and the target belongs to {state.base} since. "
-                f"Nothing is retired. Give it back and run this task again, or rotate {self.lineage} by its name"
+                f"{self.target}: credential {self.resumed.lineage} was rotated, and the target belongs to "
+                f"{state.base} since. Nothing is retired. Give it back and run this task again, or rotate "
+                f"{self.resumed.lineage} by its name"
             )
         return state
 
@@ -99,11 +127,11 @@ class RotationContext:
         :raises ConflictError: also if the credential is gone that an earlier part of this task has published.
         """
         require_current(state, self.target, self.rotation_id)
-        if self.credential_id is not None and all(member.id != self.credential_id for member in state.members):
+        if self.resumed and all(member.id != self.resumed.credential_id for member in state.members):
             raise ConflictError(
-                f"{self.target}: the credential that this task has published (id {self.credential_id}) is gone, or "
-                "its connection leads elsewhere since. Nothing is retired. Run this task again: it begins a new "
-                "rotation, with a grace period"
+                f"{self.target}: the credential that this task has published (id {self.resumed.credential_id}) is "
+                "gone, or its connection leads elsewhere since. Nothing is retired. Run this task again: it begins a "
+                "new rotation, with a grace period"
             )
         return state
 

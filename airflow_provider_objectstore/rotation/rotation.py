@@ -17,7 +17,7 @@ from airflow_provider_objectstore.api.civo.models import Credential
 from airflow_provider_objectstore.exceptions import ObjectStoreError, OwnerChangeUnsupportedError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.publishers import Publisher
-from airflow_provider_objectstore.rotation.context import RotationContext
+from airflow_provider_objectstore.rotation.context import ResumePoint, RotationContext
 from airflow_provider_objectstore.rotation.names import RotationId, name_for, rotation_id_of
 from airflow_provider_objectstore.rotation.publish import is_published, publish_credential, require_published
 from airflow_provider_objectstore.rotation.retire import reactivate_owners, retire_credential
@@ -61,8 +61,7 @@ class Rotation:
     :param retire: what to do with the replaced credential: ``delete``, ``suspend`` or ``keep``.
     :param settle_timeout: for how many seconds S3 may lag behind the control plane.
     :param max_outage: for how many seconds consumers may be refused; None for no limit.
-    :param lineage: the base of the lineage that an earlier part of this task has rotated; None at its beginning.
-    :param credential_id: the id of the credential that an earlier part of this task has published; None for none.
+    :param resumed: what an earlier part of this task has done; None at its beginning.
     """
 
     def __init__(
@@ -75,12 +74,9 @@ class Rotation:
         retire: str = "delete",
         settle_timeout: float = 60,
         max_outage: float | None = None,
-        lineage: str | None = None,
-        credential_id: str | None = None,
+        resumed: ResumePoint | None = None,
     ) -> None:
-        self._context = RotationContext(
-            hook, target, rotation_id, publishers, settle_timeout, lineage=lineage, credential_id=credential_id
-        )
+        self._context = RotationContext(hook, target, rotation_id, publishers, settle_timeout, resumed=resumed)
         self._strategies: dict[str, Strategy] = {kind.name: kind(self._context) for kind in STRATEGIES}
         self._strategy = strategy
         self._retire = retire
@@ -91,11 +87,6 @@ class Rotation:
     def target(self) -> str:
         """What is rotated."""
         return str(self._context.target)
-
-    @property
-    def rotation_id(self) -> RotationId:
-        """Identifies the run."""
-        return self._context.rotation_id
 
     @property
     def outage_seconds(self) -> float | None:
@@ -157,6 +148,20 @@ class Rotation:
             raise
         strategy.after_publishing()
         return SwitchResult(strategy.name, new, state)
+
+    def resume_point(self, switched: SwitchResult) -> ResumePoint:
+        """
+        Return what the part of the task has to know that finishes after the grace period.
+
+        :param switched: what :meth:`switch` returned.
+        """
+        return ResumePoint(
+            rotation_id=self._context.rotation_id,
+            lineage=switched.state.base,
+            credential_id=switched.credential.id,
+            strategy=switched.strategy,
+            outage_seconds=self.outage_seconds,
+        )
 
     def finish(self, switched: SwitchResult | None = None) -> dict[str, Any]:
         """
