@@ -1,7 +1,7 @@
 """
 A rotation that is killed at any of its requests, before or after the response, is finished by the next run.
 
-At every 32nd request, on moto and, of one scenario, on Ceph's gateway. ``KILL=all`` (``make kill``)
+At every 32nd request, of half of the scenarios on moto and of one on Ceph's gateway. ``KILL=all`` (``make kill``)
 kills at all requests of all scenarios.
 """
 
@@ -27,6 +27,8 @@ from tests.rotation.kill_matrix import (
 pytestmark = pytest.mark.slow
 
 EVERYWHERE = os.environ.get("KILL") == "all"
+SHARE = "overlap", "auto that keeps owners", "replace with a grace period", "in_place"
+SCENARIOS_ON_MOTO = [one for one in SCENARIOS if EVERYWHERE or str(one) in SHARE]
 SCENARIOS_ON_CEPH = [one for one in SCENARIOS if one.policies and (EVERYWHERE or str(one) == "overlap")]
 Matrices = dict[tuple[str, Scenario], Future[KillMatrix]]
 
@@ -48,7 +50,7 @@ def matrices(request: pytest.FixtureRequest) -> Iterator[Matrices]:
 @pytest.mark.parametrize(
     ("backend", "scenario"),
     [
-        *(pytest.param("moto", scenario, id=f"{scenario}-moto") for scenario in SCENARIOS),
+        *(pytest.param("moto", scenario, id=f"{scenario}-moto") for scenario in SCENARIOS_ON_MOTO),
         *(pytest.param("rgw", one, id=f"{one}-rgw", marks=RGW) for one in SCENARIOS_ON_CEPH),
     ],
 )
@@ -61,4 +63,6 @@ def test_killed(backend: str, scenario: Scenario, matrices: Matrices) -> None:
     assert len(matrix.outcomes) >= (len(matrix.steps) if EVERYWHERE else 2)
     # Where objects never change their owner, a rotation polls for a second: how often depends on the machine.
     if backend == "moto" and scenario.owner_change != "bucket":
-        assert matrix.ended_before == 0, "moto does not lag"
+        # On a busy machine a new credential may be looked for twice, until S3 has created it.
+        repeated = len(matrix.requests) - len(matrix.steps)
+        assert matrix.ended_before <= 2 * repeated, matrix.requests
