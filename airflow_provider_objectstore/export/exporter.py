@@ -23,6 +23,7 @@ class Exporter(FolderTransferRunner):
 
     done = "exported"
     done_so_far = "read"
+    _is_whole = False
 
     def _transfer(self) -> dict[str, Any]:
         attributes = attributes_of(require_store(self.hook, self.store_id))
@@ -33,6 +34,7 @@ class Exporter(FolderTransferRunner):
             self._raise_if_stopped(f"the export of store {self.store_id} to {self.folder} stopped")
         manifest = self._draft.manifest(self.store_id, attributes, source)
         self.folder.switch(manifest, earlier)
+        self._is_whole = True
         missing, missing_partitions = self.stats.missing, self.stats.missing_partitions
         if missing or missing_partitions:
             self.log.warning(
@@ -41,6 +43,11 @@ class Exporter(FolderTransferRunner):
                 missing_partitions,
             )
         return {**manifest.as_dict(), "missing": missing, "missing_partitions": missing_partitions}
+
+    @property
+    def values_done(self) -> int:
+        """How many values are in the export: an export is whole or not there."""
+        return self.stats.values if self._is_whole else 0
 
     @property
     def _title(self) -> str:

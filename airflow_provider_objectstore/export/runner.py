@@ -121,6 +121,11 @@ class TransferRunner(ABC):
         self.log.info("%s%s", self._summary(self.done_so_far), left)
 
     @property
+    def values_done(self) -> int:
+        """How many values are where they belong, also after an error."""
+        return self.stats.values
+
+    @property
     def _handled(self) -> int:
         return self.stats.values + self.stats.unchanged + self.stats.skipped
 

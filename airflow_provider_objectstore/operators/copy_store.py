@@ -147,7 +147,7 @@ class AnypointCopyStoreOperator(LineageMixin, BulkRequests):
         try:
             result = copier.run(bulk)
         finally:
-            Stats.incr(f"objectstore.{copier.done}.values", copier.stats.values)
+            Stats.incr(f"objectstore.{copier.done}.values", copier.values_done)
         self._report(context, source, target, result["partitions"])
         return {
             **result,

@@ -53,7 +53,7 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
         try:
             result = runner.run(bulk)
         finally:
-            Stats.incr(f"objectstore.{runner.done}.values", runner.stats.values)
+            Stats.incr(f"objectstore.{runner.done}.values", runner.values_done)
         store, folder = in_store(self.hook, self.store_id, runner.partitions), [DataObject(self.path)]
         self._record_lineage(**self._directions(store, folder))
         self._emit_asset_events(context, runner, result["partitions"])

@@ -572,6 +572,10 @@ def test_metrics_and_summary(
     assert {"seconds", "retries", "throttled", "sha256"} <= set(export(folder))
     restore(folder)
     assert sent == {"objectstore.exported.values": 20, "objectstore.imported.values": 20}
+    emulator.faults([{"operation": GET, "kind": "status", "status": 400, "skip": 10}])
+    with pytest.raises(ObjectStoreError, match="400"):
+        export(folder)
+    assert sent["objectstore.exported.values"] == 0, "an export is whole or not there"
 
 
 def test_outlets(hook: AnypointObjectStoreHook, folder: str) -> None:
