@@ -55,29 +55,30 @@ def without_retries(error: E) -> E:
     return final
 
 
-def set_empty_fields(
+def set_empty_field(
     operator: BaseOperator,
     parent: Any,
-    given: Mapping[str, Any],
+    name: str,
+    template: Any,
     context: Context,
     jinja_env: jinja2.Environment,
     seen_oids: set[int],
 ) -> None:
     """
-    Set the template fields whose values have come out empty. Before 3.2 these are left as they are.
+    Set a template field whose value has come out empty. Before 3.2 it is left as it is.
 
     Remove when Airflow >= 3.2 is required.
 
-    :param operator: the operator that has rendered them.
-    :param parent: what has the fields.
-    :param given: the fields, as they were before.
+    :param operator: the operator that has rendered it.
+    :param parent: what has the field.
+    :param name: the field's name.
+    :param template: the field as it was before.
     :param context: the context that the task runs in.
     :param jinja_env: the environment to render with.
     :param seen_oids: what Airflow does not render again.
     """
-    for name, value in given.items():
-        if getattr(parent, name) is value:
-            setattr(parent, name, operator.render_template(value, context, jinja_env, seen_oids))
+    if getattr(parent, name) is template:
+        setattr(parent, name, operator.render_template(template, context, jinja_env, seen_oids))
 
 
 def counting_none(environment: jinja2.Environment) -> tuple[jinja2.Environment, list[None]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_objectstore.compat.tasks import counting_none, set_empty_fields
+from airflow_provider_objectstore.compat.tasks import counting_none, set_empty_field
 from airflow_provider_objectstore.fs.storage_paths import as_text
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class RenderedArguments(BaseOperator):
                     setattr(parent, name, text)
             environment, nones = counting_none(jinja_env)
             super()._do_render_template_fields(parent, [name], context, environment, seen_oids)
-            set_empty_fields(self, parent, {name: template}, context, environment, seen_oids)
+            set_empty_field(self, parent, name, template, context, environment, seen_oids)
             if nones:
                 lacking.add(name)
         parent._lacking = frozenset(lacking)
