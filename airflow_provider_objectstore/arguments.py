@@ -281,23 +281,19 @@ def check_rendered(what: str, template: Any, value: Any, *, lacking: bool = Fals
     :param what: the argument's name, for the error.
     :param template: the value as it was given.
     :param value: what it was rendered to.
-    :param lacking: whether one of its expressions came out as None.
+    :param lacking: whether one of its expressions came out as None. A value that is None as a whole may be meant.
     :raises InvalidArgumentError: naming the argument, and where in it.
     """
-    _check_text(what, template, value)
-    if lacking:
+    for part, inner, item in _parts(what, template, value):
+        check_rendered(part, inner, item, lacking=lacking)
+    if not isinstance(template, str) or is_constant(template) or value is None:
+        return
+    if lacking and "None" in str(value) and str(value).strip() not in _TEXTS_OF_NOTHING:
         raise InvalidArgumentError(
             f"{what} has a part that came out as None: {shown(template)}. Check what it refers to. If nothing is meant "
             "there, say so: {{ … or '' }}"
         )
-
-
-def _check_text(what: str, template: Any, value: Any) -> None:
-    for part, inner, item in _parts(what, template, value):
-        _check_text(part, inner, item)
-    if not isinstance(template, str) or is_constant(template) or not isinstance(value, str):
-        return
-    if value.strip() in ("", *_TEXTS_OF_NOTHING):
+    if isinstance(value, str) and value.strip() in ("", *_TEXTS_OF_NOTHING):
         raise InvalidArgumentError(
             f"{what} was rendered to {shown(value)}, which is what a template makes of a missing value. Check what "
             "the template refers to. If this text is meant, give it as a constant, or as the output of a task "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def counting_none(environment: jinja2.Environment) -> tuple[jinja2.Environment, 
     nones: list[None] = []
     given = environment.finalize
 
-    def finalize(value: Any) -> Any:
-        result = given(value) if given else value
+    @wraps(given or (lambda value: value))  # with Jinja's mark of what it is called with, beside the value
+    def finalize(*arguments: Any) -> Any:
+        result = given(*arguments) if given else arguments[-1]
         if result is None:
             nones.append(result)
         return result

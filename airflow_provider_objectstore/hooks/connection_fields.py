@@ -18,6 +18,7 @@ from airflow_provider_objectstore.arguments import boolean, shortened
 from airflow_provider_objectstore.compat.connection_forms import is_of_test_button
 from airflow_provider_objectstore.exceptions import ConfigurationError
 from airflow_provider_objectstore.get_provider_info import get_provider_info
+from airflow_provider_objectstore.transport.proxies import is_proxy
 from airflow_provider_objectstore.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -168,10 +169,10 @@ class Fields:
             if not _is_file(str(verify)):
                 self.problems.append(f"extra verify must be true, false or an existing file, not {_shown(verify)}")
         proxy = self.text("proxy") or None
-        if proxy and web_address(proxy) is None:
+        if proxy and not is_proxy(proxy):
             self.problems.append(
-                "extra proxy must be an http(s) URL with a host (SOCKS is not supported, special characters of a "
-                "password are percent-encoded)"
+                "extra proxy must be an http(s) URL of a host, without a path (SOCKS is not supported, special "
+                "characters of a password are percent-encoded)"
             )
         return {
             "requests_per_second": self.positive("requests_per_second", 10),

@@ -60,7 +60,8 @@ def check_publishers(publishers: Sequence[Publisher]) -> None:
     Call each publisher's optional ``check()``, before there is a credential that it could not publish.
 
     :param publishers: the publishers of a task.
-    :raises ConfigurationError: such as for a connection that a publisher needs and that does not exist.
+    :raises ConfigurationError: such as for a connection of a publisher that lacks a field.
+    :raises AirflowNotFoundException: if Airflow does not find a connection that a publisher needs.
     """
     for publisher in publishers:
         getattr(publisher, "check", lambda: None)()

@@ -60,7 +60,8 @@ class AwsStoredConnection(StoredConnection):
         """
         Verify that the connection exists. No request is sent.
 
-        :raises ConfigurationError: if it does not, or if the extra ``amazon`` is not installed.
+        :raises AirflowNotFoundException: if Airflow does not find it.
+        :raises ConfigurationError: if it is of another type, or if the extra ``amazon`` is not installed.
         """
         from airflow_provider_objectstore.hooks.connection_fields import require_type
 

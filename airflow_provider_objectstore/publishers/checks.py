@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore.arguments import Reader
-from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError
+from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.missing_connections import missing_connection as explain
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 
 def check_fields(publisher: Any, **readers: Reader) -> None:
@@ -33,25 +36,28 @@ def check_fields(publisher: Any, **readers: Reader) -> None:
 @contextmanager
 def naming_missing_connection(publisher: Any, conn_id: str) -> Iterator[None]:
     """
-    Turn Airflow's error about a missing connection into one that names the publisher.
+    Let Airflow's error about a missing connection name the publisher.
 
     :param publisher: the publisher that uses the connection.
     :param conn_id: id of the connection.
-    :raises ConfigurationError: if the connection does not exist.
+    :raises AirflowNotFoundException: if Airflow does not find the connection.
     """
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     try:
         yield
-    except AirflowNotFoundException as error:
-        raise missing_connection(publisher, conn_id) from error
+    except AirflowNotFoundException:
+        raise missing_connection(publisher, conn_id) from None
 
 
-def missing_connection(publisher: Any, conn_id: str) -> ConfigurationError:
+def missing_connection(publisher: Any, conn_id: str) -> AirflowNotFoundException:
     """
-    Return the error for a connection that does not exist.
+    Return the error for a connection that Airflow does not find, which is no permanent one: see
+    :mod:`airflow_provider_objectstore.hooks.missing_connections`.
 
     :param publisher: the publisher that uses the connection.
     :param conn_id: id of the connection.
     """
-    return ConfigurationError(f"{publisher} cannot publish: {explain(conn_id)}")
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    return AirflowNotFoundException(f"{publisher} cannot publish: {explain(conn_id)}")

@@ -60,6 +60,7 @@ class ResolvedConnection:
     :param verify: True, False, or the path of the certificates to trust.
     :param proxy: URL of a proxy; None for what the environment's proxy variables say.
     :param retry: how often and how long a call is tried.
+    :param timeout_owner: what ``timeout`` is set in, for errors.
     :param labels: what the connection is called and where it leads, for messages, events and lineage: ``conn_id``
         (its id), ``organization_id``, ``environment_id``, ``region``. They do not count for :attr:`digest`.
     """
@@ -75,6 +76,7 @@ class ResolvedConnection:
     verify: bool | str = True
     proxy: str | None = field(default=None, repr=False)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout_owner: str = "the connection"
 
     @cached_property
     def digest(self) -> str:

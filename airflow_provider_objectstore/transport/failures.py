@@ -140,7 +140,7 @@ def request_failure_text(
     if timed_out:
         way = f" through {proxy}" if proxy else ""
         lacking = "no complete response" if connected else f"no connection{way}"
-        said = f"timed out: {lacking} in time (timeout={connection.timeout:g} of the connection)"
+        said = f"timed out: {lacking} in time (timeout={connection.timeout:g} of {connection.timeout_owner})"
     else:
         said = f"failed: {f'{proxy} gives no connection: ' if at_proxy else ''}{failure_text(error)}"
     return connection.redact(f"{request.method} to {request.url.split('/')[2]} {said}")

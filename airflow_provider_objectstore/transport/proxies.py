@@ -28,13 +28,23 @@ def environment_proxy(url: str) -> str | None:
     if not proxy:
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if web_address(proxy) is None:
+    if not is_proxy(proxy):
         raise ConfigurationError(
-            f"the proxy that the environment names for {urlsplit(url).netloc} must be an http(s) URL with a host; "
-            "special characters of a password are percent-encoded, and SOCKS is not supported. Correct HTTPS_PROXY, "
-            "HTTP_PROXY or ALL_PROXY, name the host in NO_PROXY, or give the connection's extra proxy"
+            f"the proxy that the environment names for {urlsplit(url).netloc} must be an http(s) URL of a host, "
+            "without a path; special characters of a password are percent-encoded, and SOCKS is not supported. Correct "
+            "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, name the host in NO_PROXY, or give the connection's extra proxy"
         )
     return proxy
+
+
+def is_proxy(url: str) -> bool:
+    """
+    Tell whether a URL is that of a proxy: it has no path, which a ``/`` in a password would begin.
+
+    :param url: the URL.
+    """
+    parts = web_address(url)
+    return parts is not None and parts.path in ("", "/") and not parts.query and not parts.fragment
 
 
 def passwords(*proxies: str | None) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_objectstore.exceptions import ConfigurationError
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.publishers import AnypointKeyPublisher
@@ -55,7 +54,9 @@ def test_a_variable_that_airflow_cannot_read(kind: str, look_up: str, monkeypatc
 def test_publishers_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ORDERS_PROD", UNREADABLE["JSON"])
     publisher = AnypointKeyPublisher("store", "partition", "key", anypoint_conn_id="orders_prod")
-    with pytest.raises(ConfigurationError, match="cannot publish: Airflow finds no connection 'orders_prod'") as caught:
+    with pytest.raises(
+        AirflowNotFoundException, match="cannot publish: Airflow finds no connection 'orders_prod'"
+    ) as caught:
         publisher.check()
     assert "AIRFLOW_CONN_ORDERS_PROD is set, but is no JSON and no URI" in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))

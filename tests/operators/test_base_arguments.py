@@ -12,6 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseOperator, TaskDeferred, XComArg
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import pass_context
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, NotFoundError, StoreNotFoundError
@@ -212,7 +213,7 @@ class TestAMissingValue:
     def put(self, dag: DAG, missing: Any, **arguments: Any) -> None:
         with dag:
             task = AnypointPutKeyOperator(**{**KEY, "value": "v", **arguments})
-        context: Any = {"missing": missing, "dag": dag}
+        context: Any = {"missing": missing, "day": "today", "dag": dag}
         task.render_template_fields(context, dag.get_template_env())
         run(task)
 
@@ -306,7 +307,7 @@ class TestAMissingValue:
         self, argument: dict[str, Any], name: str, native: bool, stored: AnypointObjectStoreHook, emulator: Emulator
     ) -> None:
         before = emulator.requests()["total"]
-        message = rf"^{name} has a part that came out as None: .*\{{\{{ missing \}}\}}.*task 'write'"
+        message = rf"^{name}(\[.*\])? has a part that came out as None: .*\{{\{{ missing \}}\}}.*task 'write'"
         with pytest.raises(InvalidArgumentError, match=message):
             self.put(self.dag(native=native), None, **argument)
         assert emulator.requests()["total"] == before
@@ -321,6 +322,23 @@ class TestAMissingValue:
         self.put(dag, None, key="run-{{ missing }}")
         assert stored.get_key("s", "p", "run-nothing").value == "v"
 
+    def test_its_way_may_ask_for_the_context(self, stored: AnypointObjectStoreHook) -> None:
+        @pass_context
+        def own(context: Any, value: Any) -> Any:
+            return context["day"] if value is None else value
+
+        dag = DAG("d", schedule=None, start_date=datetime(2026, 1, 1), jinja_environment_kwargs={"finalize": own})
+        self.put(dag, None, key="run-{{ missing }}")
+        assert stored.get_key("s", "p", "run-today").value == "v"
+
+    @pytest.mark.parametrize("default", ["{{ missing }}", {"since": "{{ missing }}"}], ids=str)
+    def test_none_as_a_whole_is_a_default(self, default: Any, stored: AnypointObjectStoreHook) -> None:
+        with self.dag(native=True) as dag:
+            task = AnypointGetKeyOperator(task_id="read", store_id="s", partition="p", key="not-there", default=default)
+        context: Any = {"missing": None, "dag": dag}
+        task.render_template_fields(context, dag.get_template_env())
+        assert run(task)["value"] == (None if isinstance(default, str) else {"since": None})
+
     def test_it_is_no_part_of_what_a_sensor_waits_for(self, stored: AnypointObjectStoreHook) -> None:
         with self.dag() as dag:
             task = AnypointKeySensor(
@@ -328,7 +346,7 @@ class TestAMissingValue:
             )
         context: Any = {"missing": None, "dag": dag}
         task.render_template_fields(context, dag.get_template_env())
-        with pytest.raises(AirflowFailException, match=r"^keys has a part that came out as None"):
+        with pytest.raises(AirflowFailException, match=r"^keys\[1\] has a part that came out as None"):
             run(task)
 
     def test_it_is_no_attribute_of_a_store(self, stored: AnypointObjectStoreHook, emulator: Emulator) -> None:

@@ -6,12 +6,12 @@ import pickle
 from collections import Counter
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.emulator.settings import READER_ID
 from airflow_provider_objectstore.exceptions import (
     AuthenticationError,
-    ConfigurationError,
     NotFoundError,
     ObjectStoreError,
     PermissionDeniedError,
@@ -127,7 +127,7 @@ class TestPrepare:
         with pytest.raises(AuthenticationError):
             PUBLISHER.prepare()
         monkeypatch.delenv("AIRFLOW_CONN_ANYPOINT_DEFAULT")
-        with pytest.raises(ConfigurationError, match="Airflow finds no connection 'anypoint_default'"):
+        with pytest.raises(AirflowNotFoundException, match="Airflow finds no connection 'anypoint_default'"):
             PUBLISHER.prepare()
 
     def test_nothing_of_it_stays_in_the_publisher(self, emulator: Emulator) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_objectstore.emulator import Emulator
-from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError
+from airflow_provider_objectstore.exceptions import ConfigurationError, InvalidArgumentError, is_permanent
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from airflow_provider_objectstore.operators.civo import CivoCreateCredentialOperator, CivoUpdateCredentialOperator
 from airflow_provider_objectstore.publishers import (
@@ -75,15 +76,16 @@ class TestAMissingConnection:
 
     def test_nothing_is_created(self, publisher: Publisher, emulator: Emulator) -> None:
         task = CivoCreateCredentialOperator(task_id="t", name="mine", publishers=[publisher])
-        with pytest.raises(ConfigurationError, match=self.MESSAGE):
+        with pytest.raises(AirflowNotFoundException, match=self.MESSAGE) as caught:
             task.execute({})  # type: ignore[typeddict-item]
+        assert not is_permanent(caught.value), "an API server that does not answer looks the same"
         assert list(CivoObjectStoreHook().list_credentials()) == []
 
     def test_nothing_is_changed(self, publisher: Publisher, emulator: Emulator) -> None:
         hook = CivoObjectStoreHook()
         hook.create_credential("mine")
         task = CivoUpdateCredentialOperator(task_id="t", credential="mine", suspended=True, publishers=[publisher])
-        with pytest.raises(ConfigurationError, match=self.MESSAGE):
+        with pytest.raises(AirflowNotFoundException, match=self.MESSAGE):
             task.execute({})  # type: ignore[typeddict-item]
         assert [credential.suspended for credential in hook.list_credentials()] == [False]
 

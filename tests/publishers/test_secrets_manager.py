@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from moto.server import ThreadedMotoServer
 
 from airflow_provider_objectstore.emulator import Emulator
@@ -302,7 +303,9 @@ class TestPrepare:
     def test_failures(self, secrets: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
         for use in (PUBLISHER.prepare, lambda: PUBLISHER.publish(CREDENTIAL), lambda: PUBLISHER.verify(CREDENTIAL)):
-            with pytest.raises(ConfigurationError, match="cannot publish: Airflow finds no connection 'aws_default'"):
+            with pytest.raises(
+                AirflowNotFoundException, match="cannot publish: Airflow finds no connection 'aws_default'"
+            ):
                 use()
         with socket.create_server(("127.0.0.1", 0)) as gone:
             connect(monkeypatch, f"http://127.0.0.1:{gone.getsockname()[1]}")

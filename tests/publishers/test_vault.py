@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
@@ -253,7 +254,7 @@ def test_failures_name_the_secret_and_hold_none(
     connect(extra={"auth_type": "nonsense"})
     fails(ConfigurationError, "'vault_default': The auth_type is not supported")
     monkeypatch.delenv("AIRFLOW_CONN_VAULT_DEFAULT")
-    fails(ConfigurationError, "cannot publish: Airflow finds no connection 'vault_default'")
+    fails(AirflowNotFoundException, "cannot publish: Airflow finds no connection 'vault_default'")
     shown.add(caplog.text)
     assert "Created secret" in caplog.text
     hidden = ("the-bucket-secret", "the-wrong-token", TOKEN)

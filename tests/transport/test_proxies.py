@@ -100,9 +100,10 @@ PROXIES = {
     "no host": "http://user:{password}@",
     "space": "http://us er:{password}@127.0.0.1:{closed}",
     "slash in the password": "http://user:{password}/x@127.0.0.1:{closed}",
+    "slash after digits": "http://user:12/{password}@127.0.0.1:{closed}",
     "socks": "socks5://user:{password}@127.0.0.1:{closed}",
 }
-MALFORMED = {"port out of range", "no host", "space", "slash in the password", "socks"}
+MALFORMED = {"port out of range", "no host", "space", "slash in the password", "slash after digits", "socks"}
 
 
 @pytest.mark.parametrize("where", ["extra", "environment"])

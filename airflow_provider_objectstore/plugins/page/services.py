@@ -83,9 +83,9 @@ class _HurriedHook(ObjectStoreHook):
 
     def _parse_connection(self, connection: Connection, extra: Mapping[str, Any]) -> ResolvedConnection:
         resolved = super()._parse_connection(connection, extra)  # type: ignore[safe-super]
-        timeout = min(resolved.timeout, TIMEOUT)
+        timeout, owner = min((resolved.timeout, resolved.timeout_owner), (TIMEOUT, "this page"))
         retry = RetryPolicy(attempts=2, deadline=timeout, initial_wait=0.2, max_wait=0.5, max_retry_after=1)
-        return replace(resolved, timeout=timeout, retry=retry)
+        return replace(resolved, timeout=timeout, timeout_owner=owner, retry=retry)
 
     def _items(self, call: Call[Page[Item]]) -> Iterator[Item]:
         return within_budget(super()._items(call), str(call), Budget(self))

@@ -211,7 +211,7 @@ def test_a_long_listing_ends(stored: Emulator, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_hook_of_the_page_gives_up_soon(stored: Emulator, store_connection: Callable[..., None]) -> None:
     resolved = PageAnypointHook("mule").resolve()
-    assert resolved.timeout == TIMEOUT
+    assert (resolved.timeout, resolved.timeout_owner) == (TIMEOUT, "this page")
     assert resolved.retry.attempts == 2
     assert resolved.requests_per_second == 100_000
     store_connection("quick", stored.connections()["anypoint_default"], timeout=0.5, requests_per_second=3)
@@ -292,4 +292,5 @@ def test_a_dead_service_shows_its_error(
     answer = browser.fragment("/buckets/dead")
     assert answer.status_code == 200
     assert "timed out" in answer.text
+    assert "(timeout=0.2 of the connection)" in answer.text
     assert 'class="error"' in answer.text
