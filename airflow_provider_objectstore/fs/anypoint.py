@@ -57,6 +57,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
     :param conn_id: id of an ``anypoint`` connection; None means ``anypoint_default``.
     :param region: region instead of the connection's.
     :param storage_options: further arguments of fsspec's ``AbstractFileSystem``.
+    :raises InvalidArgumentError: for an option that looks like another name of ``conn_id`` or ``region``.
     """
 
     protocol: ClassVar[str] = "osv2"
@@ -69,6 +70,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
         **storage_options: Any,
     ) -> None:
         self.conn_id = conn_id or self._default_conn_id
+        self._check_options(storage_options)
         super().__init__(**storage_options)
         self.hook = AnypointObjectStoreHook(self.conn_id, region=region)
         self._warned = set()

@@ -38,14 +38,18 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
     :param conn_id: id of a ``civo`` connection; None means ``civo_default``.
     :param region: region code instead of the connection's.
     :param storage_options: further arguments of ``s3fs.S3FileSystem``, other than keys and endpoint.
+    :raises InvalidArgumentError: for keys, an endpoint, or what looks like another name of ``conn_id`` or ``region``.
     """
 
     protocol: ClassVar[str] = "civo"
     root_marker: ClassVar[str] = ""
     _default_conn_id = CivoObjectStoreHook.default_conn_name
+    _of_connection = frozenset({"endpoint_url", "key", "secret", "token", "username", "password"})
 
     def __init__(self, conn_id: str | None = None, region: str | None = None, **storage_options: Any) -> None:
-        super().__init__(conn_id or self._default_conn_id, region, **storage_options)
+        self.conn_id = conn_id or self._default_conn_id
+        self._check_options([*storage_options, *(storage_options.get("client_kwargs") or ())])
+        super().__init__(self.conn_id, region, **storage_options)
         self._created_folders = CreatedFolders()
 
     def split_path(self, path: str) -> tuple[str, str, str | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, ClassVar
 
@@ -38,7 +40,29 @@ class ConnectionInPathMixin:
     protocol: ClassVar[str]
     conn_id: str
     _default_conn_id: ClassVar[str]
+    _of_connection: ClassVar[frozenset[str]] = frozenset()
+    """Options that the connection decides: given ones would be ignored."""
+
     _strip_protocol = _StripProtocol()
+
+    def _check_options(self, options: Collection[str]) -> None:
+        """
+        Refuse options that say where to work, and that fsspec would ignore: the default connection would be used.
+
+        :raises InvalidArgumentError: naming the option, and the one that is meant.
+        """
+        for name in options:
+            if name in self._of_connection:
+                raise InvalidArgumentError(
+                    f"{self.protocol}:// has no option {name!r}: connection {self.conn_id!r} decides that. Leave it "
+                    "out, or name another connection with conn_id"
+                )
+            meant = ["conn_id"] if name.endswith("conn_id") else get_close_matches(name, ("conn_id", "region"), 1, 0.7)
+            if meant:
+                raise InvalidArgumentError(
+                    f"{self.protocol}:// has no option {name!r}, and would use connection {self.conn_id!r} without it: "
+                    f"give {meant[0]}"
+                )
 
     @staticmethod
     def _get_kwargs_from_urls(path: str) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_objectstore import arguments as read
-from airflow_provider_objectstore.compat.paths import paths_lack_container
-from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.compat.paths import path_conn_id, paths_lack_container
+from airflow_provider_objectstore.exceptions import InvalidArgumentError, ObjectStoreError
+from airflow_provider_objectstore.hooks.missing_connections import explaining_missing_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -99,7 +102,8 @@ def storage_path(what: str, value: Any, conn_id: str | None = None) -> ObjectSto
     :param what: the argument's name, for the error.
     :param value: the argument, as text or as a path object.
     :param conn_id: connection of the path, instead of one in its text.
-    :raises InvalidArgumentError: if the path that Airflow makes of it is another one, or lacks its bucket.
+    :raises InvalidArgumentError: if the path that Airflow makes of it is another one, or lacks its bucket, or if there
+        is no filesystem for it.
     """
     from airflow.sdk import ObjectStoragePath
 
@@ -107,7 +111,8 @@ def storage_path(what: str, value: Any, conn_id: str | None = None) -> ObjectSto
         return value
     text = path_text(what, value)
     # Before Airflow 3.2, a None that is given goes before the connection in the text.
-    found = ObjectStoragePath(text, **({} if conn_id is None else {"conn_id": conn_id}))
+    with _explaining_no_filesystem(what, value):
+        found = ObjectStoragePath(text, **({} if conn_id is None else {"conn_id": conn_id}))
     place, *names = _segments(text)
     place = place.rpartition("@")[2]
     if not place and not found.fs.root_marker:
@@ -123,6 +128,42 @@ def storage_path(what: str, value: Any, conn_id: str | None = None) -> ObjectSto
             "and segments that are '.'. Take a folder of another name"
         )
     return found
+
+
+def usable_path(what: str, value: Any, conn_id: str | None = None) -> ObjectStoragePath:
+    """
+    Return the path that an argument means, once Airflow has its filesystem and its connection.
+
+    Amazon's provider takes a missing connection for none, and would use the worker's own keys.
+
+    :param what: the argument's name, for the error.
+    :param value: the argument, as text or as a path object.
+    :param conn_id: connection of the path, instead of one in its text.
+    :raises InvalidArgumentError: see :func:`storage_path`, and if no filesystem has the path's protocol.
+    :raises AirflowNotFoundException: if Airflow does not find the connection.
+    """
+    from airflow.providers.common.compat.sdk import BaseHook
+
+    found = storage_path(what, value, conn_id)
+    if named := path_conn_id(found):
+        with explaining_missing_connection(named):
+            BaseHook.get_connection(named)
+    with _explaining_no_filesystem(what, value):
+        _ = found.fs
+    return found
+
+
+@contextmanager
+def _explaining_no_filesystem(what: str, value: Any) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if isinstance(error, ObjectStoreError):
+            raise
+        raise InvalidArgumentError(
+            f"{what} is {path_text(what, value)}, which Airflow has no filesystem for: {error}. Check what stands "
+            "before '://', and whether the provider of this protocol is installed on the worker"
+        ) from None
 
 
 def _segments(text: str) -> list[str]:

@@ -71,7 +71,7 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
         segment("store id", self.store_id)
         for partition in partitions or ():
             segment("partition", partition)
-        self._folder = ExportFolder(storage_paths.storage_path("path", self.path))
+        self._folder = ExportFolder(storage_paths.usable_path("path", self.path))
         return {
             "hook": self.hook,
             "store_id": self.store_id,

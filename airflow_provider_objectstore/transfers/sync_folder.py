@@ -124,12 +124,10 @@ def _folder(what: str, path: Any, conn_id: str | None) -> Folder:
     from airflow_provider_objectstore.compat.paths import path_conn_id
     from airflow_provider_objectstore.fs.folder_sync import Folder
 
-    path = storage_paths.storage_path(what, path)
-    own = path_conn_id(path)
+    own = path_conn_id(storage_paths.storage_path(what, path))
     if conn_id and own and own != conn_id:
         raise InvalidArgumentError(f"{what}_conn_id is {conn_id!r}, and the path has {own!r}: give one")
-    if conn_id and not own:
-        path = storage_paths.storage_path(what, path, conn_id)
+    path = storage_paths.usable_path(what, path, conn_id)
     folder = str(path.fs._strip_protocol(path.path)).rstrip("/")
     if not folder:
         raise InvalidArgumentError(f"{what} is the root of a filesystem, {path}: name a folder")

@@ -216,3 +216,36 @@ class TestAnotherConnection:
         for act in (fs.rm, fs.exists, fs.cat_file):
             with pytest.raises(InvalidArgumentError, match="a path of"):
                 act(path)
+
+
+class TestOptions:
+    """An option that says where to work is honoured or refused: without it, the default connection would be used."""
+
+    @pytest.mark.parametrize("name", ["anypoint_conn_id", "civo_conn_id", "connection_id", "con_id"])
+    def test_another_name_of_the_connection_is_refused(self, scheme: str, name: str) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"no option {name!r}, and would use .*: give conn_id"):
+            fsspec.filesystem(scheme, **{name: PROD[scheme]})
+        with pytest.raises(InvalidArgumentError, match=f"no option {name!r}"):
+            fsspec.open(f"{scheme}://reports/in/a", **{name: PROD[scheme]})
+
+    @pytest.mark.parametrize("name", ["regoin", "region_name"])
+    def test_another_name_of_the_region_is_refused(self, scheme: str, name: str) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"no option {name!r}, and would use .*: give region"):
+            fsspec.filesystem(scheme, conn_id=PROD[scheme], **{name: "FRA1"})
+
+    def test_a_path_of_airflow_refuses_it_too(self, scheme: str) -> None:
+        from airflow.sdk import ObjectStoragePath
+
+        with pytest.raises(InvalidArgumentError, match="give conn_id"):
+            ObjectStoragePath(f"{scheme}://reports/in/a", anypoint_conn_id=PROD[scheme]).exists()
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"key": "other", "secret": "other"}, {"endpoint_url": "http://other"},
+         {"client_kwargs": {"endpoint_url": "http://other"}}],
+    )  # fmt: skip
+    def test_keys_and_endpoint_are_of_the_connection(self, options: dict[str, Any]) -> None:
+        with pytest.raises(
+            InvalidArgumentError, match=rf"civo:// has no option .*: connection '{PROD['civo']}' decides"
+        ):
+            fsspec.filesystem("civo", conn_id=PROD["civo"], **options)

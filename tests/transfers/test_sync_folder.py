@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_objectstore.emulator import Emulator
@@ -324,6 +325,36 @@ def test_connections_and_arguments(places: Mapping[str, str]) -> None:
     ):
         with pytest.raises(InvalidArgumentError):
             sync(**{"source": "civo://files/civo/s", "target": "osv2://files/p", **wrong})
+
+
+@pytest.mark.parametrize("settings", [{"source": "s3://my_asw@files/s3/s"}, {"source_conn_id": "my_asw"}])
+def test_a_connection_that_is_missing_is_not_the_workers_own_keys(
+    places: Mapping[str, str], settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Amazon's provider only warns, and boto3 then finds the keys of the machine."""
+    write(f"{places['s3']}/s", {"a": b"of another account"})
+    aws = json.loads(os.environ["AIRFLOW_CONN_MY_AWS"])
+    own = {
+        "ACCESS_KEY_ID": aws["login"],
+        "SECRET_ACCESS_KEY": aws["password"],
+        "ENDPOINT_URL": aws["extra"]["endpoint_url"],
+    }
+    for name, value in own.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with pytest.raises(
+        AirflowNotFoundException, match=r"Airflow finds no connection 'my_asw'\. Create it, or give the id"
+    ):
+        sync(**{"source": "s3://files/s3/s", "target": f"{places['file']}/t", **settings})
+    assert files_of(f"{places['file']}/t") == {}
+
+
+@pytest.mark.parametrize("scheme", ["s4", "gcs"])
+def test_a_protocol_that_nothing_has(places: Mapping[str, str], scheme: str) -> None:
+    with pytest.raises(
+        InvalidArgumentError,
+        match=rf"target is {scheme}://b/x, which Airflow has no filesystem for: .*{scheme}.*installed .*task 'sync'",
+    ):
+        sync("civo://files/civo/s", f"{scheme}://b/x")
 
 
 TEAM = [
