@@ -31,8 +31,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="objectstore-emulator",
         description="Object Store v2 and Civo object stores on 127.0.0.1. State is in memory, or in the file --state.",
     )
-    parser.add_argument("--port", type=int, default=8089, help="control planes' port (0: a free one)")
-    parser.add_argument("--s3-port", type=int, default=8090, help="S3's port (0: a free one)")
+    parser.add_argument("--port", type=_port, default=8089, help="control planes' port (0: a free one)")
+    parser.add_argument("--s3-port", type=_port, default=8090, help="S3's port (0: a free one)")
     parser.add_argument("--s3", default="moto", help="the S3 backend: moto, none, or module:Class")
     parser.add_argument("--state", help="keep the state in this file, over restarts")
     parser.add_argument("--certfile", help="serve over TLS with this certificate (PEM)")
@@ -72,6 +72,12 @@ def banner(emulator: Emulator, state_file: str | None) -> str:
     for conn_id, connection in emulator.connections().items():
         lines.append(f"export AIRFLOW_CONN_{conn_id.upper()}={shlex.quote(json.dumps(connection))}")
     return "\n".join(lines)
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

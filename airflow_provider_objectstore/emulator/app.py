@@ -48,7 +48,7 @@ class App:
     def __init__(self, settings: Settings, s3: S3Worker | None, s3_url: str | None) -> None:
         self.settings = settings
         self.clock = Clock(settings)
-        self.log = RequestLog(self.clock)
+        self.log = RequestLog(self.clock, OPERATIONS)
         self.accounts = accounts.Accounts(settings, self.clock)
         self.anypoint = anypoint.AnypointState(settings, self.accounts, self.clock)
         self.civo = CivoState(settings, s3, s3_url, self.clock)

@@ -27,6 +27,12 @@ Objects = Mapping[str, bytes]
 
 async def seed(app: App, stores: Mapping[str, Values], buckets: Mapping[str, Objects]) -> None:
     """Write values and objects. Stores and buckets that are missing are created."""
+    _require_mappings(stores, 3, "stores map a store, a partition and a key to a value: {'orders': {'eu': {'a': 20}}}")
+    _require_mappings(buckets, 2, "buckets map a bucket and a key to bytes: {'reports': {'a.csv': b'1,2'}}")
+    for bucket, objects in buckets.items():
+        for key, body in objects.items():
+            if not isinstance(body, bytes):
+                raise ValueError(f"object {key!r} of bucket {bucket!r} must be bytes, not {type(body).__name__}")
     entries = [
         (store_id, partition, _checked(check_key, key), _checked(parse_entry, _as_body(value)))
         for store_id, partitions in stores.items()
@@ -41,6 +47,13 @@ async def seed(app: App, stores: Mapping[str, Values], buckets: Mapping[str, Obj
     for bucket, objects in buckets.items():
         await _seed_bucket(app, bucket, objects)
     app.count_change()
+
+
+def _require_mappings(value: Any, levels: int, form: str) -> None:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{form}, and {value!r:.200} is no mapping")
+    for each in value.values() if levels > 1 else ():
+        _require_mappings(each, levels - 1, form)
 
 
 async def _seed_bucket(app: App, bucket: str, objects: Objects) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Any
+
+from airflow_provider_objectstore.emulator.operation_names import check_operation
 
 KINDS = ("status", "delay", "reset_before", "reset_after", "garbage")
 
@@ -89,7 +90,7 @@ class Faults:
 
     def __init__(self, seed: int, operations: Collection[str]) -> None:
         self._seed = seed
-        self._operations = sorted(operations)
+        self._operations = operations
         self._random = Random(seed)  # noqa: S311 - repeatable on purpose
         self.active: list[Fault] = []
 
@@ -105,15 +106,12 @@ class Faults:
             raise ValueError("faults are a list of objects")
         parsed = [_parse(number, item) for number, item in enumerate(faults)]
         for number, fault in enumerate(parsed):
-            self._require_operation(number, fault.operation)
+            try:
+                check_operation(fault.operation, self._operations)
+            except ValueError as error:
+                raise ValueError(f"fault {number}: {error}") from None
         self.active = parsed
         self._random = Random(self._seed)  # noqa: S311
-
-    def _require_operation(self, number: int, pattern: str) -> None:
-        if not any(fnmatchcase(name, pattern) for name in self._operations):
-            close = get_close_matches(pattern, self._operations, n=5)
-            hint = f"close to it are {', '.join(close)}" if close else f"there are {', '.join(self._operations)}"
-            raise ValueError(f"fault {number}: no operation is named {pattern!r}; {hint}")
 
     def draw(self, operation: str) -> list[Fault]:
         """Return the faults that hit this request: delays, then at most one fault of another kind."""

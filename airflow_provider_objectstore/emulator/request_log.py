@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Collection
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
 from airflow_provider_objectstore.emulator.clock import Clock
+from airflow_provider_objectstore.emulator.operation_names import check_operation
 
 MAX_REQUESTS = 10_000
 """How many requests the log holds."""
@@ -18,10 +20,12 @@ class RequestLog:
     What was requested. Queries, headers and bodies are not kept: they may hold secrets.
 
     :param clock: the clock of the requests' times.
+    :param operations: the names of all operations.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, operations: Collection[str]) -> None:
         self._clock = clock
+        self._operations = operations
         self._counts: Counter[tuple[str, int | str]] = Counter()
         self._requests: deque[tuple[int, float, str, str, str, int | str]] = deque(maxlen=MAX_REQUESTS)
         self.last_id = 0
@@ -50,7 +54,9 @@ class RequestLog:
 
         :param operation: glob over operation names.
         :param since: the id after which to begin.
+        :raises ValueError: if no operation matches, with those that are close.
         """
+        check_operation(operation, self._operations)
         return [
             {
                 "id": number,

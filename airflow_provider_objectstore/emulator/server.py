@@ -215,6 +215,7 @@ class Emulator:
         :param operation: glob over operation names, such as ``anypoint.*_key``.
         :param since: the id after which to begin.
         :return: objects with ``id``, ``time``, ``operation``, ``method``, ``path`` (without the query) and ``status``.
+        :raises ValueError: if no operation matches, with those that are close: an empty log would be taken for none.
         """
 
         async def read() -> list[dict[str, Any]]:

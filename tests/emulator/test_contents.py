@@ -53,6 +53,28 @@ def test_other_values_are_refused_and_nothing_is_written(emulator: Emulator, val
         emulator.values("orders")
 
 
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (
+            {"stores": {"orders": {"a": 1}}},
+            "stores map a store, a partition and a key to a value.*, and 1 is no mapping",
+        ),
+        ({"stores": ["orders"]}, r"stores map .* and \['orders'\] is no mapping"),
+        ({"buckets": ["reports"]}, r"buckets map a bucket and a key to bytes.* and \['reports'\] is no mapping"),
+        ({"buckets": {"reports": {"a.csv": "1,2"}}}, r"object 'a\.csv' of bucket 'reports' must be bytes, not str"),
+        ({"stores": {"orders": {}}, "buckets": {"reports": {"a": 5}}}, "object 'a' of .* must be bytes, not int"),
+    ],
+)
+def test_another_form_is_explained_and_nothing_is_written(
+    emulator: Emulator, contents: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        emulator.seed(**contents)
+    with pytest.raises(ValueError, match="There is no store orders"):
+        emulator.values("orders")
+
+
 @pytest.mark.parametrize("key", ["", "a|b", "x" * 1025])
 def test_other_keys_are_refused(emulator: Emulator, key: str) -> None:
     with pytest.raises(ValueError, match="A key has"):

@@ -91,3 +91,10 @@ def test_help_names_the_ports(capsys: pytest.CaptureFixture[str]) -> None:
         parse_arguments(["--help"])
     assert "--s3-port" in capsys.readouterr().out
     assert (parse_arguments([]).port, parse_arguments([]).s3_port) == (8089, 8090)
+
+
+@pytest.mark.parametrize("port", ["99999", "65536", "-1", "abc", ""])
+def test_a_port_that_is_none_is_explained(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["--s3-port", port])
+    assert f"argument --s3-port: a port is a number from 0 to 65535, not {port!r}" in capsys.readouterr().err

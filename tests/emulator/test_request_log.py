@@ -67,6 +67,16 @@ def test_other_parameters_are_refused(emulator: Emulator, query: str) -> None:
     assert (response.status_code, "since" in response.json()["message"]) == (400, True)
 
 
+def test_an_operation_with_a_typing_mistake_is_not_one_that_nobody_requested(emulator: Emulator) -> None:
+    assert emulator.log("anypoint.get_*") == emulator.log("unmatched") == []
+    with pytest.raises(
+        ValueError, match=r"no operation is named 'anypoint\.getkey'; close to it are anypoint\.get_key"
+    ):
+        emulator.log("anypoint.getkey")
+    response = Api(emulator.url)("GET", "/_emulator/log?operation=anypoint.getkey")
+    assert (response.status_code, "anypoint.get_key" in response.json()["message"]) == (400, True)
+
+
 def test_a_reset_empties_it_and_continues_its_numbers(emulator: Emulator, civo: Civo) -> None:
     civo("GET", "regions")
     (before,) = emulator.log()
@@ -86,7 +96,7 @@ def test_times_are_the_clocks(emulator: Emulator, civo: Civo) -> None:
 
 def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_log, "MAX_REQUESTS", 3)
-    log = request_log.RequestLog(Clock(Settings()))
+    log = request_log.RequestLog(Clock(Settings()), {"op"})
     for number in range(5):
         log.add("civo.list_regions", "GET", f"/{number}", 200)
     assert [entry["path"] for entry in log.read("*", 0)] == ["/2", "/3", "/4"]
