@@ -272,6 +272,25 @@ def is_constant(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, Decimal, bytes, timedelta))
 
 
+def check_untemplated(what: str, value: Any, why: str) -> None:
+    """
+    Refuse a template, or the output of a task, where Airflow renders nothing.
+
+    :param what: the argument's name, for the error.
+    :param value: the argument, or a collection of them.
+    :param why: what is not templated, for the error.
+    :raises InvalidArgumentError: naming the argument.
+    """
+    if isinstance(value, (list, tuple, set, frozenset)):
+        for each in value:
+            check_untemplated(what, each, why)
+    elif hasattr(value, "iter_references") or (isinstance(value, str) and ("{{" in value or "{%" in value)):
+        raise InvalidArgumentError(
+            f"{what} is {value!r}, but {why} are not templated: build the value in Python, or give ids that need no "
+            "template"
+        )
+
+
 def check_rendered(what: str, template: Any, value: Any, *, lacking: bool = False) -> None:
     """
     Refuse the text that a template makes of a missing value, also within a collection.

@@ -229,5 +229,10 @@ def rotate(args: Namespace) -> None:
     if bool(args.credential) == bool(args.object_store):
         raise InvalidArgumentError("give --credential or --object-store, and not both")
     target = RotationTarget(args.credential, args.object_store)
-    rotation = Rotation(_civo(args), target, RotationId.of(datetime.now(UTC), "airflow objectstore rotate"))
-    print(json.dumps(rotation.plan(rotation.refresh()), indent=2))
+    hook = _civo(args)
+    rotation = Rotation(hook, target, RotationId.of(datetime.now(UTC), "airflow objectstore rotate"))
+    try:
+        plan = rotation.plan(rotation.refresh())
+    except ObjectStoreError as error:
+        raise error.placed(hook.where) from None
+    print(json.dumps(plan, indent=2))

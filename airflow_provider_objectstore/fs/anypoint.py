@@ -83,7 +83,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
         path = self._strip_protocol(path)
         found = {(info["name"], info["type"]): info for info in self._entries(path)}  # a key may be a file and a folder
         if not found and path in self._created_folders:
-            raise FileNotFoundError(path)  # as for every other empty folder
+            raise self._missing(path)  # as for every other empty folder
         if not found and path and (info := self.info(path))["type"] == "file":
             found = {(path, "file"): info}
         return [found[each] for each in sorted(found)] if detail else sorted({name for name, _ in found})
@@ -96,7 +96,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
         except FileNotFoundError:
             if self._is_folder(path):
                 return folder_info(path)
-            raise
+            raise self._missing(path) from None
 
     def exists(self, path: str, **kwargs: Any) -> bool:
         """Return whether there is a file or folder; a file costs a HEAD."""

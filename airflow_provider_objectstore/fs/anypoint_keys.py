@@ -27,6 +27,9 @@ Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 
 
+_NO_FILE = "is no file: one is named osv2://store/partition/key"
+
+
 class AnypointKeysMixin(ConnectionInPathMixin):
     """For the filesystem: the stores, partitions and keys of its paths."""
 
@@ -50,18 +53,15 @@ class AnypointKeysMixin(ConnectionInPathMixin):
     def _key(self, path: str) -> tuple[str, str, str]:
         parts = self._parts(path)
         if not all(parts):
-            raise InvalidArgumentError(f"osv2://{path} is no file: one is named osv2://store/partition/key")
+            raise InvalidArgumentError(f"osv2://{path} {_NO_FILE}")
         return parts
 
     def _entry(self, path: str) -> Entry:
         store, partition, key = self._parts(path)
         if not key:
-            raise FileNotFoundError(path)
+            raise FileNotFoundError(f"osv2://{path} {_NO_FILE} [{self.hook.where}]")
         with replace_absence(partial(self._missing, path)):
             return self.hook.get_key(store, partition, key)
-
-    def _missing(self, path: str) -> FileNotFoundError:
-        return FileNotFoundError(f"osv2://{path} does not exist [{self.hook.where}]")
 
     def _read(self, path: str) -> bytes:
         return bytes_of(self._entry(path), path)
@@ -126,7 +126,7 @@ class AnypointKeysMixin(ConnectionInPathMixin):
                 matched.add(path)  # a key may be a file and a folder
             was_created = recursive and self._created_folders.discard(path)
             if not matched and not was_created:
-                raise FileNotFoundError(path)
+                raise self._missing(path)
             files |= matched
         return sorted(files)
 

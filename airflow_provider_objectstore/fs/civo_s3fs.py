@@ -136,7 +136,7 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
             else:  # with the markers of empty folders, which super() finds
                 found = await (super()._find(each) if maxdepth is None else self._find(each, maxdepth=maxdepth))
                 if not self._created_folders.discard(each) and not found:
-                    raise FileNotFoundError(each)
+                    raise self._missing(each)
                 files += [each, *found]
         await _run_coros_in_chunks(list(map(self._check_deleted, named)), batch_size=self.batch_size)
         await self._delete_files(sorted({*files, *named}))
@@ -150,7 +150,7 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
         found = await self._glob(pattern, maxdepth=maxdepth, detail=True)
         files = [name for name, info in found.items() if info["type"] == "file"]
         if not files:
-            raise FileNotFoundError(pattern)
+            raise self._missing(pattern)
         return files
 
     async def _delete_files(self, files: list[str]) -> None:
@@ -224,7 +224,7 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
                 names = await self._glob(each) if await run_async(self, is_pattern(each)) else [each]
                 files = {file for name in names for file in await self._find(name)}
                 if not files:
-                    raise FileNotFoundError(each)
+                    raise self._missing(each)
                 found |= files
             path = sorted(found)
         return await super()._cat(path, False, *arguments, **kwargs)
@@ -262,7 +262,7 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
         else:
             found = await self._lsdir(path, refresh, versions=versions)
             if not found and path in self._created_folders:
-                raise FileNotFoundError(path)  # as for every other empty folder
+                raise self._missing(path)  # as for every other empty folder
             if not found and self.split_path(path)[1]:
                 found = [await self._info(path)]
         files = [info for info in found if not _is_marker(info)]
@@ -304,7 +304,7 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
             raise FileNotFoundError(str(error)) from None  # of the object store itself
         except FileNotFoundError:
             if (folder := self._strip_protocol(path)) not in self._created_folders:
-                raise FileNotFoundError(f"civo://{folder} does not exist [{self.hook.where}]") from None
+                raise self._missing(folder) from None
             return folder_info(folder)
 
     info = sync_wrapper(_info)

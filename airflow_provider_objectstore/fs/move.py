@@ -31,7 +31,7 @@ class MoveMixin:
         else:
             files, targets, markers = self._moves_of_one(path1, path2, recursive, maxdepth)
         if not files:
-            raise FileNotFoundError(path1)
+            raise self._missing(self._strip_protocol(path1) if isinstance(path1, str) else path1)
         if len(files) != len(targets):
             raise ValueError(f"{len(files)} files cannot be moved to {len(targets)} names")
         pairs = {file: target for file, target in zip(files, targets, strict=True) if file != target}
@@ -87,4 +87,7 @@ class MoveMixin:
 
     def _require_file(self: Any, path: str) -> None:
         if not self.isfile(path):
-            raise FileNotFoundError(f"{path} is no file; a folder is moved by itself, with recursive=True")
+            raise FileNotFoundError(
+                f"{self.protocol}://{path} is no file; a folder is moved by itself, with recursive=True "
+                f"[{self.hook.where}]"
+            )

@@ -70,6 +70,9 @@ class ConnectionInPathMixin:
         conn_id = _split(str(path))[0]
         return {"conn_id": conn_id} if conn_id else {}
 
+    def _missing(self: Any, path: str) -> FileNotFoundError:
+        return FileNotFoundError(f"{self.protocol}://{path} does not exist [{self.hook.where}]")
+
     def unstrip_protocol(self, name: str) -> str:
         """Return a path's URL, with the connection unless that is the default one."""
         conn = "" if self.conn_id == self._default_conn_id else f"{self.conn_id}@"

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.arguments import Reader
-from airflow_provider_objectstore.exceptions import InvalidArgumentError
+from airflow_provider_objectstore.arguments import Reader, check_untemplated
 from airflow_provider_objectstore.hooks.missing_connections import missing_connection as explain
 
 if TYPE_CHECKING:
@@ -25,11 +24,7 @@ def check_fields(publisher: Any, **readers: Reader) -> None:
     """
     for name, read in readers.items():
         value = getattr(publisher, name)
-        if hasattr(value, "iter_references") or (isinstance(value, str) and ("{{" in value or "{%" in value)):
-            raise InvalidArgumentError(
-                f"{name} of {type(publisher).__name__} is {value!r}, but publishers are not templated: build the value "
-                "in Python, or give ids that need no template"
-            )
+        check_untemplated(f"{name} of {type(publisher).__name__}", value, "publishers")
         read(name, value)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_objectstore import arguments as read
+from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.publishers.aws import AwsStoredConnection
 from airflow_provider_objectstore.publishers.base import BasePublisher
 from airflow_provider_objectstore.publishers.checks import check_fields
@@ -37,12 +39,17 @@ class SecretsManagerPublisher(BasePublisher):
         """
         Check the fields.
 
-        :raises InvalidArgumentError: naming the field that is empty, not text, or a template.
+        :raises InvalidArgumentError: naming the field that is empty, not text, a template, or no id of a secret.
         """
-        check_fields(self, secret_id=read.name, aws_conn_id=read.optional(read.name))
+        check_fields(self, secret_id=read.checked(read.name, _check_id), aws_conn_id=read.optional(read.name))
 
     def _place(self) -> _Secret:
         return _Secret(self)
+
+
+def _check_id(secret_id: str) -> None:
+    if not re.fullmatch(r"[\w/+=.@:-]+", secret_id, re.ASCII):
+        raise InvalidArgumentError(f"{secret_id!r} is no name or ARN: it has letters, digits and '/_+=.@-'")
 
 
 class _Secret(AwsStoredConnection):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_objectstore import arguments as read
-from airflow_provider_objectstore.exceptions import ConflictError
+from airflow_provider_objectstore.exceptions import ConflictError, InvalidArgumentError
 from airflow_provider_objectstore.publishers.aws import AwsStoredConnection
 from airflow_provider_objectstore.publishers.base import BasePublisher
 from airflow_provider_objectstore.publishers.checks import check_fields
@@ -38,14 +39,25 @@ class SsmParameterPublisher(BasePublisher):
         """
         Check the fields.
 
-        :raises InvalidArgumentError: naming the field that is empty, not text, or a template.
+        :raises InvalidArgumentError: naming the field that is empty, not text, a template, or no name of a parameter.
         """
         check_fields(
-            self, parameter=read.name, aws_conn_id=read.optional(read.name), kms_key_id=read.optional(read.name)
+            self,
+            parameter=read.checked(read.name, _check_name),
+            aws_conn_id=read.optional(read.name),
+            kms_key_id=read.optional(read.name),
         )
 
     def _place(self) -> _Parameter:
         return _Parameter(self)
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[\w.-]+|(/[\w.-]+)+", name, re.ASCII):
+        raise InvalidArgumentError(
+            f"{name!r} is no name of a parameter: it has letters, digits, '_', '.', '-', and '/' between them and then "
+            "at the beginning too, as '/airflow/connections/s3'. An ARN cannot be written to"
+        )
 
 
 class _Parameter(AwsStoredConnection):

@@ -80,6 +80,12 @@ class _VaultSecret(StoredConnection):
         self._version = 0
 
     def resolve(self) -> None:
+        api_prefix = f"{self._hook.vault_client.mount_point}/data/"
+        if self._name.strip("/").startswith(api_prefix):
+            raise ConfigurationError(
+                f"{self._publisher} cannot publish: the path is the one of Vault's HTTP API, and would be a secret "
+                f"{self._name!r} within the engine. Leave {api_prefix!r} out"
+            )
         if self._hook.vault_client.kv_engine_version != 2:
             raise ConfigurationError(
                 f"{self._publisher} cannot publish: connection {self._publisher.vault_conn_id!r} has "

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_objectstore.arguments import check_untemplated
 from airflow_provider_objectstore.compat.triggerer import asset_state_stores
 from airflow_provider_objectstore.exceptions import InvalidArgumentError, InvalidTriggerError
 from airflow_provider_objectstore.triggers.change_tracker import ChangeTracker
@@ -44,6 +45,8 @@ class ChangeTrigger(DataclassTrigger, BaseEventTrigger):
     def __post_init__(self) -> None:
         super().__post_init__()
         try:
+            for name, value in self.serialize()[1].items():
+                check_untemplated(name, value, "event triggers, which have no run,")
             self._read_arguments()
         except InvalidArgumentError as error:
             raise InvalidTriggerError(f"{type(self).__name__}: {error}") from None

@@ -140,6 +140,9 @@ def test_plans_a_rotation_and_does_none(civo: CivoObjectStoreHook, capsys: pytes
     assert (plan["target"], plan["stores"]) == ("owner of object store photos", ["photos"])
     assert list(civo.list_credentials()) == before
     assert "give --dry-run" in refused("rotate", "--object-store", "photos")
+    missing = refused("rotate", "--object-store", "fotos", "--dry-run")
+    assert "'fotos'" in missing
+    assert missing.endswith("[connection civo_default, region LON1]")
     assert "and not both" in refused("rotate", "--dry-run")
     assert "and not both" in refused("rotate", "--dry-run", "--credential", "")
 

@@ -149,9 +149,20 @@ def test_looking(has_keys: Any) -> None:
 @pytest.mark.parametrize("act", ["cat", "open", "info", "ls", "rm", "cp", "mv"])
 @pytest.mark.parametrize("path", ["store/p/none", "store/none/k"])
 def test_what_is_missing(has_keys: Any, act: str, path: str) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(
+        FileNotFoundError, match=rf"^osv2://{path} (does not exist|is no file).* \[connection anypoint_"
+    ):
         getattr(has_keys, act)(*((path, "store/p/other") if act in ("cp", "mv") else (path,)))
     assert not has_keys.exists(path)
+
+
+@pytest.mark.parametrize("path", ["store/p", "store", "store/none"])
+def test_reading_what_names_no_key_says_how_a_file_is_named(has_keys: Any, path: str) -> None:
+    """Such as a path whose partition and key are separated by something else than a slash."""
+    named = rf"^osv2://{path} is no file: one is named osv2://store/partition/key \[connection anypoint_default, "
+    for act in (has_keys.cat, has_keys.open):
+        with pytest.raises(FileNotFoundError, match=named):
+            act(path)
 
 
 @pytest.mark.parametrize("act", ["cat", "rm", "rm_file", "modified"])

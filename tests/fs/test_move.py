@@ -40,6 +40,26 @@ def test_a_missing_file_onto_itself(fs: Any) -> None:
     assert is_as_it_was(fs)
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda fs, path: fs.rm(path, recursive=True),
+        lambda fs, path: fs.rm(f"{path}*"),
+        lambda fs, path: fs.mv(path, f"{BASE}/e"),
+        lambda fs, path: fs.mv(path, f"{BASE}/e", recursive=True),
+        lambda fs, path: fs.mv(f"{path}*", f"{BASE}/e"),
+        lambda fs, path: fs.ls(path),
+    ],
+)
+def test_what_is_missing_is_named_with_its_place(fs: Any, act: Any) -> None:
+    fs.pipe(FILES)
+    with pytest.raises(
+        FileNotFoundError, match=rf"^{fs.protocol}://{BASE}/typo.*(not exist|no file).*\[connection .*, "
+    ):
+        act(fs, f"{BASE}/typo")
+    assert is_as_it_was(fs)
+
+
 def test_one_file_to_two_names(fs: Any) -> None:
     fs.pipe(FILES)
     for target in (f"{BASE}/f1", f"{BASE}/e2"):

@@ -90,6 +90,47 @@ class TestAMissingConnection:
         assert [credential.suspended for credential in hook.list_credentials()] == [False]
 
 
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (
+            lambda: SsmParameterPublisher("airflow/connections/s3"),
+            "parameter: .* is no name of a parameter.* at the beg",
+        ),
+        (lambda: SsmParameterPublisher("arn:aws:ssm:eu-west-1:1:parameter/a"), "An ARN cannot be written to"),
+        (lambda: SsmParameterPublisher("/airflow//s3"), "is no name of a parameter"),
+        (lambda: SsmParameterPublisher("/airflow/s3/"), "is no name of a parameter"),
+        (lambda: SecretsManagerPublisher("airflow/connections/my s3"), "secret_id: .* is no name or ARN"),
+    ],
+)
+def test_names_that_aws_has_not(make: Callable[[], Publisher], named: str) -> None:
+    """AWS would say so after the credential was created."""
+    with pytest.raises(InvalidArgumentError, match=named):
+        make()
+
+
+def test_names_that_aws_has() -> None:
+    SsmParameterPublisher("/airflow/connections/s3_a.b-c")
+    SsmParameterPublisher("s3")
+    SecretsManagerPublisher("airflow/connections/s3_a+b=c.d@e-f")
+    SecretsManagerPublisher("arn:aws:secretsmanager:eu-west-1:123456789012:secret:airflow/s3-AbCdEf")
+
+
+@pytest.mark.parametrize(("mount", "path"), [(None, "secret/data/connections/s3"), ("kv", "/kv/data/s3")])
+def test_the_path_of_vaults_api_is_not_the_one_in_the_engine(
+    mount: str | None, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be published where no consumer looks, and be found there."""
+    connection = {"conn_type": "vault", "host": "127.0.0.1", "port": 9, "password": "a-token", "schema": mount}
+    monkeypatch.setenv("AIRFLOW_CONN_VAULT_DEFAULT", json.dumps(connection))
+    with pytest.raises(
+        ConfigurationError, match=f"cannot publish: the path is .*Leave '{mount or 'secret'}/data/' out"
+    ):
+        VaultPublisher(path).check()
+    VaultPublisher("connections/data/s3").check()
+    VaultPublisher("data/s3").check()
+
+
 def test_a_wrong_connection_is_refused_first(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps({"conn_type": "http", "password": "a-token"}))
     task = CivoCreateCredentialOperator(

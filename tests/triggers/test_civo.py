@@ -251,6 +251,10 @@ def test_other_settings_share_nothing() -> None:
         ({"bucket": ""}, "bucket must not be empty"),
         ({"bucket": "a/b"}, "bucket: .*must not hold white space or a slash"),
         ({"bucket": None}, "bucket must be text"),
+        (
+            {"prefix": "in/{{ ds }}/"},
+            "prefix is 'in/{{ ds }}/', but event triggers, which have no run, are not templated",
+        ),
         ({"region": ""}, "region must not be empty"),
         ({"civo_conn_id": " "}, "civo_conn_id must not be empty"),
         ({"poke_interval": 0}, "more than 0"),
