@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api import anypoint as api
 from airflow_provider_objectstore.compat.connection_forms import connection_form_behaviour, connection_form_widgets
-from airflow_provider_objectstore.exceptions import NotFoundError
+from airflow_provider_objectstore.exceptions import NotFoundError, StoreNotFoundError
 from airflow_provider_objectstore.hooks.bulk_keys import BulkKeysMixin
 from airflow_provider_objectstore.hooks.partition import Partition
 from airflow_provider_objectstore.hooks.statistics import StatisticsMixin
@@ -91,14 +91,8 @@ class AnypointObjectStoreHook(BulkKeysMixin, StatisticsMixin):
         from airflow_provider_objectstore.assets import anypoint_asset
 
         labels = self._connection.labels
-        return anypoint_asset(
-            organization_id=labels["organization_id"],
-            environment_id=labels["environment_id"],
-            region=labels["region"],
-            store_id=store_id,
-            partition=partition,
-            key=key,
-        )
+        place = {name: labels[name] for name in ("organization_id", "environment_id", "region")}
+        return anypoint_asset(**place, store_id=store_id, partition=partition, key=key)
 
     def _asset_of(self, names: tuple[str, ...]) -> Asset:
         return self.asset(*names)
@@ -128,9 +122,12 @@ class AnypointObjectStoreHook(BulkKeysMixin, StatisticsMixin):
         Return whether a store exists.
 
         :param store_id: its id.
+        :raises StoreNotFoundError: if its environment does not exist.
         """
         try:
             self.get_store(store_id)
+        except StoreNotFoundError:  # of the environment: nothing is said about the store
+            raise
         except NotFoundError:
             return False
         return True

@@ -10,7 +10,7 @@ from airflow_provider_objectstore import arguments as read
 from airflow_provider_objectstore.api.anypoint.building import store_body
 from airflow_provider_objectstore.api.anypoint.models import unequal_members
 from airflow_provider_objectstore.api.anypoint.values import ttl_seconds
-from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError
+from airflow_provider_objectstore.exceptions import ConflictError, NotFoundError, ObjectStoreError, StoreNotFoundError
 from airflow_provider_objectstore.lineage import DataObject, LineageMixin
 from airflow_provider_objectstore.operators.anypoint_keys import (
     AnypointDeleteKeyOperator,
@@ -275,6 +275,8 @@ class AnypointDeleteStoreOperator(LineageMixin, AnypointOperator):
         self.read_arguments()
         try:
             self.hook.delete_store(self.store_id)
+        except StoreNotFoundError:  # of the environment: nothing is said about the store
+            raise
         except NotFoundError:
             if self.if_missing == "fail":
                 raise

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from airflow_provider_objectstore.exceptions import (
     NotFoundError,
     ObjectStoreError,
     PermissionDeniedError,
+    StoreNotFoundError,
 )
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.operators.anypoint import (
@@ -124,6 +126,29 @@ def test_delete_store(hook: AnypointObjectStoreHook) -> None:
     run(AnypointDeleteStoreOperator(task_id="t", store_id="s"))
     with pytest.raises(NotFoundError):
         run(AnypointDeleteStoreOperator(task_id="t", store_id="s", if_missing="fail"))
+
+
+def test_a_store_of_an_environment_that_is_not_there_is_not_deleted_already(
+    hook: AnypointObjectStoreHook, monkeypatch: pytest.MonkeyPatch, emulator: Emulator
+) -> None:
+    """Such as one with a typing mistake in the connection: its 404 says nothing about the store."""
+    connection = json.loads(os.environ["AIRFLOW_CONN_ANYPOINT_DEFAULT"])
+    connection["extra"]["environment_id"] = "emulator-evn"
+    monkeypatch.setenv("AIRFLOW_CONN_TYPO", json.dumps(connection))
+    said = (
+        r"store s\): the environment does not exist, so nothing .*Environment emulator-evn does not exist "
+        r"\[connection typo, environment emulator-evn, region us-east-1\]$"
+    )
+    for store in ("s", "none"):
+        hook.create_store("s")
+        with pytest.raises(StoreNotFoundError, match=said.replace("store s", f"store {store}")):
+            run(AnypointDeleteStoreOperator(task_id="t", store_id=store, anypoint_conn_id="typo"))
+        with pytest.raises(StoreNotFoundError, match=said.replace("store s", f"store {store}")):
+            AnypointObjectStoreHook("typo").store_exists(store)
+    assert hook.store_exists("s")
+    before = emulator.requests()["total"]
+    assert [hook.store_exists(store) for store in ("a", "b", "c")] == [False] * 3
+    assert emulator.requests()["total"] - before <= 4, "the environment is looked up once"
 
 
 class TestAnExistingStoreThatDiffers:

@@ -258,6 +258,12 @@ def _confirmation_id(found: Any) -> str | None:
     return str(found)
 
 
+_UNAUTHORIZED = (
+    "The token or the credentials were refused: check the connection's login and password. A bearer token is never "
+    "renewed"
+)
+
+
 def failure_with(forbidden_hint: str) -> Callable[[Call[Any], Response], ApiError]:
     """
     Return what maps an error response to an error.
@@ -267,7 +273,7 @@ def failure_with(forbidden_hint: str) -> Callable[[Call[Any], Response], ApiErro
 
     def failure(call: Call[Any], response: Response) -> ApiError:
         ids = (response.headers.get(name) for name in ("x-request-id", "x-anypnt-trx-id", "x-correlation-id"))
-        hints = {401: "The token or the credentials were refused", 403: forbidden_hint}
+        hints = {401: _UNAUTHORIZED, 403: forbidden_hint}
         return error_for(
             str(call),
             response.status,

@@ -8,7 +8,8 @@ https://docs.mulesoft.com/object-store/. Where neither is clear, a comment says 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import cache, lru_cache, partial
 from typing import Any, Literal, TypeVar
 
 from airflow_provider_objectstore import arguments as check
@@ -86,7 +87,17 @@ def list_stores(begins_with: str | None = None, *, page_size: int | None = None)
 
 def get_store(store_id: str) -> Call[Store]:
     """Read a store; `GET /stores/{s}`."""
-    return build_call("get_store", "GET", (store_id,), store_of(store_id), scope=VIEW_STORES)
+    return _get_store(store_id, parent=_environment)
+
+
+def _get_store(store_id: str, **fields: Any) -> Call[Store]:
+    return build_call("get_store", "GET", (store_id,), store_of(store_id), scope=VIEW_STORES, **fields)
+
+
+@cache
+def _environment(_: str) -> Call[Any]:
+    """Return the call that tells an environment that is not there from a store that is not in it."""
+    return replace(list_stores(page_size=1), subject="the environment")
 
 
 def create_store(
@@ -131,7 +142,7 @@ def update_store(
 
 def delete_store(store_id: str) -> Call[None]:
     """Delete a store and everything in it; `DELETE /stores/{s}`."""
-    return build_call("delete_store", "DELETE", (store_id,), read_none, scope=MANAGE_STORES)
+    return build_call("delete_store", "DELETE", (store_id,), read_none, scope=MANAGE_STORES, parent=_environment)
 
 
 def list_regions() -> Call[tuple[Region, ...]]:
@@ -346,7 +357,7 @@ def _on_confirmation(
     )
 
 
-_parent = lru_cache(maxsize=256)(get_store)
+_parent = lru_cache(maxsize=256)(_get_store)
 
 
 def _call_in_store(

@@ -16,7 +16,6 @@ from airflow_provider_objectstore.exceptions import (
     ConflictError,
     InvalidArgumentError,
     NotFoundError,
-    PermissionDeniedError,
     RateLimitedError,
     ResourceFailedError,
     ServerError,
@@ -299,6 +298,13 @@ _ERRORS_BY_CODE: Mapping[str, tuple[type[ApiError], str]] = {
 }
 
 
+_HINTS = {403: "The API key does not allow this"}
+_HINTS_WITHOUT_CODE = {
+    403: "The API key does not allow this, or another program answers: check the connection's host and proxy",
+    404: "Civo's API has a code for what is missing: check the connection's host and proxy",
+}
+
+
 def failure(call: Call[Any], response: Response) -> ApiError:
     """Map an error response to an error. Codes decide before statuses: a 404 may mean a wrong API key."""
     parsed = response.json_object() or {}
@@ -311,8 +317,8 @@ def failure(call: Call[Any], response: Response) -> ApiError:
         kind = RateLimitedError
     elif response.status >= 500 and response.status != 501 and kind is ApiError:
         kind = ServerError
-    if kind is None and response.status == 403:
-        kind, hint = PermissionDeniedError, "The API key does not allow this"
+    if kind is None:
+        hint = (_HINTS if code else _HINTS_WITHOUT_CODE).get(response.status)
     return error_for(
         str(call),
         response.status,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_objectstore.api import civo
 from airflow_provider_objectstore.api.call import Response
 from airflow_provider_objectstore.api.civo.models import read_store, s3_endpoint
-from airflow_provider_objectstore.exceptions import InvalidArgumentError, ServerError
+from airflow_provider_objectstore.exceptions import ApiError, InvalidArgumentError, ServerError
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,26 @@ def test_any_endpoint_is_taken_or_refused(endpoint: str) -> None:
     parts = urlsplit(url)
     assert (parts.scheme, parts.username, parts.path) == ("https", None, "")
     assert parts.hostname
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (
+            403,
+            b"<Error><Code>AccessDenied</Code></Error>",
+            r"does not allow this, or another program answers: check the",
+        ),
+        (
+            404,
+            b'{"message": "No such resource"}',
+            r"No such resource\. Civo's API has a code .*: check the connection's host",
+        ),
+        (403, b'{"code": "not_allowed", "reason": "No."}', r"\(not_allowed\): No\.\. The API key does not allow this$"),
+        (404, b'{"code": "database_objectstore_not_found", "reason": "None."}', r"None\.$"),
+    ],
+)
+def test_a_response_without_a_code_may_be_of_another_program(status: int, body: bytes, said: str) -> None:
+    call = civo.list_object_stores()
+    with pytest.raises(ApiError, match=said):
+        call.interpret(Response(status, {}, body))
