@@ -87,11 +87,7 @@ def list_stores(begins_with: str | None = None, *, page_size: int | None = None)
 
 def get_store(store_id: str) -> Call[Store]:
     """Read a store; `GET /stores/{s}`."""
-    return _get_store(store_id, parent=_environment)
-
-
-def _get_store(store_id: str, **fields: Any) -> Call[Store]:
-    return build_call("get_store", "GET", (store_id,), store_of(store_id), scope=VIEW_STORES, **fields)
+    return build_call("get_store", "GET", (store_id,), store_of(store_id), scope=VIEW_STORES, parent=_environment)
 
 
 @cache
@@ -357,7 +353,9 @@ def _on_confirmation(
     )
 
 
-_parent = lru_cache(maxsize=256)(_get_store)
+@lru_cache(maxsize=256)
+def _parent(store_id: str) -> Call[Store]:
+    return replace(get_store(store_id), parent=None)  # a parent is looked up under a lock, so it has none itself
 
 
 def _call_in_store(
