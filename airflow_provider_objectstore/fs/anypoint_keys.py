@@ -27,9 +27,6 @@ Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 
 
-_NO_FILE = "is no file: one is named osv2://store/partition/key"
-
-
 class AnypointKeysMixin(ConnectionInPathMixin):
     """For the filesystem: the stores, partitions and keys of its paths."""
 
@@ -53,13 +50,15 @@ class AnypointKeysMixin(ConnectionInPathMixin):
     def _key(self, path: str) -> tuple[str, str, str]:
         parts = self._parts(path)
         if not all(parts):
-            raise InvalidArgumentError(f"osv2://{path} {_NO_FILE}")
+            raise InvalidArgumentError(f"osv2://{path} is no file: one is named osv2://store/partition/key")
         return parts
 
     def _entry(self, path: str) -> Entry:
         store, partition, key = self._parts(path)
         if not key:
-            raise FileNotFoundError(f"osv2://{path} {_NO_FILE} [{self.hook.where}]")
+            raise FileNotFoundError(
+                f"osv2://{path} is no file: one is named osv2://store/partition/key [{self.hook.where}]"
+            )
         with replace_absence(partial(self._missing, path)):
             return self.hook.get_key(store, partition, key)
 

@@ -49,7 +49,7 @@ class SecretsManagerPublisher(BasePublisher):
 
 def _check_id(secret_id: str) -> None:
     if not re.fullmatch(r"[\w/+=.@:-]+", secret_id, re.ASCII):
-        raise InvalidArgumentError(f"{secret_id!r} is no name or ARN: it has letters, digits and '/_+=.@-'")
+        raise InvalidArgumentError(f"{secret_id!r} is no name or ARN: give letters, digits and '/_+=.@-'")
 
 
 class _Secret(AwsStoredConnection):

@@ -55,8 +55,8 @@ class SsmParameterPublisher(BasePublisher):
 def _check_name(name: str) -> None:
     if not re.fullmatch(r"[\w.-]+|(/[\w.-]+)+", name, re.ASCII):
         raise InvalidArgumentError(
-            f"{name!r} is no name of a parameter: it has letters, digits, '_', '.', '-', and '/' between them and then "
-            "at the beginning too, as '/airflow/connections/s3'. An ARN cannot be written to"
+            f"{name!r} is no name of a parameter, and an ARN cannot be written to: give letters, digits, '_', '.' and "
+            "'-', and a '/' before each part if it has any, such as '/airflow/connections/s3'"
         )
 
 

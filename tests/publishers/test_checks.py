@@ -95,9 +95,9 @@ class TestAMissingConnection:
     [
         (
             lambda: SsmParameterPublisher("airflow/connections/s3"),
-            "parameter: .* is no name of a parameter.* at the beg",
+            "parameter: .* is no name of a parameter.* before each part",
         ),
-        (lambda: SsmParameterPublisher("arn:aws:ssm:eu-west-1:1:parameter/a"), "An ARN cannot be written to"),
+        (lambda: SsmParameterPublisher("arn:aws:ssm:eu-west-1:1:parameter/a"), "an ARN cannot be written to"),
         (lambda: SsmParameterPublisher("/airflow//s3"), "is no name of a parameter"),
         (lambda: SsmParameterPublisher("/airflow/s3/"), "is no name of a parameter"),
         (lambda: SecretsManagerPublisher("airflow/connections/my s3"), "secret_id: .* is no name or ARN"),
