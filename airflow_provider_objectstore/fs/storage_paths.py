@@ -145,7 +145,8 @@ def usable_path(what: str, value: Any, conn_id: str | None = None) -> ObjectStor
     from airflow.providers.common.compat.sdk import BaseHook
 
     found = storage_path(what, value, conn_id)
-    if named := path_conn_id(found):
+    named = path_conn_id(found)
+    if named and found.protocol not in ("file", "local"):  # which use none
         with explaining_missing_connection(named):
             BaseHook.get_connection(named)
     with _explaining_no_filesystem(what, value):
