@@ -40,6 +40,7 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
     path: str | ObjectStoragePath
     partitions: str | Sequence[str] | None
     _folder: ExportFolder | None = None
+    _folder_hook: object = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Transfer the values."""
@@ -71,7 +72,8 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
         segment("store id", self.store_id)
         for partition in partitions or ():
             segment("partition", partition)
-        self._folder = ExportFolder(storage_paths.usable_path("path", self.path))
+        path = storage_paths.usable_path("path", self.path)
+        self._folder, self._folder_hook = ExportFolder(path), getattr(path.fs, "hook", None)
         return {
             "hook": self.hook,
             "store_id": self.store_id,
@@ -82,7 +84,7 @@ class _TransferOperator(LineageMixin, AnypointBulkOperator):
 
     @property
     def _place(self) -> str:
-        folder = self._folder and (used_place(getattr(self._folder.path.fs, "hook", None)) or str(self._folder))
+        folder = self._folder and (used_place(self._folder_hook) or str(self._folder))
         ends = self._directions(super()._place, folder or "")
         return ", to ".join(filter(None, (ends["inputs"], ends["outputs"])))
 
