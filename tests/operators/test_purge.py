@@ -491,16 +491,17 @@ def test_killed_at_any_moment_and_rerun_leaves_nothing(hook: AnypointObjectStore
     context.set_forkserver_preload([__name__, *warm, "airflow.sdk.execution_time.supervisor"])
     connection = os.environ["AIRFLOW_CONN_ANYPOINT_DEFAULT"]
     chance = random.Random(7)
-    settings = [{"include": "p*"}, {"include": "p*", "key_prefix": "k"}]
+    named = [f"p{number:03}" for number in range(60)]
+    settings: list[dict[str, Any]] = [{"include": "p*"}, {"include": "p*", "key_prefix": "k"}, {"partitions": named}]
 
     def start(number: int) -> Any:
-        child = context.Process(target=_in_child, args=(connection, settings[number % 2]), daemon=True)
+        child = context.Process(target=_in_child, args=(connection, settings[number % 3]), daemon=True)
         child.start()
         return child
 
     halfway = 0
     for number in range(20):
-        fill(hook, 60, keys=1 + 2 * (number % 2))
+        fill(hook, 60, keys=3 if number % 3 == 1 else 1)
         left = chance.randrange(60)
         child = start(number)
         while len(emulator_partitions(emulator)) > left and child.is_alive():
