@@ -160,7 +160,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
         return results
 
     def open(self, path: str, mode: str = "rb", compression: str | None = None, **kwargs: Any) -> Any:
-        """Open a file. A file for writing is sent when it is closed, unless its ``with`` block fails."""
+        """Open a file. A file for writing is sent when it is closed, unless something fails before."""
         if "r" in mode:
             return super().open(path, mode, compression=compression, **kwargs)
         if "b" not in mode:
@@ -193,7 +193,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
                 existing = self._read(path)
             except FileNotFoundError:
                 existing = b""
-        return Upload(partial(self.pipe_file, path), existing)
+        return Upload(path, partial(self.pipe_file, path), existing)
 
     # Writing
 

@@ -38,20 +38,23 @@ class Download(AbstractBufferedFile):  # type: ignore[misc]
 
 class Upload(io.BufferedIOBase):
     """
-    A file that is open for writing. It is sent when it is closed, unless its ``with`` block fails. It cannot be read.
+    A file that is open for writing. It is sent when it is closed, unless something fails before. It cannot be read.
 
+    :param path: its path on ``osv2://``.
     :param send: called with the whole file.
     :param existing: the contents to append to; empty for a new file.
     """
 
     compression: str | None = None
 
-    def __init__(self, send: Callable[[bytes], None], existing: bytes) -> None:
+    def __init__(self, path: str, send: Callable[[bytes], None], existing: bytes) -> None:
         super().__init__()
+        self._path = path
         self._file = io.BytesIO()
         self._file.write(existing)
         self._send = send
         self._existing = existing
+        self._handled = sys.exception()
 
     def writable(self) -> bool:
         """Return True."""
@@ -85,19 +88,32 @@ class Upload(io.BufferedIOBase):
 
     def discard(self) -> None:
         """Close without sending."""
+        self._handled = None
         super().close()
 
     def close(self) -> None:
-        """Send the contents."""
-        if not self.closed:
-            value = self._file.getvalue()
-            super().close()
-            if self.compression:
-                compressed = io.BytesIO()
-                with compr[self.compression](compressed, mode="w") as file:
-                    file.write(value[len(self._existing) :])
-                value = self._existing + compressed.getvalue()
-            self._send(value)
+        """
+        Send the contents.
+
+        ``fsspec.open``, pyarrow and others call this method alone, also where a ``with`` block fails: an exception that
+        is being handled now, and was not when the file was opened, came before its end.
+
+        :raises BaseException: that exception; nothing is sent then.
+        """
+        if self.closed:
+            return
+        error, value = sys.exception(), self._file.getvalue()
+        is_new = error is not self._handled
+        self.discard()
+        if error is not None and is_new:
+            error.add_note(f"osv2://{self._path} was not written: it was open when this was raised")
+            raise error
+        if self.compression:
+            compressed = io.BytesIO()
+            with compr[self.compression](compressed, mode="w") as file:
+                file.write(value[len(self._existing) :])
+            value = self._existing + compressed.getvalue()
+        self._send(value)
 
 
 class TextUpload(io.TextIOWrapper):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import io
 import pickle
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import fsspec
 import pytest
 
 from airflow_provider_objectstore.emulator import Emulator
@@ -88,6 +93,129 @@ class TestOpenedFiles:
     def test_empty(self, has_keys: Any) -> None:
         has_keys.open("store/p/new", "wb").close()
         assert has_keys.open("store/p/new", "rb").read() == b""
+
+
+class Halfway(Exception):
+    pass
+
+
+URL = "osv2://store/p/a"
+
+
+def fail(file: Any) -> None:
+    with file as opened:
+        opened.write("half" if "encoding" in dir(opened) else b"half")
+        raise Halfway
+
+
+def fail_in_finally(fs: Any) -> None:
+    file = fs.open(URL, "wb")
+    try:
+        file.write(b"half")
+        raise Halfway
+    finally:
+        file.close()
+
+
+def fail_in_the_source(fs: Any) -> None:
+    class Source(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if not self.tell():
+                return super().read(size)
+            raise Halfway
+
+    with fsspec.open(URL, "wb") as file:
+        shutil.copyfileobj(Source(b"half"), file)
+
+
+def fail_in_pandas(fs: Any) -> None:
+    pandas = pytest.importorskip("pandas")
+    try:
+        pandas.DataFrame({"a": [*range(50_000), "\ud800"]}).to_csv(URL)
+    except UnicodeEncodeError:
+        raise Halfway from None
+
+
+def fail_in_pyarrow(fs: Any) -> None:
+    arrow = pytest.importorskip("pyarrow.fs")
+    fail(arrow.PyFileSystem(arrow.FSSpecHandler(fs)).open_output_stream("store/p/a"))
+
+
+def fail_in_parquet(fs: Any) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table({"a": [1]})
+    with parquet.ParquetWriter("store/p/a", table.schema, filesystem=fs) as writer:
+        writer.write_table(table)
+        raise Halfway
+
+
+def fail_in_a_generator(fs: Any) -> None:
+    @contextlib.contextmanager
+    def opened() -> Iterator[Any]:
+        file = fs.open(URL, "wb")
+        try:
+            yield file
+        finally:
+            file.close()
+
+    fail(opened())
+
+
+FAILING: dict[str, Callable[[Any], Any]] = {
+    "fs.open": lambda fs: fail(fs.open(URL, "wb")),
+    "fs.open of a text": lambda fs: fail(fs.open(URL, "w")),
+    "fs.open compressed": lambda fs: fail(fs.open(URL, "wb", compression="gzip")),
+    "fsspec.open": lambda fs: fail(fsspec.open(URL, "wb")),
+    "fsspec.open of a text": lambda fs: fail(fsspec.open(URL, "w")),
+    "fsspec.open compressed": lambda fs: fail(fsspec.open(URL, "wb", compression="gzip")),
+    "appending": lambda fs: fail(fsspec.open(URL, "ab")),
+    "closing": lambda fs: fail(contextlib.closing(fs.open(URL, "wb"))),
+    "a file around it": lambda fs: fail(contextlib.closing(gzip.GzipFile(fileobj=fs.open(URL, "wb"), mode="wb"))),
+    "finally": fail_in_finally,
+    "copyfileobj": fail_in_the_source,
+    "a generator": fail_in_a_generator,
+    "pandas": fail_in_pandas,
+    "pyarrow": fail_in_pyarrow,
+    "parquet": fail_in_parquet,
+}
+
+
+class TestWhatFailsHalfway:
+    """The value that was there stays: half of a new one is no value."""
+
+    @pytest.mark.parametrize("act", FAILING.values(), ids=FAILING)
+    def test_keeps_the_value(self, has_keys: Any, act: Callable[[Any], Any]) -> None:
+        with pytest.raises(Halfway):
+            act(has_keys)
+        assert has_keys.cat("store/p/a") == b"a"
+
+    def test_says_so(self, has_keys: Any) -> None:
+        with pytest.raises(Halfway) as caught:
+            fail(fsspec.open(URL, "wb"))
+        assert caught.value.__notes__ == ["osv2://store/p/a was not written: it was open when this was raised"]
+
+    def test_is_no_success_where_it_is_handled(self, has_keys: Any) -> None:
+        file = has_keys.open(URL, "wb")
+        with pytest.raises(Halfway, match="was not written"):
+            try:
+                raise Halfway
+            except Halfway:
+                file.close()
+        assert has_keys.cat("store/p/a") == b"a"
+
+    def test_what_was_handled_before_says_nothing(self, has_keys: Any) -> None:
+        try:
+            raise Halfway
+        except Halfway:
+            with fsspec.open(URL, "w") as file:
+                file.write("the reason")
+        assert has_keys.cat("store/p/a") == b"the reason"
+        file = has_keys.open(URL, "wb")
+        with contextlib.suppress(Halfway):
+            raise Halfway
+        file.write(b"afterwards")
+        file.close()
+        assert has_keys.cat("store/p/a") == b"afterwards"
 
 
 READING: dict[str, Callable[[Any, str], Any]] = {
