@@ -185,8 +185,8 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
         if not autocommit:
             raise NotImplementedError("osv2:// has no transactions: a file is written when it is closed")
         self._key(path)
-        if mode == "xb" and self.isfile(path):
-            raise FileExistsError(path)
+        if mode == "xb":
+            self._refuse_existing(path)
         existing = b""
         if mode == "ab":
             try:
@@ -197,11 +197,15 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
 
     # Writing
 
+    def _refuse_existing(self, path: str) -> None:
+        if self.isfile(path):
+            raise FileExistsError(f"osv2://{self._strip_protocol(path)} exists already [{self.hook.where}]")
+
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
         """Write a file."""
         path = self._strip_protocol(path)
-        if mode == "create" and self.isfile(path):
-            raise FileExistsError(path)
+        if mode == "create":
+            self._refuse_existing(path)
         self.hook.put_key(*self._key(path), value_of(value))
         self._created_folders.discard(path)
 
@@ -215,8 +219,7 @@ class AnypointFileSystem(AnypointKeysMixin, LiteralNamesMixin, MoveMixin, Abstra
         grouped = self._grouped(path)
         if mode == "create":
             for name in path:
-                if self.isfile(name):
-                    raise FileExistsError(name)
+                self._refuse_existing(name)
         values = {self._strip_protocol(name): value_of(raw) for name, raw in path.items()}
         for (store, partition), names in grouped.items():
             self.hook.put_many(store, partition, {key: values[name] for name, key in names.items()}).raise_failed()

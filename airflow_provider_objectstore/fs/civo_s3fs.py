@@ -81,15 +81,28 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
                 f"civo://{path} is a version of an object, which can only be read: name the object, without ?versionId="
             )
 
-    async def _pipe_file(self, path: str, *arguments: Any, **kwargs: Any) -> Any:
-        self._check_written(path)
-        return await super()._pipe_file(path, *arguments, **kwargs)
+    async def _refuse_existing(self, path: str) -> None:
+        """Refuse a file that is there, by HEAD: not every version of the backend honours the condition of s3fs."""
+        try:
+            found = await self._info(path, refresh=True)
+        except FileNotFoundError:
+            return
+        if found["type"] == "file":
+            raise FileExistsError(f"civo://{self._strip_protocol(path)} exists already [{self.hook.where}]")
 
-    async def _put_file(self, lpath: str, rpath: str, *arguments: Any, **kwargs: Any) -> Any:
+    async def _pipe_file(self, path: str, *arguments: Any, mode: str = "overwrite", **kwargs: Any) -> Any:
+        self._check_written(path)
+        if mode == "create":
+            await self._refuse_existing(path)
+        return await super()._pipe_file(path, *arguments, mode=mode, **kwargs)
+
+    async def _put_file(self, lpath: str, rpath: str, *arguments: Any, mode: str = "overwrite", **kwargs: Any) -> Any:
         self._refuse_version(rpath)
         if not Path(lpath).is_dir():
             self._check_written(rpath)
-        return await super()._put_file(lpath, rpath, *arguments, **kwargs)
+            if mode == "create":
+                await self._refuse_existing(rpath)
+        return await super()._put_file(lpath, rpath, *arguments, mode=mode, **kwargs)
 
     async def _rm_file(self, path: str, **kwargs: Any) -> None:
         await self._check_deleted(path)
@@ -180,8 +193,8 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
     def _open(self, path: str, mode: str = "rb", *arguments: Any, **kwargs: Any) -> Any:
         if mode != "rb":
             self._check_written(path)
-        if mode == "xb" and self.exists(path):
-            raise FileExistsError(path)  # not every version of the backend honours the condition that s3fs sends
+        if mode == "xb":
+            sync(self.loop, self._refuse_existing, path)
         default = not arguments and not self.version_aware and not any(map(kwargs.get, ("size", "cache_type")))
         if mode != "rb" or not default or (first_read := sync(self.loop, self._read_first, path)) is None:
             return super()._open(path, mode, *arguments, **kwargs)

@@ -8,10 +8,12 @@ import io
 import pickle
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
+from s3fs import S3FileSystem
 
 from airflow_provider_objectstore.emulator import Emulator
 from airflow_provider_objectstore.exceptions import (
@@ -93,6 +95,48 @@ class TestOpenedFiles:
     def test_empty(self, has_keys: Any) -> None:
         has_keys.open("store/p/new", "wb").close()
         assert has_keys.open("store/p/new", "rb").read() == b""
+
+
+@pytest.mark.usefixtures("reports")
+class TestOnlyNewFiles:
+    @pytest.fixture(autouse=True)
+    def service_that_ignores_conditions(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As some versions of Ceph; moto honours ``If-None-Match``."""
+        call = S3FileSystem._call_s3
+
+        async def without_condition(self: Any, method: str, *more: Any, **arguments: Any) -> Any:
+            arguments.pop("IfNoneMatch", None)
+            return await call(self, method, *more, **arguments)
+
+        monkeypatch.setattr(S3FileSystem, "_call_s3", without_condition)
+
+    @pytest.mark.parametrize(
+        "act",
+        [
+            lambda fs, local: fs.open("reports/in/a", "xb"),
+            lambda fs, local: fs.pipe_file("reports/in/a", b"new", mode="create"),
+            lambda fs, local: fs.pipe({"reports/in/a": b"new", "reports/in/b": b"new"}, mode="create"),
+            lambda fs, local: fs.put_file(local, "reports/in/a", mode="create"),
+            lambda fs, local: fs.put(local, "reports/in/a", mode="create"),
+        ],
+        ids=["open", "pipe_file", "pipe", "put_file", "put"],
+    )
+    def test_an_old_one_stays(self, fs: Any, scheme: str, tmp_path: Path, act: Callable[[Any, str], Any]) -> None:
+        local = tmp_path / "local"
+        local.write_bytes(b"new")
+        fs.pipe("reports/in/a", b"old")
+        with pytest.raises(FileExistsError, match=rf"^{scheme}://reports/in/a exists already \[connection "):
+            act(fs, str(local))
+        assert fs.cat("reports/in/a") == b"old"
+
+    def test_a_new_one_is_written(self, fs: Any, tmp_path: Path) -> None:
+        local = tmp_path / "local"
+        local.write_bytes(b"new")
+        with fs.open("reports/in/a", "xb") as file:
+            file.write(b"new")
+        fs.pipe_file("reports/in/b", b"new", mode="create")
+        fs.put_file(str(local), "reports/in/c", mode="create")
+        assert set(fs.cat([f"reports/in/{name}" for name in "abc"]).values()) == {b"new"}
 
 
 class Halfway(Exception):
