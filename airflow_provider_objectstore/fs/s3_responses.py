@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 
 _CHECK_ENDPOINT = "Check s3_endpoint of the connection, and what lies in between"
+_CHECK_UPLOAD = "It was aborted, or completed with a lost response: check the object before you write it again"
 _SUSPENDED = (
     "The credential of the bucket's owner is suspended: CivoUpdateCredentialOperator with suspended=False ends that"
 )
@@ -71,13 +72,18 @@ async def _call(call: Callable[..., Awaitable[Any]], method: str, *more: Any, **
             raise OSError(
                 f"{method} got 404, and not from S3: {failure_text(error)}. {_CHECK_ENDPOINT}"
             ) from shown_cause(error)
-        if response and denial_code(response) == "NoSuchBucket":
+        code = denial_code(response) if response else None
+        if code == "NoSuchBucket":
             raise StoreNotFoundError(
                 f"S3 has no bucket {arguments['Bucket']!r}, although Civo has an object store of this name: "
                 "check s3_endpoint, and whether it is being created or deleted",
                 status=404,
             ) from None
-        raise
+        if code != "NoSuchUpload":
+            raise
+        if method == "abort_multipart_upload":
+            return {}  # it has ended: s3fs raises the error for which it aborts
+        raise OSError(f"{method} failed: S3 has no such upload. {_CHECK_UPLOAD}") from shown_cause(error)
     except (OSError, ObjectStoreError):
         raise
     except Exception as error:  # botocore and aiohttp raise many kinds of errors for what a server may send

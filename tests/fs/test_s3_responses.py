@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import fsspec
 import pytest
+from aiobotocore.client import AioBaseClient
 from s3fs import S3FileSystem
 
 from airflow_provider_objectstore.emulator import Emulator
@@ -130,6 +131,17 @@ class TestAnswersThatAreNotOfS3:
             with pytest.raises(FileNotFoundError, match=f"^civo://photos/a does not exist{WHERE}"):
                 act("photos/a")
 
+    def test_an_upload_that_has_ended_is_no_missing_file(self, fs: Any, said: dict[str, Any]) -> None:
+        body = b"<Error><Code>NoSuchUpload</Code><Message>no</Message></Error>"
+        said |= dict.fromkeys(("POST", "DELETE"), http(body, status="404 Not Found"))
+        message = (
+            f"^civo://photos/a: complete_multipart_upload failed: S3 has no such upload.*check the object.*{WHERE}"
+        )
+        with pytest.raises(OSError, match=message) as caught:
+            fs.call_s3("complete_multipart_upload", Bucket="photos", Key="a", UploadId="1", MultipartUpload={})
+        assert not isinstance(caught.value, FileNotFoundError)
+        fs.abort_mpu("photos", "a", "1")
+
     def test_another_bucket(self, fs: Any, said: dict[str, Any]) -> None:
         said["GET"] = http(b"<ListBucketResult><Name>other</Name></ListBucketResult>")
         with pytest.raises(OSError, match="lacks Name 'photos': it has 'other'"):
@@ -148,3 +160,39 @@ def test_an_endpoint_that_cannot_be_reached(
     monkeypatch.setattr(S3FileSystem, "retries", 1)
     with pytest.raises(OSError, match=rf"^civo://photos/a.*: \w+ failed: .*\. Check s3_endpoint .*{WHERE}"):
         fs.pipe_file("photos/a", b"1") if act == "write" else getattr(fs, act)("photos/a")
+
+
+class TestALostResponse:
+    """What was sent in parts may be there, or not: it is an error that does not say it is missing."""
+
+    @pytest.fixture
+    def lost(self, reports: None, monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+        """The errors that replace responses to the completion of an upload, which S3 has done."""
+        errors: list[Exception] = []
+        call = AioBaseClient._make_api_call
+
+        async def losing(self: Any, name: str, parameters: Any) -> Any:
+            result = await call(self, name, parameters)
+            if name == "CompleteMultipartUpload" and errors:
+                raise errors.pop()
+            return result
+
+        monkeypatch.setattr(AioBaseClient, "_make_api_call", losing)
+        return errors
+
+    @pytest.mark.parametrize("way", ["pipe_file", "put_file", "open"])
+    def test_is_no_absence(self, lost: list[Exception], way: str, tmp_path: Path) -> None:
+        fs, part = fsspec.filesystem("civo", skip_instance_cache=True), 5 * 2**20
+        contents = b"x" * (2 * part + 1)
+        (tmp_path / "large").write_bytes(contents)
+        lost.append(ConnectionResetError(104, "Connection reset by peer"))
+        with pytest.raises(OSError, match=f"civo://reports/large: Connection reset by peer{WHERE}") as caught:
+            if way == "open":
+                with fs.open("reports/large", "wb", block_size=part) as file:
+                    file.write(contents)
+            elif way == "put_file":
+                fs.put_file(str(tmp_path / "large"), "reports/large", chunksize=part)
+            else:
+                fs.pipe_file("reports/large", contents, chunksize=part)
+        assert not isinstance(caught.value, FileNotFoundError)
+        assert fs.info("reports/large")["size"] == len(contents)
