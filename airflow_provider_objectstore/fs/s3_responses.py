@@ -56,7 +56,7 @@ async def call_checked(
         raise error.prefixed(f"{path}: ").placed(hook.where) from None
     except OSError as error:
         if path:
-            _complete(error, path, hook.where)
+            _complete(error, method, path, hook.where)
         raise
     return result
 
@@ -99,19 +99,19 @@ def _path(*arguments: Any) -> str:
 
 
 def _is_of_s3(method: str, response: Any) -> bool:
-    """Tell whether a 404 is S3's own; ``response`` is botocore's, None if there was none."""
+    """Tell whether a refusal or a 404 is S3's own; ``response`` is botocore's, None if there was none."""
     if response is None or denial_code(response):
         return True
     return method.startswith("head_") and not is_page(response)  # HEAD has no body with a code
 
 
-def _complete(error: OSError, path: str, where: str) -> None:
+def _complete(error: OSError, method: str, path: str, where: str) -> None:
     """Add to an error, which may have S3's words only, what it is about, what to do, and where."""
     text = error.strerror or str(error)
     if path not in text:
         text = f"{path}: {text}"
-    if advice := _advice(getattr(error.__cause__, "response", None)):
-        text = f"{text.rstrip('.')}. {advice}"
+    if advice := _advice(method, getattr(error.__cause__, "response", None)):
+        text = f"{text.rstrip(' .:')}. {advice}"
     text = f"{text} [{where}]"
     if error.strerror is None:  # it was created with a message only
         error.args = (text,)
@@ -119,11 +119,13 @@ def _complete(error: OSError, path: str, where: str) -> None:
         error.args, error.strerror = (error.errno, text), text
 
 
-def _advice(response: Any) -> str:
-    """Return what to do where S3 refuses a request; ``response`` is botocore's, None if there was none."""
+def _advice(method: str, response: Any) -> str:
+    """Return what to do where a request is refused; ``response`` is botocore's, None if there was none."""
     if not response or response.get("ResponseMetadata", {}).get("HTTPStatusCode") not in (401, 403):
         return ""
     code = response["Error"].get("Code")
     if code in NOT_ABOUT_KEYS:
         return ""
+    if not _is_of_s3(method, response):
+        return _CHECK_ENDPOINT
     return _SUSPENDED if code == "UserSuspended" else _REFUSED

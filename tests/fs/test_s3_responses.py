@@ -119,6 +119,27 @@ class TestAnswersThatAreNotOfS3:
         with pytest.raises(kind, match=f"civo://photos/folder/: .*no.*{advice}"):
             fs.ls("photos/folder")
 
+    @pytest.mark.parametrize(
+        "act",
+        [
+            lambda fs: fs.cat_file("photos/a"),
+            lambda fs: fs.exists("photos/a"),
+            lambda fs: fs.ls("photos"),
+            lambda fs: fs.pipe_file("photos/a", b"1"),
+            lambda fs: fs.rm("photos/a"),
+        ],
+        ids=["cat_file", "exists", "ls", "pipe_file", "rm"],
+    )
+    def test_a_page_that_refuses_is_not_put_down_to_the_credential(
+        self, fs: Any, said: dict[str, Any], act: Callable[[Any], Any]
+    ) -> None:
+        page = http(b"<html><p>access to this category is blocked</html>", status="403 Forbidden", kind="text/html")
+        said |= dict.fromkeys(("GET", "PUT", "POST", "DELETE"), page)
+        said["HEAD"] = http(status="403 Forbidden", kind="text/html")
+        with pytest.raises(OSError, match=rf"^(\[Errno 5\] )?civo://photos.*\w\. Check s3_endpoint.*{WHERE}") as caught:
+            act(fs)
+        assert "credential" not in str(caught.value)
+
     def test_a_full_bucket_is_not_put_down_to_the_credential(self, fs: Any, said: dict[str, Any]) -> None:
         body = b"<Error><Code>QuotaExceeded</Code><Message>full</Message></Error>"
         said["PUT"] = http(body, status="403 Forbidden")
