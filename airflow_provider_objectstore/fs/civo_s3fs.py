@@ -223,7 +223,7 @@ class CivoFileSystem(ConnectionInPathMixin, AsyncLiteralNamesMixin, MoveMixin, B
                 details = {name: response.get(name) for name in ("ETag", "LastModified", "StorageClass", "ContentType")}
                 contents = await body.read() if size <= _FIRST_READ_BYTES else b""
             return {**details, "name": f"{bucket}/{key}", "size": size, "type": "file"}, bytes(contents)
-        except (FileNotFoundError, StoreNotFoundError):
+        except (FileNotFoundError, InvalidArgumentError, StoreNotFoundError):
             raise
         except Exception:
             return None

@@ -6,7 +6,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_objectstore.exceptions import ObjectStoreError, StoreNotFoundError
+from airflow_provider_objectstore.exceptions import (
+    InvalidArgumentError,
+    ObjectStoreError,
+    StoreNotFoundError,
+    printable,
+)
 from airflow_provider_objectstore.hooks.s3_responses import NOT_ABOUT_KEYS, denial_code, is_page, response_problem
 from airflow_provider_objectstore.transport.failures import failure_text, forget_handled, shown_cause
 
@@ -34,6 +39,7 @@ async def call_checked(
     :param method: the S3 client's method.
     :param more: further arguments of the method, as dicts.
     :param arguments: the method's arguments; ``Bucket`` is one of them.
+    :raises InvalidArgumentError: if an argument is not allowed, such as an object without a key.
     :raises OSError: if there is no response, or if the response does not prove that S3 did what was requested.
     :raises PermissionError: if objects were not deleted, or S3 refuses it.
     :raises StoreNotFoundError: if S3 says that it has no such bucket.
@@ -50,10 +56,10 @@ async def call_checked(
         if method == "delete_objects" and (failed := result.get("Errors")):
             first = f"{path}/{failed[0].get('Key')}: {failed[0].get('Code')}"
             raise PermissionError(f"{len(failed)} objects were not deleted, the first is {first}")
-    except StoreNotFoundError as error:
+    except (InvalidArgumentError, StoreNotFoundError) as error:
         if error.is_placed:  # of the look-up of the bucket's keys
             raise
-        raise error.prefixed(f"{path}: ").placed(hook.where) from None
+        raise error.prefixed(f"{path or 'civo://'}: ").placed(hook.where) from None
     except OSError as error:
         if path:
             _complete(error, method, path, hook.where)
@@ -88,7 +94,19 @@ async def _call(call: Callable[..., Awaitable[Any]], method: str, *more: Any, **
         raise
     except Exception as error:  # botocore and aiohttp raise many kinds of errors for what a server may send
         forget_handled(error, handled)
-        raise OSError(f"{method} failed: {failure_text(error)}. {_CHECK_ENDPOINT}") from shown_cause(error)
+        raise _failure(error, method, arguments) from shown_cause(error)
+
+
+def _failure(error: Exception, method: str, arguments: dict[str, Any]) -> OSError | InvalidArgumentError:
+    """Return what to raise for an error that S3 did not send. The endpoint has no part in a mistake of the caller."""
+    said = failure_text(error)
+    if type(error).__name__ == "ParamValidationError":  # botocore has sent nothing
+        if arguments.get("Key") == "":
+            return InvalidArgumentError("a bucket is no file: one is named civo://bucket/key")
+        return InvalidArgumentError(f"{method} was not sent: " + said.partition("\n")[2])
+    if isinstance(error, (AttributeError, KeyError, TypeError)):
+        return OSError(f"{method} failed: {type(error).__name__}: {printable(said)}")
+    return OSError(f"{method} failed: {printable(said)}. {_CHECK_ENDPOINT}")
 
 
 def _path(*arguments: Any) -> str:

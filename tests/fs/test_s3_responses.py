@@ -13,6 +13,7 @@ from aiobotocore.client import AioBaseClient
 from s3fs import S3FileSystem
 
 from airflow_provider_objectstore.emulator import Emulator
+from airflow_provider_objectstore.exceptions import InvalidArgumentError
 from airflow_provider_objectstore.hooks.civo import CivoObjectStoreHook
 from tests.fs.buckets import create
 from tests.transport.stub import LOGIN_PAGE, http, serving
@@ -217,3 +218,37 @@ class TestALostResponse:
                 fs.pipe_file("reports/large", contents, chunksize=part)
         assert not isinstance(caught.value, FileNotFoundError)
         assert fs.info("reports/large")["size"] == len(contents)
+
+
+class TestMistakesOfTheCaller:
+    """They are not put down to the endpoint."""
+
+    @pytest.mark.parametrize(
+        "act",
+        [
+            lambda fs: fs.cat_file("reports"),
+            lambda fs: fs.cat("reports"),
+            lambda fs: fs.pipe_file("reports", b"1"),
+            lambda fs: fs.touch("reports"),
+        ],
+        ids=["cat_file", "cat", "pipe_file", "touch"],
+    )
+    @pytest.mark.usefixtures("reports")
+    def test_a_whole_bucket_is_no_file(self, act: Callable[[Any], Any]) -> None:
+        message = f"^civo://reports: a bucket is no file: one is named civo://bucket/key{WHERE}"
+        with pytest.raises(InvalidArgumentError, match=message):
+            act(fsspec.filesystem("civo", skip_instance_cache=True))
+
+    @pytest.mark.usefixtures("reports")
+    def test_an_argument_of_the_wrong_type(self) -> None:
+        fs = fsspec.filesystem("civo", skip_instance_cache=True)
+        message = f"^civo://reports/a: put_object was not sent: Invalid type .* ContentType, value: 5, .*{WHERE}"
+        with pytest.raises(InvalidArgumentError, match=message):
+            fs.pipe_file("reports/a", b"1", ContentType=5)
+
+    @pytest.mark.usefixtures("reports")
+    def test_a_method_that_does_not_exist(self) -> None:
+        fs = fsspec.filesystem("civo", skip_instance_cache=True)
+        with pytest.raises(OSError, match=f"^civo://reports/a: put_it failed: AttributeError: .*{WHERE}") as caught:
+            fs.call_s3("put_it", Bucket="reports", Key="a")
+        assert "s3_endpoint" not in str(caught.value)
