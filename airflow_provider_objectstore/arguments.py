@@ -303,16 +303,17 @@ def check_rendered(what: str, template: Any, value: Any, *, lacking: bool = Fals
     :param lacking: whether one of its expressions came out as None. A value that is None as a whole may be meant.
     :raises InvalidArgumentError: naming the argument, and where in it.
     """
-    for part, inner, item in _parts(what, template, value):
+    parts = _parts(what, template, value)
+    for part, inner, item in parts:
         check_rendered(part, inner, item, lacking=lacking)
-    if not isinstance(template, str) or is_constant(template) or value is None:
+    if parts or value is None or is_constant(template) or _resolved_later(template):
         return
     if lacking and "None" in str(value) and str(value).strip() not in _TEXTS_OF_NOTHING:
         raise InvalidArgumentError(
             f"{what} has a part that came out as None: {shown(template)}. Check what it refers to. If nothing is meant "
             "there, say so: {{ … or '' }}"
         )
-    if isinstance(value, str) and value.strip() in ("", *_TEXTS_OF_NOTHING):
+    if isinstance(template, str) and isinstance(value, str) and value.strip() in ("", *_TEXTS_OF_NOTHING):
         raise InvalidArgumentError(
             f"{what} was rendered to {shown(value)}, which is what a template makes of a missing value. Check what "
             "the template refers to. If this text is meant, give it as a constant, or as the output of a task "
@@ -320,7 +321,7 @@ def check_rendered(what: str, template: Any, value: Any, *, lacking: bool = Fals
         )
 
 
-def _parts(what: str, template: Any, value: Any) -> Iterable[tuple[str, Any, Any]]:
+def _parts(what: str, template: Any, value: Any) -> list[tuple[str, Any, Any]]:
     if isinstance(template, Mapping) and isinstance(value, Mapping):
         return [(f"{what}[{key!r}]", template[key], item) for key, item in value.items() if key in template]
     if isinstance(template, (list, tuple)) and isinstance(value, (list, tuple)):

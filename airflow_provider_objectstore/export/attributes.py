@@ -81,6 +81,8 @@ def find_store(hook: AnypointObjectStoreHook, store_id: str) -> Store | None:
     """Read a store; None if the service says that it does not exist."""
     try:
         return hook.get_store(store_id)
+    except StoreNotFoundError:  # of the environment: nothing is said about the store
+        raise
     except NotFoundError:
         return None
 

@@ -18,6 +18,7 @@ from airflow_provider_objectstore.exceptions import (
     PermissionDeniedError,
     StoreNotFoundError,
 )
+from airflow_provider_objectstore.export.attributes import find_store
 from airflow_provider_objectstore.hooks.anypoint import AnypointObjectStoreHook
 from airflow_provider_objectstore.operators.anypoint import (
     AnypointCreateStoreOperator,
@@ -145,6 +146,8 @@ def test_a_store_of_an_environment_that_is_not_there_is_not_deleted_already(
             run(AnypointDeleteStoreOperator(task_id="t", store_id=store, anypoint_conn_id="typo"))
         with pytest.raises(StoreNotFoundError, match=said.replace("store s", f"store {store}")):
             AnypointObjectStoreHook("typo").store_exists(store)
+        with pytest.raises(StoreNotFoundError, match=said.replace("store s", f"store {store}")):
+            find_store(AnypointObjectStoreHook("typo"), store)
     assert hook.store_exists("s")
     before = emulator.requests()["total"]
     assert [hook.store_exists(store) for store in ("a", "b", "c")] == [False] * 3

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseOperator, TaskDeferred, XComArg
+from airflow.sdk import ObjectStoragePath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import pass_context
@@ -348,6 +349,17 @@ class TestAMissingValue:
         task.render_template_fields(context, dag.get_template_env())
         with pytest.raises(AirflowFailException, match=r"^keys\[1\] has a part that came out as None"):
             run(task)
+
+    def test_it_is_no_part_of_a_path_object(self, stored: AnypointObjectStoreHook, emulator: Emulator) -> None:
+        with self.dag() as dag:
+            path = ObjectStoragePath("osv2://anypoint_default@s/run-{{ missing }}")
+            task = AnypointExportOperator(task_id="save", store_id="s", path=path)
+        context: Any = {"missing": None, "dag": dag}
+        task.render_template_fields(context, dag.get_template_env())
+        before = emulator.requests()["total"]
+        with pytest.raises(InvalidArgumentError, match=r"^path has a part that came out as None.*task 'save'"):
+            run(task)
+        assert emulator.requests()["total"] == before
 
     def test_it_is_no_attribute_of_a_store(self, stored: AnypointObjectStoreHook, emulator: Emulator) -> None:
         with self.dag() as dag:

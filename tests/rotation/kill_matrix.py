@@ -30,6 +30,8 @@ from tests.rotation.harness import (
     short_sleeps,
 )
 
+LOOK = "GET /v2/objectstore/credentials/{id}"
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -117,6 +119,12 @@ class KillMatrix:
     requests: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     ended_before: int
+
+    @property
+    def repeated_looks(self) -> int:
+        """How often a new credential was looked for again, because S3 had not created it yet."""
+        looks = (list(same) for request, same in groupby(self.requests) if request == LOOK)
+        return sum(len(same) - 1 for same in looks)
 
     @property
     def steps(self) -> list[str]:

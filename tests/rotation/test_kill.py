@@ -64,5 +64,4 @@ def test_killed(backend: str, scenario: Scenario, matrices: Matrices) -> None:
     # Where objects never change their owner, a rotation polls for a second: how often depends on the machine.
     if backend == "moto" and scenario.owner_change != "bucket":
         # On a busy machine a new credential may be looked for twice, until S3 has created it.
-        repeated = len(matrix.requests) - len(matrix.steps)
-        assert matrix.ended_before <= 2 * repeated, matrix.requests
+        assert matrix.ended_before <= 2 * matrix.repeated_looks, matrix.requests
